@@ -1,0 +1,154 @@
+// Every error code with its cause and fix: the operator's manual, shown the same in logs, traces, REST answers and docs/reference/errors.md.
+
+export type ErrorManual = { readonly cause: string; readonly fix: string }
+
+export const ERROR_CODES = {
+  BUG: {
+    cause: 'An invariant of Millrace itself did not hold.',
+    fix: 'Report it with the trace. The partition is stopped before it can write anything wrong.',
+  },
+  CONFIG_INVALID: {
+    cause: 'A configuration value is missing, malformed or contradicts another.',
+    fix: 'Correct the key named in the message.',
+  },
+  CONFIG_UNKNOWN_KEY: {
+    cause: 'A configuration key is not known, but very close to one that is.',
+    fix: 'Use the key the message proposes, or set config.unknown.keys=warn.',
+  },
+  NOT_SUPPORTED: {
+    cause: 'The configuration asks for something this version has not built.',
+    fix: 'Remove the setting named in the message, or use a supported value.',
+  },
+  KAFKA_UNREACHABLE: {
+    cause: 'No broker of bootstrap.servers answered.',
+    fix: 'Check bootstrap.servers, the network and that a broker runs there.',
+  },
+  KAFKA_AUTH_FAILED: {
+    cause: 'The broker refused the credentials or the TLS handshake.',
+    fix: 'Check security.protocol, sasl.mechanism, sasl.jaas.config and the ssl.* keys.',
+  },
+  KAFKA_TOPIC_MISSING: {
+    cause: 'A topic the connector or worker needs does not exist or may not be read.',
+    fix: 'Create the topic or grant access to it.',
+  },
+  KAFKA_REQUEST_FAILED: {
+    cause: 'The broker answered a request with an error that has no rule.',
+    fix: 'See the broker error named in the message.',
+  },
+  SOURCE_OFFSET_LOST: {
+    cause: 'The position to read from is no longer in the partition (retention passed it) or lies beyond its end.',
+    fix: 'Decide the new position with PATCH /connectors/{name}/offsets; Millrace never jumps by itself.',
+  },
+  SOURCE_CHANGED: {
+    cause: 'The topic holds another record at a known offset: it was re-created or truncated.',
+    fix: 'Check the topic; then reset the connector offsets or create a new connector.',
+  },
+  SOURCE_CORRUPT: {
+    cause: 'A record batch is damaged: wrong CRC, impossible lengths or an unknown codec.',
+    fix: 'Check the broker log segment; skip the range with PATCH /connectors/{name}/offsets if it is lost.',
+  },
+  BATCH_TOO_LARGE: {
+    cause: 'A compressed record batch inflates beyond the limit (a decompression bomb).',
+    fix: 'Skip the batch with PATCH /connectors/{name}/offsets, and find its producer.',
+  },
+  GROUP_IN_USE: {
+    cause: 'The consumer group of this connector has live members: another sink is still running.',
+    fix: 'Stop the other consumer of group connect-<name>, then restart this connector.',
+  },
+  JOURNAL_TOPIC_UNSAFE: {
+    cause: 'The journal or config topic exists with settings that cannot keep the promise, or holds foreign records.',
+    fix: 'Correct the topic setting named in the message, or choose another topic.',
+  },
+  JOURNAL_LOST: {
+    cause: 'The journal lost records that had been acknowledged, or a connector has no Genesis in it.',
+    fix: 'Do not restart blindly: compare table and topic first. See docs on a lost journal.',
+  },
+  JOURNAL_OUTCOME_UNKNOWN: {
+    cause: 'A journal write failed or its outcome stayed unknown.',
+    fix: 'None needed: the claim ends and the partition claims anew.',
+  },
+  FENCED: {
+    cause: 'Another worker holds a newer claim on the partition.',
+    fix: 'None needed: the newer owner continues.',
+  },
+  IN_DOUBT: {
+    cause: 'It cannot be known whether some rows landed; guessing could lose or duplicate them.',
+    fix: 'Look at the streams named in the message and answer with a Verdict (landed, not landed, or a row count).',
+  },
+  RECORD_NOT_CONVERTIBLE: {
+    cause: 'A record could not be converted into a row of its table.',
+    fix: 'Correct the producer or the table; or set errors.tolerance=all with a dead letter queue.',
+  },
+  RECORD_TOO_LARGE: {
+    cause: 'One row alone exceeds the request limit of the Storage Write API.',
+    fix: 'Shrink the record; or set errors.tolerance=all with a dead letter queue.',
+  },
+  ROW_REFUSED: {
+    cause: 'BigQuery refused the row (row error).',
+    fix: 'Correct the producer or the table; or set errors.tolerance=all with a dead letter queue.',
+  },
+  DEAD_LETTER_FAILED: {
+    cause: 'A dead letter could not be produced; the partition waits rather than skip the record.',
+    fix: 'Check that the dead letter topic exists, accepts the record size and may be written.',
+  },
+  TABLE_MISSING: {
+    cause: 'The destination table does not exist and may not be created.',
+    fix: 'Create the table, or set autoCreateTables=true with records that carry a schema.',
+  },
+  TABLE_SCHEMA_UNSUPPORTED: {
+    cause: 'The table has a column type this version cannot write.',
+    fix: 'Change or drop the column named in the message.',
+  },
+  SCHEMA_MISMATCH: {
+    cause: 'BigQuery refused the writer schema: it does not fit the table.',
+    fix: 'Compare the table with the records; restart the connector after the change.',
+  },
+  STREAM_GONE: {
+    cause: 'The write stream is not found: expired, or its table was dropped or re-created.',
+    fix: 'None needed when nothing is in doubt; otherwise see IN_DOUBT.',
+  },
+  ACK_UNEXPECTED: {
+    cause: 'BigQuery acknowledged an append at another offset, or answered in a way the protocol has no rule for.',
+    fix: 'Report it with the trace. The partition is stopped because its position is not certain any more.',
+  },
+  BIGQUERY_UNREACHABLE: {
+    cause: 'The BigQuery endpoint did not answer or closed the connection.',
+    fix: 'Check bigquery.endpoint, bigquery.rest.endpoint and the network.',
+  },
+  BIGQUERY_AUTH_FAILED: {
+    cause: 'Credentials are missing, refused or expired.',
+    fix: 'Check keyfile, keySource and that the service account is enabled.',
+  },
+  BIGQUERY_PERMISSION_DENIED: {
+    cause: 'The credentials may not use the resource, or the resource does not exist (BigQuery answers both the same way).',
+    fix: 'Check the names, and grant roles/bigquery.dataEditor on the dataset.',
+  },
+  BIGQUERY_QUOTA: {
+    cause: 'A BigQuery quota is exhausted.',
+    fix: 'None needed for short bursts: Millrace backs off. Ask for a higher quota if it lasts.',
+  },
+  BIGQUERY_REQUEST_INVALID: {
+    cause: 'BigQuery refused the request as invalid.',
+    fix: 'See the message of the service.',
+  },
+  REDIS_UNREACHABLE: {
+    cause: 'Redis does not answer.',
+    fix: 'Check redis.url and that Redis runs. Running partitions continue meanwhile.',
+  },
+  PORT_IN_USE: {
+    cause: 'The listener port is taken.',
+    fix: 'Choose another port in listeners, or stop the process that holds it.',
+  },
+  CONNECTOR_EXISTS: { cause: 'A connector of that name exists.', fix: 'Use PUT /connectors/{name}/config to change it.' },
+  CONNECTOR_NOT_FOUND: { cause: 'There is no connector of that name.', fix: 'Check the name.' },
+  CONFIG_CONFLICT: {
+    cause: 'Somebody else changed the connector at the same moment.',
+    fix: 'Read it again and repeat the change.',
+  },
+  STALLED: {
+    cause: 'A partition has lag but made no progress.',
+    fix: 'See the cause named in the message.',
+  },
+} as const satisfies Record<string, ErrorManual>
+
+export type ErrorCode = keyof typeof ERROR_CODES

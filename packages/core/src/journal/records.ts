@@ -1,0 +1,65 @@
+// The records of the journal (one key space per connector incarnation and topic-partition), as the protocol knows them.
+import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
+import type { IntervalSet } from '../interval-set.ts'
+
+/** Everything below `frontier` is settled, and so is every offset in `beyond` (ranges above it). */
+export type Progress = { readonly frontier: KafkaOffset; readonly beyond: IntervalSet }
+
+/**
+ * One append as it was laid out: rows [firstRow, firstRow + rowCount) of the stream hold exactly the records of `rows`.
+ * `rows`, `dead` and `drop` partition the batch's Kafka offsets (gaps of the log are counted to their neighbour).
+ */
+export type IntentBatch = {
+  readonly firstRow: StreamOffset
+  readonly rowCount: number
+  readonly rows: IntervalSet
+  readonly dead: IntervalSet
+  readonly drop: IntervalSet
+  /** Config generation that converted it. */
+  readonly generation: number
+  /** Of the batch's last record: proves later that the topic still holds the same log. null when it had no record. */
+  readonly fingerprint: Fingerprint | null
+}
+export type Fingerprint = { readonly kafkaOffset: KafkaOffset; readonly timestampMs: number; readonly crc: number }
+
+export type JournalRecord =
+  | { readonly kind: 'claim'; readonly claimId: string; readonly epoch: number; readonly workerId: WorkerId; readonly generation: number }
+  | {
+      readonly kind: 'open'
+      readonly claimId: string
+      readonly epoch: number
+      readonly table: TableName
+      readonly tableCreationTime: string
+      readonly stream: StreamName
+      /** Row appends begin at; > 0 when a released stream was adopted. */
+      readonly row: StreamOffset
+    }
+  | {
+      readonly kind: 'intent'
+      readonly claimId: string
+      readonly epoch: number
+      /** null while nothing of this claim has a stream. */
+      readonly stream: StreamName | null
+      readonly progress: Progress
+      readonly window: readonly IntentBatch[]
+    }
+  | { readonly kind: 'settled'; readonly claimId: string; readonly epoch: number; readonly progress: Progress }
+  | {
+      readonly kind: 'release'
+      readonly claimId: string
+      readonly epoch: number
+      readonly stream: StreamName
+      readonly row: StreamOffset
+      readonly progress: Progress
+      readonly releasedAtMs: number
+    }
+  | { readonly kind: 'barrier'; readonly claimId: string }
+  | {
+      readonly kind: 'verdict'
+      /** The claim and stream in doubt, and the row count an operator states for it. */
+      readonly claimId: string
+      readonly stream: StreamName
+      readonly rows: StreamOffset
+      readonly by: string
+    }
+  | { readonly kind: 'deleted'; readonly by: string }

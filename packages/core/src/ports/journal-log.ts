@@ -1,0 +1,18 @@
+// The journal as the worker sees it: append, read to the end, delete. Rules W and R of the protocol live behind this port.
+import type { JournalRecord } from '../journal/records.ts'
+import type { KeySpace, KeySpaceState } from '../journal/key-space.ts'
+
+export interface JournalLog {
+  /**
+   * Appends the records in order and resolves when all are acknowledged by all in-sync replicas.
+   * Rejects JOURNAL_OUTCOME_UNKNOWN (disposition fenced): the claim that wrote them is over, whether they landed or not.
+   * Rejects JOURNAL_LOST (failPartition) when the log went backwards.
+   */
+  append(space: KeySpace, records: readonly JournalRecord[]): Promise<void>
+  /** Rule R: everything acknowledged to anybody before an own Barrier, or to ourselves before this call, is in the answer. */
+  readToEnd(space: KeySpace, options: { signal: AbortSignal }): Promise<KeySpaceState>
+  /** Removes records by key (tombstones). Only the head claim may, and only what is below it. */
+  delete(space: KeySpace, keys: readonly string[]): Promise<void>
+  /** State as followed so far, without waiting: for status, metrics and inspection, never for a head check. */
+  peek(space: KeySpace): KeySpaceState
+}

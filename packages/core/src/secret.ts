@@ -1,0 +1,21 @@
+// A value that never prints itself. `reveal()` is called only where the value leaves for its one destination.
+import { inspect } from 'node:util'
+
+export class Secret {
+  readonly #value: string
+  constructor(value: string) {
+    this.#value = value
+  }
+  reveal(): string {
+    return this.#value
+  }
+  toString(): string {
+    return '[redacted]'
+  }
+  toJSON(): string {
+    return '[redacted]'
+  }
+  [inspect.custom](): string {
+    return '[redacted]'
+  }
+}
