@@ -2,8 +2,15 @@
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
 import type { IntervalSet } from '../interval-set.ts'
 
-/** Everything below `frontier` is settled, and so is every offset in `beyond` (ranges above it). */
-export type Progress = { readonly frontier: KafkaOffset; readonly beyond: IntervalSet }
+/**
+ * Everything below `frontier` is settled, and so is every offset in `beyond` (ranges above it).
+ * `fingerprint` is of the highest settled record known: proof later that the topic still holds the same log.
+ */
+export type Progress = {
+  readonly frontier: KafkaOffset
+  readonly beyond: IntervalSet
+  readonly fingerprint: Fingerprint | null
+}
 
 /**
  * One append as it was laid out: rows [firstRow, firstRow + rowCount) of the stream hold exactly the records of `rows`.
@@ -17,13 +24,19 @@ export type IntentBatch = {
   readonly drop: IntervalSet
   /** Config generation that converted it. */
   readonly generation: number
-  /** Of the batch's last record: proves later that the topic still holds the same log. null when it had no record. */
+  /** Of the batch's last record; null when it had none. */
   readonly fingerprint: Fingerprint | null
 }
 export type Fingerprint = { readonly kafkaOffset: KafkaOffset; readonly timestampMs: number; readonly crc: number }
 
 export type JournalRecord =
-  | { readonly kind: 'claim'; readonly claimId: string; readonly epoch: number; readonly workerId: WorkerId; readonly generation: number }
+  | {
+      readonly kind: 'claim'
+      readonly claimId: string
+      readonly epoch: number
+      readonly workerId: WorkerId
+      readonly generation: number
+    }
   | {
       readonly kind: 'open'
       readonly claimId: string
@@ -51,6 +64,7 @@ export type JournalRecord =
       readonly stream: StreamName
       readonly row: StreamOffset
       readonly progress: Progress
+      /** Wall clock: a stream unused for 24 h is not adopted. */
       readonly releasedAtMs: number
     }
   | { readonly kind: 'barrier'; readonly claimId: string }
@@ -63,3 +77,12 @@ export type JournalRecord =
       readonly by: string
     }
   | { readonly kind: 'deleted'; readonly by: string }
+
+/** First record of an incarnation: binds a connector's config to this journal and fixes which partitions start where. */
+export type Genesis = {
+  readonly journalId: string
+  /** N of murmur2(...) mod N; another count refuses to start. */
+  readonly journalPartitions: number
+  /** Partition counts by topic when the connector was created: partitions that appear later start at 0. */
+  readonly partitionsKnown: Readonly<Record<string, number>>
+}

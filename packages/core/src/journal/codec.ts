@@ -1,0 +1,180 @@
+// Journal records as text: `incarnation/topic/partition/<record key>` and compact JSON. Readable with any console consumer.
+import { MillraceError } from '../errors/error.ts'
+import { type Incarnation, kafkaOffset, streamOffset } from '../ids.ts'
+import type { IntervalSet } from '../interval-set.ts'
+import { formatKeySpace, type KeySpace, recordKey } from './key-space.ts'
+import type { Fingerprint, Genesis, IntentBatch, JournalRecord, Progress } from './records.ts'
+
+export const JOURNAL_FORMAT = '1'
+
+export type EncodedRecord = { readonly key: string; readonly value: string }
+
+export function encodeRecord(space: KeySpace, record: JournalRecord): EncodedRecord {
+  return { key: `${formatKeySpace(space)}/${recordKey(record)}`, value: JSON.stringify(record, toJson) }
+}
+export const encodeKey = (space: KeySpace, key: string): string => `${formatKeySpace(space)}/${key}`
+
+export const genesisKey = (incarnation: Incarnation): string => `${incarnation}/genesis`
+export const encodeGenesis = (incarnation: Incarnation, genesis: Genesis): EncodedRecord => ({
+  key: genesisKey(incarnation),
+  value: JSON.stringify(genesis),
+})
+
+/** Offsets travel as decimal strings: JSON numbers end at 2^53. */
+const toJson = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
+
+export type DecodedKey =
+  | { readonly kind: 'genesis'; readonly incarnation: Incarnation }
+  | { readonly kind: 'record'; readonly space: KeySpace; readonly key: string }
+
+export function decodeKey(text: string): DecodedKey {
+  const parts = text.split('/')
+  const [incarnation, topic, partition] = parts
+  if (incarnation && topic === 'genesis' && parts.length === 2)
+    return { kind: 'genesis', incarnation: incarnation as Incarnation }
+  if (!incarnation || !topic || partition === undefined || !/^\d+$/.test(partition) || parts.length < 4)
+    throw corrupt(`key ${JSON.stringify(text)}`)
+  const space: KeySpace = { incarnation: incarnation as Incarnation, topic, partition: Number(partition) }
+  return { kind: 'record', space, key: parts.slice(3).join('/') }
+}
+
+export function decodeGenesis(value: string): Genesis {
+  const json = parse(value)
+  return {
+    journalId: text(json, 'journalId'),
+    journalPartitions: integer(json, 'journalPartitions'),
+    partitionsKnown: Object.fromEntries(
+      Object.entries(object(json['partitionsKnown'])).map(([topic, count]) => [topic, Number(count)]),
+    ),
+  }
+}
+
+/** Rejects what it does not understand: an unknown record kind is a newer Millrace, and guessing could lose rows. */
+export function decodeRecord(value: string): JournalRecord {
+  const json = parse(value)
+  const kind = text(json, 'kind')
+  const claimId = kind === 'deleted' ? '' : text(json, 'claimId')
+  switch (kind) {
+    case 'claim':
+      return {
+        kind,
+        claimId,
+        epoch: integer(json, 'epoch'),
+        workerId: text(json, 'workerId') as never,
+        generation: integer(json, 'generation'),
+      }
+    case 'open':
+      return {
+        kind,
+        claimId,
+        epoch: integer(json, 'epoch'),
+        table: text(json, 'table') as never,
+        tableCreationTime: text(json, 'tableCreationTime'),
+        stream: text(json, 'stream') as never,
+        row: streamOffset(text(json, 'row')),
+      }
+    case 'intent':
+      return {
+        kind,
+        claimId,
+        epoch: integer(json, 'epoch'),
+        stream: json['stream'] === null ? null : (text(json, 'stream') as never),
+        progress: progress(json['progress']),
+        window: list(json['window']).map(intentBatch),
+      }
+    case 'settled':
+      return { kind, claimId, epoch: integer(json, 'epoch'), progress: progress(json['progress']) }
+    case 'release':
+      return {
+        kind,
+        claimId,
+        epoch: integer(json, 'epoch'),
+        stream: text(json, 'stream') as never,
+        row: streamOffset(text(json, 'row')),
+        progress: progress(json['progress']),
+        releasedAtMs: integer(json, 'releasedAtMs'),
+      }
+    case 'barrier':
+      return { kind, claimId }
+    case 'verdict':
+      return {
+        kind,
+        claimId,
+        stream: text(json, 'stream') as never,
+        rows: streamOffset(text(json, 'rows')),
+        by: text(json, 'by'),
+      }
+    case 'deleted':
+      return { kind, by: text(json, 'by') }
+    default:
+      throw corrupt(`record kind ${JSON.stringify(kind)}`)
+  }
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+function parse(value: string): Json {
+  try {
+    return object(JSON.parse(value))
+  } catch (cause) {
+    throw corrupt('value', cause)
+  }
+}
+function object(value: unknown): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt('object')
+  return value as Json
+}
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw corrupt('list')
+  return value
+}
+function text(json: Json, field: string): string {
+  const value = json[field]
+  if (typeof value !== 'string') throw corrupt(field)
+  return value
+}
+function integer(json: Json, field: string): number {
+  const value = json[field]
+  if (!Number.isSafeInteger(value)) throw corrupt(field)
+  return value as number
+}
+function intervals(value: unknown): IntervalSet {
+  return list(value).map(range => {
+    const json = object(range)
+    return { from: kafkaOffset(text(json, 'from')), to: kafkaOffset(text(json, 'to')) }
+  })
+}
+function fingerprint(value: unknown): Fingerprint | null {
+  if (value === null || value === undefined) return null
+  const json = object(value)
+  return {
+    kafkaOffset: kafkaOffset(text(json, 'kafkaOffset')),
+    timestampMs: integer(json, 'timestampMs'),
+    crc: integer(json, 'crc'),
+  }
+}
+function progress(value: unknown): Progress {
+  const json = object(value)
+  return {
+    frontier: kafkaOffset(text(json, 'frontier')),
+    beyond: intervals(json['beyond']),
+    fingerprint: fingerprint(json['fingerprint']),
+  }
+}
+function intentBatch(value: unknown): IntentBatch {
+  const json = object(value)
+  return {
+    firstRow: streamOffset(text(json, 'firstRow')),
+    rowCount: integer(json, 'rowCount'),
+    rows: intervals(json['rows']),
+    dead: intervals(json['dead']),
+    drop: intervals(json['drop']),
+    generation: integer(json, 'generation'),
+    fingerprint: fingerprint(json['fingerprint']),
+  }
+}
+
+const corrupt = (what: string, cause?: unknown): MillraceError =>
+  new MillraceError('JOURNAL_LOST', 'failPartition', `The journal holds a record this version cannot read: ${what}.`, {
+    cause,
+  })
