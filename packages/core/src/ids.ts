@@ -36,4 +36,5 @@ export const parseTableName = (name: TableName): { project: string; dataset: str
   return { project: parts[1] ?? '', dataset: parts[3] ?? '', table: parts[5] ?? '' }
 }
 /** The table a write stream belongs to. */
-export const tableOfStream = (stream: StreamName): TableName => stream.slice(0, stream.indexOf('/streams/')) as TableName
+export const tableOfStream = (stream: StreamName): TableName =>
+  stream.slice(0, stream.indexOf('/streams/')) as TableName

@@ -39,6 +39,7 @@ export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
 }
 
 export const intersect = (a: IntervalSet, b: IntervalSet): IntervalSet => subtract(a, subtract(a, b))
-export const contains = (set: IntervalSet, offset: KafkaOffset): boolean => set.some(r => r.from <= offset && offset < r.to)
+export const contains = (set: IntervalSet, offset: KafkaOffset): boolean =>
+  set.some(r => r.from <= offset && offset < r.to)
 /** How many offsets the set covers. */
 export const size = (set: IntervalSet): bigint => set.reduce((sum, r) => sum + (r.to - r.from), 0n)

@@ -1,5 +1,5 @@
 // A value that never prints itself. `reveal()` is called only where the value leaves for its one destination.
-import { inspect } from 'node:util'
+// The private field also hides it from util.inspect.
 
 export class Secret {
   readonly #value: string
@@ -13,9 +13,6 @@ export class Secret {
     return '[redacted]'
   }
   toJSON(): string {
-    return '[redacted]'
-  }
-  [inspect.custom](): string {
     return '[redacted]'
   }
 }

@@ -1,8 +1,22 @@
 // Tables and writer schemas in domain words, shared by convert (which encodes) and bigquery (which speaks the wire).
 
 export type ColumnType =
-  | 'BOOL' | 'INT64' | 'FLOAT64' | 'NUMERIC' | 'BIGNUMERIC' | 'STRING' | 'BYTES' | 'DATE' | 'TIME' | 'DATETIME'
-  | 'TIMESTAMP' | 'JSON' | 'STRUCT' | 'GEOGRAPHY' | 'INTERVAL' | 'RANGE'
+  | 'BOOL'
+  | 'INT64'
+  | 'FLOAT64'
+  | 'NUMERIC'
+  | 'BIGNUMERIC'
+  | 'STRING'
+  | 'BYTES'
+  | 'DATE'
+  | 'TIME'
+  | 'DATETIME'
+  | 'TIMESTAMP'
+  | 'JSON'
+  | 'STRUCT'
+  | 'GEOGRAPHY'
+  | 'INTERVAL'
+  | 'RANGE'
 export type ColumnMode = 'NULLABLE' | 'REQUIRED' | 'REPEATED'
 
 export type Column = {
@@ -22,7 +36,11 @@ export type TableSchema = { readonly columns: readonly Column[] }
 export type TableSpec = {
   readonly schema: TableSchema
   readonly description?: string
-  readonly timePartitioning?: { readonly type: 'HOUR' | 'DAY' | 'MONTH' | 'YEAR'; readonly field?: string; readonly expirationMs?: number }
+  readonly timePartitioning?: {
+    readonly type: 'HOUR' | 'DAY' | 'MONTH' | 'YEAR'
+    readonly field?: string
+    readonly expirationMs?: number
+  }
   readonly clustering?: readonly string[]
 }
 export type TableInfo = {

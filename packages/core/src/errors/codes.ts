@@ -120,7 +120,8 @@ export const ERROR_CODES = {
     fix: 'Check keyfile, keySource and that the service account is enabled.',
   },
   BIGQUERY_PERMISSION_DENIED: {
-    cause: 'The credentials may not use the resource, or the resource does not exist (BigQuery answers both the same way).',
+    cause:
+      'The credentials may not use the resource, or the resource does not exist (BigQuery answers both the same way).',
     fix: 'Check the names, and grant roles/bigquery.dataEditor on the dataset.',
   },
   BIGQUERY_QUOTA: {
@@ -139,7 +140,10 @@ export const ERROR_CODES = {
     cause: 'The listener port is taken.',
     fix: 'Choose another port in listeners, or stop the process that holds it.',
   },
-  CONNECTOR_EXISTS: { cause: 'A connector of that name exists.', fix: 'Use PUT /connectors/{name}/config to change it.' },
+  CONNECTOR_EXISTS: {
+    cause: 'A connector of that name exists.',
+    fix: 'Use PUT /connectors/{name}/config to change it.',
+  },
   CONNECTOR_NOT_FOUND: { cause: 'There is no connector of that name.', fix: 'Check the name.' },
   CONFIG_CONFLICT: {
     cause: 'Somebody else changed the connector at the same moment.',
@@ -149,6 +153,6 @@ export const ERROR_CODES = {
     cause: 'A partition has lag but made no progress.',
     fix: 'See the cause named in the message.',
   },
-} as const satisfies Record<string, ErrorManual>
+} as const
 
 export type ErrorCode = keyof typeof ERROR_CODES

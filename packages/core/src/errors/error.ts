@@ -7,7 +7,14 @@ import type { ErrorCode } from './codes.ts'
  * - `reopenStream` finalize and rotate · `alreadyDone` counts as success where the caller can prove it is its own
  * - `failPartition` FAILED with trace · `fenced` the claim is over · `badRecord` dead letter or FAILED by errors.tolerance
  */
-export type Disposition = 'retry' | 'reconnect' | 'reopenStream' | 'alreadyDone' | 'failPartition' | 'fenced' | 'badRecord'
+export type Disposition =
+  | 'retry'
+  | 'reconnect'
+  | 'reopenStream'
+  | 'alreadyDone'
+  | 'failPartition'
+  | 'fenced'
+  | 'badRecord'
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | bigint | null | readonly string[]>>
 

@@ -1,6 +1,7 @@
 // The journal as the worker sees it: append, read to the end, delete. Rules W and R of the protocol live behind this port.
-import type { JournalRecord } from '../journal/records.ts'
+
 import type { KeySpace, KeySpaceState } from '../journal/key-space.ts'
+import type { JournalRecord } from '../journal/records.ts'
 
 export interface JournalLog {
   /**

@@ -53,5 +53,8 @@ export interface RecordSource {
 /** Which topics and partitions exist. */
 export interface TopicCatalog {
   /** Partition counts by topic, of the named topics that exist, or of all that are not internal. */
-  partitionCounts(topics: readonly string[] | 'all', options: { signal: AbortSignal }): Promise<ReadonlyMap<string, number>>
+  partitionCounts(
+    topics: readonly string[] | 'all',
+    options: { signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, number>>
 }
