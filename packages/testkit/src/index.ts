@@ -1,1 +1,2 @@
 export * from './services/index.ts'
+export * from './twins/compacted-log.ts'

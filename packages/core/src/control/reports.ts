@@ -1,0 +1,205 @@
+// What each worker publishes about itself on the status board, as JSON. Decoding trusts nothing: the board is Redis.
+import { MillraceError } from '../errors/error.ts'
+import type { Incarnation, KafkaOffset, WorkerId } from '../ids.ts'
+
+export const PARTITION_STATES = ['STARTING', 'RUNNING', 'PAUSED', 'FAILED', 'RESTARTING', 'IN_DOUBT'] as const
+export type PartitionState = (typeof PARTITION_STATES)[number]
+
+export type PartitionReport = {
+  readonly connector: string
+  readonly incarnation: Incarnation
+  readonly topic: string
+  readonly partition: number
+  readonly taskId: number
+  readonly state: PartitionState
+  /** Why it is FAILED or IN_DOUBT; required then. */
+  readonly trace?: string
+  /** `restartToken` of the entry it runs under: a failure under an older token is shown as RESTARTING. */
+  readonly restartToken?: string
+  /** Epoch of its claim; 0 before the first one. */
+  readonly epoch: number
+  /** Next record to settle (the frontier), and the end of the log; null while not known. */
+  readonly nextOffset: KafkaOffset | null
+  readonly endOffset: KafkaOffset | null
+  readonly lag: number | null
+  readonly inFlightRows: number
+  /** Open write streams, by full name; at most STREAMS_REPORTED_MAX. */
+  readonly streams: readonly string[]
+  /** Recoveries from a claim that had not released, by this worker, for this partition. */
+  readonly takeovers: number
+  readonly rowsTotal: number
+  readonly deadLettersTotal: number
+  readonly droppedTotal: number
+  readonly failures: number
+}
+
+/** A connector that cannot run at all: bad credentials, journal lost. One partition's trouble is its own report. */
+export type ConnectorFailure = {
+  readonly connector: string
+  readonly incarnation: Incarnation
+  readonly trace: string
+  /** `connectorRestartToken` it failed under. */
+  readonly restartToken?: string
+}
+
+export type WorkerReport = {
+  readonly worker: WorkerId
+  /** `rest.advertised.host.name:port`: the `worker_id` of the REST API. */
+  readonly advertised: string
+  readonly pid: number
+  readonly version: string
+  readonly startedAtMs: number
+  readonly publishedAtMs: number
+  readonly rssBytes: number
+  /** Sum over all partitions this process ever took over. */
+  readonly takeovers: number
+  readonly partitions: readonly PartitionReport[]
+  readonly connectorFailures: readonly ConnectorFailure[]
+}
+
+/** 20 names of about 100 bytes: 2 kB per partition at most. */
+export const STREAMS_REPORTED_MAX = 20
+/** 8 kB of trace per failed partition is enough to name the cause. */
+export const TRACE_CHARS_MAX = 8192
+
+export function encodeWorkerReport(report: WorkerReport): string {
+  return JSON.stringify({ ...report, partitions: report.partitions.map(boundedPartition) }, (_key, value: unknown) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  )
+}
+
+function boundedPartition(report: PartitionReport): PartitionReport {
+  const streams = report.streams.slice(0, STREAMS_REPORTED_MAX)
+  return report.trace === undefined
+    ? { ...report, streams }
+    : { ...report, streams, trace: report.trace.slice(0, TRACE_CHARS_MAX) }
+}
+
+/** Throws CONFIG_INVALID naming the field; the caller shows the worker as unknown and goes on. */
+export function decodeWorkerReport(body: string): WorkerReport {
+  const fields = new Fields(parseObject(body), 'report')
+  return {
+    worker: fields.string('worker') as WorkerId,
+    advertised: fields.string('advertised'),
+    pid: fields.count('pid'),
+    version: fields.string('version'),
+    startedAtMs: fields.count('startedAtMs'),
+    publishedAtMs: fields.count('publishedAtMs'),
+    rssBytes: fields.count('rssBytes'),
+    takeovers: fields.count('takeovers'),
+    partitions: fields.list('partitions', decodePartition),
+    connectorFailures: fields.list('connectorFailures', decodeFailure),
+  }
+}
+
+function decodePartition(fields: Fields): PartitionReport {
+  const state = fields.oneOf('state', PARTITION_STATES)
+  const trace = fields.optionalString('trace')
+  const restartToken = fields.optionalString('restartToken')
+  return {
+    connector: fields.string('connector'),
+    incarnation: fields.string('incarnation') as Incarnation,
+    topic: fields.string('topic'),
+    partition: fields.count('partition'),
+    taskId: fields.count('taskId'),
+    state,
+    ...(trace === undefined ? {} : { trace }),
+    ...(restartToken === undefined ? {} : { restartToken }),
+    epoch: fields.count('epoch'),
+    nextOffset: fields.offset('nextOffset'),
+    endOffset: fields.offset('endOffset'),
+    lag: fields.countOrNull('lag'),
+    inFlightRows: fields.count('inFlightRows'),
+    streams: fields.strings('streams'),
+    takeovers: fields.count('takeovers'),
+    rowsTotal: fields.count('rowsTotal'),
+    deadLettersTotal: fields.count('deadLettersTotal'),
+    droppedTotal: fields.count('droppedTotal'),
+    failures: fields.count('failures'),
+  }
+}
+
+function decodeFailure(fields: Fields): ConnectorFailure {
+  const restartToken = fields.optionalString('restartToken')
+  return {
+    connector: fields.string('connector'),
+    incarnation: fields.string('incarnation') as Incarnation,
+    trace: fields.string('trace'),
+    ...(restartToken === undefined ? {} : { restartToken }),
+  }
+}
+
+function parseObject(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw new MillraceError('CONFIG_INVALID', 'failPartition', 'A worker report is not JSON.', { cause })
+  }
+}
+
+/** Reads typed fields of an unknown value; every refusal names the path. */
+class Fields {
+  readonly #source: Readonly<Record<string, unknown>>
+  readonly #path: string
+
+  constructor(value: unknown, path: string) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(path, 'an object')
+    this.#source = value as Readonly<Record<string, unknown>>
+    this.#path = path
+  }
+
+  string(name: string): string {
+    const value = this.#source[name]
+    if (typeof value !== 'string') throw this.#refused(name, 'a string')
+    return value
+  }
+
+  optionalString(name: string): string | undefined {
+    return this.#source[name] === undefined ? undefined : this.string(name)
+  }
+
+  strings(name: string): readonly string[] {
+    const value = this.#source[name]
+    if (!Array.isArray(value) || !value.every(item => typeof item === 'string'))
+      throw this.#refused(name, 'a list of strings')
+    return value
+  }
+
+  count(name: string): number {
+    const value = this.#source[name]
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+      throw this.#refused(name, 'a whole number')
+    return value
+  }
+
+  countOrNull(name: string): number | null {
+    return this.#source[name] === null ? null : this.count(name)
+  }
+
+  offset(name: string): KafkaOffset | null {
+    const value = this.#source[name]
+    if (value === null) return null
+    if (typeof value !== 'string' || !/^\d{1,19}$/.test(value)) throw this.#refused(name, 'an offset')
+    return BigInt(value) as KafkaOffset
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[]): T {
+    const found = allowed.find(candidate => candidate === this.#source[name])
+    if (found === undefined) throw this.#refused(name, allowed.join(', '))
+    return found
+  }
+
+  list<T>(name: string, decode: (fields: Fields) => T): readonly T[] {
+    const value = this.#source[name]
+    if (!Array.isArray(value)) throw this.#refused(name, 'a list')
+    return value.map((item, index) => decode(new Fields(item, `${this.#path}.${name}[${index}]`)))
+  }
+
+  #refused(name: string, expected: string): MillraceError {
+    return refused(`${this.#path}.${name}`, expected)
+  }
+}
+
+function refused(path: string, expected: string): MillraceError {
+  return new MillraceError('CONFIG_INVALID', 'failPartition', `In a worker report, ${path} must be ${expected}.`)
+}

@@ -1,0 +1,50 @@
+// The cluster's wishes (connector configs, target states, restart requests): a local replica to read, compare-and-set to write.
+import type { ConnectorEntry, ControlState, RawConfig, TargetState } from '../control/control-state.ts'
+import type { Incarnation } from '../ids.ts'
+
+export type ControlChange =
+  | {
+      readonly kind: 'create'
+      readonly name: string
+      readonly config: RawConfig
+      readonly targetState: TargetState
+      readonly incarnation: Incarnation
+      readonly journalId: string
+    }
+  /** Replaces the whole config. The same config again changes nothing and restarts nothing. */
+  | { readonly kind: 'configure'; readonly name: string; readonly config: RawConfig }
+  | { readonly kind: 'setTargetState'; readonly name: string; readonly targetState: TargetState }
+  | {
+      readonly kind: 'restart'
+      readonly name: string
+      readonly connector: boolean
+      readonly tasks: 'all' | readonly number[]
+    }
+  | { readonly kind: 'delete'; readonly name: string }
+
+export type WriteResult =
+  | { readonly kind: 'written'; readonly entry: ConnectorEntry }
+  /** It was so already. */
+  | { readonly kind: 'unchanged'; readonly entry: ConnectorEntry }
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'exists'; readonly entry: ConnectorEntry }
+  | { readonly kind: 'notFound' }
+  /** `ifVersion` was given and is not the current version (null: there is no such connector). */
+  | { readonly kind: 'conflict'; readonly currentVersion: number | null }
+
+export interface ConfigStore {
+  /** The local replica: never waits, at most a long poll behind the others, and it holds all this store has written. */
+  read(): ControlState
+  /** Reads to the end of the log first: everything anybody was told to be written before this call is in the answer. */
+  refresh(options: { signal: AbortSignal }): Promise<ControlState>
+  /**
+   * Resolves when the outcome is certain and in the local replica. Without `ifVersion` a lost race is tried again on the
+   * newer state. Rejects with `signal.reason` when aborted: then the change may or may not be applied, now or later.
+   */
+  write(
+    change: ControlChange,
+    options: { readonly ifVersion?: number; readonly signal: AbortSignal },
+  ): Promise<WriteResult>
+  /** The current state, then the latest after each change (steps that follow quickly are skipped). Ends when aborted. */
+  changes(options: { signal: AbortSignal }): AsyncIterable<ControlState>
+}
