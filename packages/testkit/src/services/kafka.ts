@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { type Child, startChild, waitUntilReady } from './child.ts'
 import { dataFolder } from './data-folder.ts'
 import { freePort } from './free-port.ts'
+import { archiveFlags, ensureClassArchive } from './java-class-archive.ts'
 import { installKafka } from './kafka-install.ts'
 import { countBrokers } from './kafka-probe.ts'
 
 const START_TIMEOUT_MS = 60_000
 const STOP_GRACE_MS = 8_000
+/** A broker that writes the class archive takes some seconds more to end. */
+const STOP_GRACE_TRAINING_MS = 60_000
 const BIND_ATTEMPTS_MAX = 3
 
 export type ScramUser = {
@@ -62,9 +65,13 @@ type BrokerPlan = {
 /** Starts Kafka and resolves when every broker answers and knows the others. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const libs = await installKafka()
+  await ensureClassArchive(libs, async flags => {
+    const broker = await startOnce(libs, {}, { flags, stopGraceMs: STOP_GRACE_TRAINING_MS })
+    await broker.stop()
+  })
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce(libs, options)
+      return await startOnce(libs, options, { flags: archiveFlags(libs), stopGraceMs: STOP_GRACE_MS })
     } catch (error) {
       const portWasTaken = error instanceof Error && /Address already in use|BindException/.test(error.message)
       if (!portWasTaken || attempt === BIND_ATTEMPTS_MAX) throw error
@@ -72,7 +79,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   }
 }
 
-async function startOnce(libs: string, options: KafkaOptions): Promise<Kafka> {
+type Jvm = { readonly flags: readonly string[]; readonly stopGraceMs: number }
+
+async function startOnce(libs: string, options: KafkaOptions, jvm: Jvm): Promise<Kafka> {
   const count = options.brokers ?? 1
   const data = dataFolder('kafka', options.dataDir)
   const heap = options.heapMegabytes ?? (count === 1 ? 384 : 256)
@@ -84,7 +93,12 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<Kafka> {
     startChild({
       name: `Kafka broker ${plan.id}`,
       command: 'java',
-      args: [...javaFlags(libs, plan.folder, heap), 'kafka.Kafka', join(plan.folder, 'server.properties')],
+      args: [
+        ...javaFlags(libs, plan.folder, heap),
+        ...jvm.flags,
+        'kafka.Kafka',
+        join(plan.folder, 'server.properties'),
+      ],
       logFile: join(plan.folder, 'broker.log'),
     })
   const ready = (plan: BrokerPlan, child: Child, brokersMin: number): Promise<true> =>
@@ -92,7 +106,7 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<Kafka> {
       ((await countBrokers(plan.port)) ?? 0) >= brokersMin ? true : null,
     )
   const stopAll = async (): Promise<void> => {
-    await Promise.all(children.map(child => child.stop(STOP_GRACE_MS)))
+    await Promise.all(children.map(child => child.stop(jvm.stopGraceMs)))
     await data.remove()
   }
 
@@ -127,7 +141,7 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<Kafka> {
     async stopBroker(index, signal = 'SIGTERM') {
       at(index)
       const child = children[index] as Child
-      if (signal === 'SIGTERM') return child.stop(STOP_GRACE_MS)
+      if (signal === 'SIGTERM') return child.stop(jvm.stopGraceMs)
       child.kill(signal)
       await child.exited
     },
@@ -249,9 +263,13 @@ function format(libs: string, plan: BrokerPlan, clusterId: string, users: readon
   ])
   const args = ['format', '-t', clusterId, '-c', join(plan.folder, 'server.properties'), ...scram]
   return new Promise((resolve, reject) => {
-    const tool = spawn('java', [...javaFlags(libs, plan.folder, 128), 'kafka.tools.StorageTool', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const tool = spawn(
+      'java',
+      [...javaFlags(libs, plan.folder, 128), ...archiveFlags(libs), 'kafka.tools.StorageTool', ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     let output = ''
     tool.stdout.on('data', chunk => (output += chunk))
     tool.stderr.on('data', chunk => (output += chunk))
