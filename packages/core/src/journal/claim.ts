@@ -1,0 +1,304 @@
+// Taking over a partition (journal.md, steps 1–3): claim, learn what landed, make dead letters safe, settle. A pure machine.
+// Invariants: Fenced (every judgement on a journal read to its end with the own Claim as head), Aligned, OneOutcome.
+// SPEC.md beside this file has the states, events and the test of each cell.
+import { assertNever, MillraceError } from '../errors/error.ts'
+import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
+import type { IntervalSet } from '../interval-set.ts'
+import { headClaim, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
+import type { JournalRecord, Progress } from './records.ts'
+import { fold, isAligned, needsStart, nothingOpen, planStreams, type RowCounts, verdictFor } from './recovery.ts'
+
+/** How long a row count outside every batch boundary is asked again before it counts as doubt: stale counts settle in ~5 s. */
+const MISALIGNED_RETRY_MS = 2_000
+const MISALIGNED_ATTEMPTS = 5
+/** STREAM_NOT_FOUND with batches open must persist this long before it counts as doubt. */
+const GONE_RETRY_MS = 10_000
+const GONE_PERSISTS_MS = 600_000
+
+export type ClaimIdentity = {
+  readonly claimId: string
+  readonly workerId: WorkerId
+  /** Config generation the claim works under. */
+  readonly generation: number
+}
+
+/** A released stream the new owner may continue: no CreateWriteStream for an orderly move. */
+export type Adoptable = {
+  readonly table: TableName
+  readonly tableCreationTime: string
+  readonly stream: StreamName
+  readonly row: StreamOffset
+  readonly releasedAtMs: number
+}
+
+/** What a successful claim hands to the lanes. */
+export type Ownership = {
+  readonly claimId: string
+  readonly epoch: number
+  readonly progress: Progress
+  readonly adoptable: readonly Adoptable[]
+  /** Finalized in this recovery; finalized once more before the first row (step 4). */
+  readonly finalized: ReadonlyMap<StreamName, StreamOffset>
+  /** Whether an unreleased claim was recovered: a takeover after a crash or a fence. */
+  readonly wasTakeover: boolean
+}
+
+export type Doubt = { readonly stream: StreamName; readonly saw: string }
+
+type Recovering = ClaimIdentity & {
+  readonly epoch: number
+  readonly counts: RowCounts
+  readonly waiting: ReadonlySet<StreamName>
+  /** When a stream was first not found, the time of the latest such answer, and how often a count was misaligned. */
+  readonly goneSinceMs: ReadonlyMap<StreamName, number>
+  readonly nowMs: number
+  readonly misaligned: number
+  /** Decided once, when the claim was confirmed: a Release that lands later cannot make a finalized stream adoptable. */
+  readonly adoptable: readonly Adoptable[]
+  readonly wasTakeover: boolean
+}
+
+export type ClaimState =
+  | ({ readonly kind: 'following' } & ClaimIdentity)
+  | ({ readonly kind: 'claiming'; readonly epoch: number } & ClaimIdentity)
+  | ({ readonly kind: 'confirming'; readonly epoch: number } & ClaimIdentity)
+  | ({ readonly kind: 'finalizing' } & Recovering)
+  | ({ readonly kind: 'folding' } & Recovering)
+  | ({ readonly kind: 'pausing' } & Recovering)
+  | ({ readonly kind: 'resolvingStart'; readonly journal: KeySpaceState } & Recovering)
+  | ({ readonly kind: 'savingDeadLetters'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
+  | ({ readonly kind: 'settling'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
+  | ({ readonly kind: 'confirmingSettled'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
+  | { readonly kind: 'owning'; readonly ownership: Ownership }
+  | { readonly kind: 'fenced'; readonly deleted: boolean }
+  | { readonly kind: 'inDoubt'; readonly doubts: readonly Doubt[] }
+
+export type ClaimEvent =
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'appended' }
+  | { readonly kind: 'journalRead'; readonly journal: KeySpaceState }
+  | { readonly kind: 'finalized'; readonly stream: StreamName; readonly rows: StreamOffset }
+  | { readonly kind: 'streamGone'; readonly stream: StreamName; readonly nowMs: number }
+  | { readonly kind: 'pauseOver' }
+  | { readonly kind: 'startResolved'; readonly start: KafkaOffset }
+  | { readonly kind: 'deadLettersSafe' }
+
+export type ClaimEffect =
+  | { readonly kind: 'readToEnd'; readonly barrier: boolean }
+  | { readonly kind: 'append'; readonly record: JournalRecord }
+  | { readonly kind: 'finalize'; readonly stream: StreamName }
+  | { readonly kind: 'pause'; readonly ms: number }
+  | { readonly kind: 'resolveStart' }
+  /** Produce these letters (again): identity headers make a copy harmless. */
+  | { readonly kind: 'saveDeadLetters'; readonly offsets: IntervalSet }
+  | { readonly kind: 'deleteKeys'; readonly keys: readonly string[] }
+
+export type ClaimStep = { readonly state: ClaimState; readonly effects: readonly ClaimEffect[] }
+
+export const beginClaim = (identity: ClaimIdentity): ClaimState => ({ kind: 'following', ...identity })
+
+const READ: ClaimEffect = { kind: 'readToEnd', barrier: false }
+
+export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
+  switch (state.kind) {
+    case 'following':
+      if (event.kind === 'begin') return { state, effects: [READ] }
+      if (event.kind === 'journalRead') return claim(state, event.journal)
+      break
+    case 'claiming':
+      if (event.kind === 'appended') return { state: { ...state, kind: 'confirming' }, effects: [READ] }
+      break
+    case 'confirming':
+      if (event.kind === 'journalRead') return learnStreams(state, event.journal)
+      break
+    case 'finalizing':
+      if (event.kind === 'finalized') return counted(state, event.stream, event.rows)
+      if (event.kind === 'streamGone') return missing(state, event.stream, event.nowMs)
+      break
+    case 'folding':
+      if (event.kind === 'journalRead') return judge(state, event.journal)
+      break
+    case 'pausing':
+      if (event.kind === 'pauseOver') return askAgain(state)
+      break
+    case 'resolvingStart':
+      if (event.kind === 'startResolved') return conclude(state, state.journal, event.start)
+      break
+    case 'savingDeadLetters':
+      if (event.kind === 'deadLettersSafe') return logSettled(state)
+      break
+    case 'settling':
+      if (event.kind === 'appended') return { state: { ...state, kind: 'confirmingSettled' }, effects: [READ] }
+      break
+    case 'confirmingSettled':
+      if (event.kind === 'journalRead') return own(state, event.journal)
+      break
+    case 'owning':
+    case 'fenced':
+    case 'inDoubt':
+      break
+    default:
+      return assertNever(state)
+  }
+  throw new MillraceError('BUG', 'failPartition', `Claim in state ${state.kind} cannot take ${event.kind}.`)
+}
+
+const fenced = (journal: KeySpaceState): ClaimStep => ({
+  state: { kind: 'fenced', deleted: journal.deleted },
+  effects: [],
+})
+
+function claim(state: ClaimIdentity, journal: KeySpaceState): ClaimStep {
+  if (journal.deleted) return fenced(journal)
+  const { claimId, workerId, generation } = state
+  const epoch = (headClaim(journal)?.epoch ?? 0) + 1
+  return {
+    state: { kind: 'claiming', claimId, workerId, generation, epoch },
+    effects: [{ kind: 'append', record: { kind: 'claim', claimId, epoch, workerId, generation } }],
+  }
+}
+
+function learnStreams(state: ClaimIdentity & { readonly epoch: number }, journal: KeySpaceState): ClaimStep {
+  if (!isHead(journal, state.claimId)) return fenced(journal)
+  const plan = planStreams(journal, state.epoch)
+  const counts = new Map<StreamName, StreamOffset | 'gone'>()
+  const waiting = new Set<StreamName>()
+  const adoptable: Adoptable[] = []
+  for (const [stream, { row, open, releasedAtMs }] of plan.released) {
+    counts.set(stream, row)
+    adoptable.push({ stream, row, table: open.table, tableCreationTime: open.tableCreationTime, releasedAtMs })
+  }
+  for (const stream of plan.finalize) {
+    const verdict = verdictFor(journal, stream)
+    if (verdict === null) waiting.add(stream)
+    else counts.set(stream, verdict)
+  }
+  const recovering: Recovering = {
+    claimId: state.claimId,
+    workerId: state.workerId,
+    generation: state.generation,
+    epoch: state.epoch,
+    counts,
+    waiting,
+    goneSinceMs: new Map(),
+    nowMs: 0,
+    misaligned: 0,
+    adoptable,
+    wasTakeover: plan.finalize.length > 0,
+  }
+  return countStreams(recovering)
+}
+
+/** Finalize whatever is still uncounted, or read the journal behind a Barrier once everything is. */
+function countStreams(state: Recovering): ClaimStep {
+  if (state.waiting.size === 0)
+    return { state: { ...state, kind: 'folding' }, effects: [{ kind: 'readToEnd', barrier: true }] }
+  return {
+    state: { ...state, kind: 'finalizing' },
+    effects: [...state.waiting].map(stream => ({ kind: 'finalize', stream })),
+  }
+}
+
+function counted(state: Recovering, stream: StreamName, rows: StreamOffset | 'gone'): ClaimStep {
+  if (!state.waiting.has(stream)) return { state: { ...state, kind: 'finalizing' }, effects: [] }
+  const waiting = new Set(state.waiting)
+  waiting.delete(stream)
+  const next: Recovering = { ...state, waiting, counts: new Map(state.counts).set(stream, rows) }
+  return waiting.size === 0 ? countStreams(next) : { state: { ...next, kind: 'finalizing' }, effects: [] }
+}
+
+/** Counted as `gone` for now: `judge` decides on the journal read behind the Barrier whether anything on it is open. */
+function missing(state: Recovering, stream: StreamName, nowMs: number): ClaimStep {
+  const goneSinceMs = state.goneSinceMs.has(stream) ? state.goneSinceMs : new Map(state.goneSinceMs).set(stream, nowMs)
+  return counted({ ...state, goneSinceMs, nowMs }, stream, 'gone')
+}
+
+function judge(state: Recovering, journal: KeySpaceState): ClaimStep {
+  if (!isHead(journal, state.claimId)) return fenced(journal)
+  const current = planStreams(journal, state.epoch)
+  const doubts: Doubt[] = []
+  let gone = false
+  for (const stream of current.finalize) {
+    const verdict = verdictFor(journal, stream)
+    const rows = verdict ?? state.counts.get(stream)
+    // A stream whose Open lies at or above the base was in the plan of step 2 already: bases only rise.
+    if (rows === undefined)
+      throw new MillraceError('BUG', 'failPartition', `Stream ${stream} appeared during recovery.`)
+    if (rows === 'gone') {
+      if (nothingOpen(journal, state.epoch, stream)) continue
+      gone = true
+      doubts.push({ stream, saw: 'STREAM_NOT_FOUND although batches on it are open' })
+    } else if (verdict === null && !isAligned(journal, stream, rows)) {
+      doubts.push({ stream, saw: `${rows} rows, which is no boundary of a logged batch` })
+    }
+  }
+  if (doubts.length > 0) return doubt(state, doubts, gone)
+  if (needsStart(journal, state.epoch))
+    return { state: { ...state, kind: 'resolvingStart', journal }, effects: [{ kind: 'resolveStart' }] }
+  return conclude(state, journal, null)
+}
+
+function doubt(state: Recovering, doubts: readonly Doubt[], gone: boolean): ClaimStep {
+  const exhausted = doubts.every(({ stream }) =>
+    state.counts.get(stream) === 'gone'
+      ? state.nowMs - (state.goneSinceMs.get(stream) ?? state.nowMs) >= GONE_PERSISTS_MS
+      : state.misaligned >= MISALIGNED_ATTEMPTS,
+  )
+  if (exhausted) return { state: { kind: 'inDoubt', doubts }, effects: [] }
+  const waiting = new Set(doubts.map(({ stream }) => stream))
+  return {
+    state: { ...state, kind: 'pausing', waiting, misaligned: state.misaligned + 1 },
+    effects: [{ kind: 'pause', ms: gone ? GONE_RETRY_MS : MISALIGNED_RETRY_MS }],
+  }
+}
+
+const askAgain = (state: Recovering): ClaimStep => countStreams(state)
+
+function conclude(state: Recovering, journal: KeySpaceState, start: KafkaOffset | null): ClaimStep {
+  const counts = new Map(state.counts)
+  for (const stream of counts.keys()) {
+    const verdict = verdictFor(journal, stream)
+    if (verdict !== null) counts.set(stream, verdict)
+  }
+  const folded = fold(journal, state.epoch, counts, start)
+  const next = { ...state, counts, journal, progress: folded.progress }
+  if (folded.deadLetters.length === 0) return logSettled(next)
+  return {
+    state: { ...next, kind: 'savingDeadLetters' },
+    effects: [{ kind: 'saveDeadLetters', offsets: folded.deadLetters }],
+  }
+}
+
+function logSettled(state: Recovering & { readonly journal: KeySpaceState; readonly progress: Progress }): ClaimStep {
+  const { claimId, epoch, progress } = state
+  return {
+    state: { ...state, kind: 'settling' },
+    effects: [{ kind: 'append', record: { kind: 'settled', claimId, epoch, progress } }],
+  }
+}
+
+function own(
+  state: Recovering & { readonly journal: KeySpaceState; readonly progress: Progress },
+  journal: KeySpaceState,
+): ClaimStep {
+  if (!isHead(journal, state.claimId)) return fenced(journal)
+  const finalized = new Map<StreamName, StreamOffset>()
+  for (const [stream, rows] of state.counts)
+    if (rows !== 'gone' && !state.adoptable.some(a => a.stream === stream) && verdictFor(journal, stream) === null)
+      finalized.set(stream, rows)
+  const keys = keysBelow(journal, state.epoch)
+  return {
+    state: {
+      kind: 'owning',
+      ownership: {
+        claimId: state.claimId,
+        epoch: state.epoch,
+        progress: state.progress,
+        adoptable: state.adoptable,
+        finalized,
+        wasTakeover: state.wasTakeover,
+      },
+    },
+    effects: keys.length === 0 ? [] : [{ kind: 'deleteKeys', keys }],
+  }
+}

@@ -1,0 +1,109 @@
+// What a new owner concludes from the journal and the final row counts: pure judgement, no order of events in it.
+import { MillraceError } from '../errors/error.ts'
+import type { KafkaOffset, StreamName, StreamOffset, TableName } from '../ids.ts'
+import { EMPTY, type IntervalSet, union } from '../interval-set.ts'
+import { baseBelow, type IntentRecord, type KeySpaceState, releaseOf, streamsToRecover } from './key-space.ts'
+import { merge, settle, startAt, unsettled } from './progress.ts'
+import type { IntentBatch, Progress } from './records.ts'
+
+/** Final row count of each recovered stream; `gone` = not found and judged to have nothing open. */
+export type RowCounts = ReadonlyMap<StreamName, StreamOffset | 'gone'>
+
+const baseEpoch = (state: KeySpaceState, epoch: number): number => baseBelow(state, epoch)?.epoch ?? 0
+
+/** The last Intents that count: from the base on, below `epoch`. */
+function intentsFrom(state: KeySpaceState, epoch: number): readonly IntentRecord[] {
+  const from = baseEpoch(state, epoch)
+  return [...state.intents.values()].filter(intent => intent.epoch >= from && intent.epoch < epoch)
+}
+
+/** Everything settled below `epoch` that needs no row count: base, releases, what Intents repeat, and logged drops. */
+function knownProgress(state: KeySpaceState, epoch: number, start: KafkaOffset | null): Progress | null {
+  const from = baseEpoch(state, epoch)
+  const parts: Progress[] = []
+  if (start !== null) parts.push(startAt(start))
+  const base = baseBelow(state, epoch)
+  if (base) parts.push(base.progress)
+  for (const release of state.releases.values())
+    if (release.epoch >= from && release.epoch < epoch) parts.push(release.progress)
+  for (const intent of intentsFrom(state, epoch)) parts.push(intent.progress)
+  return parts.length === 0 ? null : parts.reduce(merge)
+}
+
+/** Whether a start position must be resolved: nothing below `epoch` states one. */
+export const needsStart = (state: KeySpaceState, epoch: number): boolean => knownProgress(state, epoch, null) === null
+
+/** What the fold of step 3 answers. `deadLetters`: logged but not known to be produced; they are produced (again) first. */
+export type Fold = { readonly progress: Progress; readonly deadLetters: IntervalSet }
+
+/**
+ * base ∪ Releases ∪ the last Intent of each (claim, stream): done ranges, batches with firstRow < n, dead letters, drops.
+ * @param start the resolved start position where the journal states none
+ */
+export function fold(state: KeySpaceState, epoch: number, counts: RowCounts, start: KafkaOffset | null): Fold {
+  let progress = knownProgress(state, epoch, start)
+  if (progress === null) throw new MillraceError('BUG', 'failPartition', 'Fold without a start position.')
+  let letters: IntervalSet = EMPTY
+  for (const intent of intentsFrom(state, epoch))
+    for (const batch of intent.window) {
+      letters = union(letters, batch.dead)
+      const landed = batch.rowCount > 0 && intent.stream !== null && hasLanded(batch, counts.get(intent.stream))
+      progress = settle(
+        progress,
+        landed ? union(batch.rows, batch.drop) : batch.drop,
+        landed ? batch.fingerprint : null,
+      )
+    }
+  const deadLetters = unsettled(progress, letters)
+  return { progress: settle(progress, deadLetters), deadLetters }
+}
+
+const hasLanded = (batch: IntentBatch, count: StreamOffset | 'gone' | undefined): boolean =>
+  typeof count === 'bigint' && batch.firstRow < count
+
+/** `Aligned`: n is 0, the row of an Open of the stream, or a batch boundary of a last Intent of it. */
+export function isAligned(state: KeySpaceState, stream: StreamName, count: StreamOffset): boolean {
+  if (count === 0n) return true
+  for (const open of state.opens.values()) if (open.stream === stream && open.row === count) return true
+  for (const intent of state.intents.values())
+    if (intent.stream === stream)
+      for (const batch of intent.window)
+        if (batch.firstRow === count || batch.firstRow + BigInt(batch.rowCount) === count) return true
+  return false
+}
+
+/** Whether every batch laid out on the stream is settled without knowing its row count: then STREAM_NOT_FOUND loses nothing. */
+export function nothingOpen(state: KeySpaceState, epoch: number, stream: StreamName): boolean {
+  const progress = knownProgress(state, epoch, null)
+  if (progress === null) return false
+  return intentsFrom(state, epoch)
+    .filter(intent => intent.stream === stream)
+    .every(intent => intent.window.every(batch => batch.rowCount === 0 || unsettled(progress, batch.rows).length === 0))
+}
+
+/** How each stream from the base on is treated: released clean (its row is known), or to be finalized. */
+export type StreamPlan = {
+  readonly released: ReadonlyMap<
+    StreamName,
+    { readonly row: StreamOffset; readonly open: OpenFacts; readonly releasedAtMs: number }
+  >
+  readonly finalize: readonly StreamName[]
+}
+export type OpenFacts = { readonly table: TableName; readonly tableCreationTime: string }
+
+export function planStreams(state: KeySpaceState, epoch: number): StreamPlan {
+  const released = new Map<StreamName, { row: StreamOffset; open: OpenFacts; releasedAtMs: number }>()
+  const finalize: StreamName[] = []
+  for (const [stream, open] of streamsToRecover(state, baseEpoch(state, epoch), epoch)) {
+    const release = releaseOf(state, open)
+    if (release) released.set(stream, { row: release.row, open, releasedAtMs: release.releasedAtMs })
+    else finalize.push(stream)
+  }
+  return { released, finalize }
+}
+
+/** An operator's answer for a stream in doubt, if there is one. */
+export function verdictFor(state: KeySpaceState, stream: StreamName): StreamOffset | null {
+  for (const verdict of state.verdicts.values()) if (verdict.stream === stream) return verdict.rows
+  return null
+}
