@@ -132,9 +132,25 @@ export const ERROR_CODES = {
     cause: 'BigQuery refused the request as invalid.',
     fix: 'See the message of the service.',
   },
+  BIGQUERY_CMEK: {
+    cause: "The table's customer-managed encryption key is missing, wrong or may not be used.",
+    fix: 'Check the key and that the BigQuery service account may encrypt and decrypt with it.',
+  },
   REDIS_UNREACHABLE: {
     cause: 'Redis does not answer.',
     fix: 'Check redis.url and that Redis runs. Running partitions continue meanwhile.',
+  },
+  REDIS_REFUSED: {
+    cause: 'Redis answers, but cannot serve now (out of memory, loading, read-only replica) or refused the command.',
+    fix: 'See the answer in the message; Redis needs maxmemory-policy noeviction and a writable primary. Running partitions continue.',
+  },
+  REDIS_AUTH_FAILED: {
+    cause: 'Redis refused the credentials, or they may not use the keys below redis.prefix.',
+    fix: 'Check user and password in redis.url, and the ACL of the user.',
+  },
+  NOT_LEADER: {
+    cause: 'A worker that does not lead any more published an assignment.',
+    fix: 'None needed: the leader of now publishes its own.',
   },
   PORT_IN_USE: {
     cause: 'The listener port is taken.',

@@ -44,9 +44,17 @@ export type PartitionAssignment = {
   readonly taskId: number
   readonly worker: WorkerId
 }
+/** Every task of a connector has a worker, also one that has no partition. */
+export type TaskAssignment = {
+  readonly connector: string
+  readonly incarnation: string
+  readonly taskId: number
+  readonly worker: WorkerId
+}
 export type Assignment = {
   readonly generation: Generation
   readonly leader: WorkerId
+  readonly tasks: readonly TaskAssignment[]
   readonly partitions: readonly PartitionAssignment[]
 }
 export interface AssignmentBoard {
