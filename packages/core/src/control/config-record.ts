@@ -82,6 +82,7 @@ function decodeEntry(key: string, entry: Json): ConnectorEntry {
     restarts: decodeRestarts(key, object(key, entry, 'restarts')),
     journalId: text(key, entry, 'journalId'),
     predecessors: texts(key, entry, 'predecessors') as readonly Incarnation[],
+    topicsResetAtMs: count(key, entry, 'topicsResetAtMs'),
     createdAtMs: count(key, entry, 'createdAtMs'),
     updatedAtMs: count(key, entry, 'updatedAtMs'),
   }

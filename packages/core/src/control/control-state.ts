@@ -30,6 +30,8 @@ export type ConnectorEntry = {
   readonly journalId: string
   /** Earlier incarnations of this name, newest first: their Deleted must be in the journal before this one starts. */
   readonly predecessors: readonly Incarnation[]
+  /** Topics read before this moment only are not active any more (`topics/reset`); 0 = never reset. */
+  readonly topicsResetAtMs: number
   readonly createdAtMs: number
   readonly updatedAtMs: number
 }

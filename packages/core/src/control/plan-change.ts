@@ -41,6 +41,8 @@ export function planChange(
         : update(entry, retargeted(entry, change.targetState), context.nowMs)
     case 'restart':
       return restart(entry, change, context.nowMs)
+    case 'resetTopics':
+      return update(entry, { ...entry, topicsResetAtMs: context.nowMs }, context.nowMs)
     case 'delete':
       return {
         kind: 'write',
@@ -85,6 +87,7 @@ function create(
         restarts: NO_RESTARTS,
         journalId: change.journalId,
         predecessors,
+        topicsResetAtMs: 0,
         createdAtMs: nowMs,
         updatedAtMs: nowMs,
       },

@@ -31,6 +31,8 @@ export type PartitionReport = {
   readonly deadLettersTotal: number
   readonly droppedTotal: number
   readonly failures: number
+  /** When it last read a record: what makes its topic active. */
+  readonly lastRecordAtMs?: number
 }
 
 /** A connector that cannot run at all: bad credentials, journal lost. One partition's trouble is its own report. */
@@ -96,6 +98,7 @@ function decodePartition(fields: Fields): PartitionReport {
   const state = fields.oneOf('state', PARTITION_STATES)
   const trace = fields.optionalString('trace')
   const restartToken = fields.optionalString('restartToken')
+  const lastRecordAtMs = fields.optionalCount('lastRecordAtMs')
   return {
     connector: fields.string('connector'),
     incarnation: fields.string('incarnation') as Incarnation,
@@ -116,6 +119,7 @@ function decodePartition(fields: Fields): PartitionReport {
     deadLettersTotal: fields.count('deadLettersTotal'),
     droppedTotal: fields.count('droppedTotal'),
     failures: fields.count('failures'),
+    ...(lastRecordAtMs === undefined ? {} : { lastRecordAtMs }),
   }
 }
 
@@ -170,6 +174,10 @@ class Fields {
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
       throw this.#refused(name, 'a whole number')
     return value
+  }
+
+  optionalCount(name: string): number | undefined {
+    return this.#source[name] === undefined ? undefined : this.count(name)
   }
 
   countOrNull(name: string): number | null {

@@ -20,6 +20,7 @@ export type ControlChange =
       readonly connector: boolean
       readonly tasks: 'all' | readonly number[]
     }
+  | { readonly kind: 'resetTopics'; readonly name: string }
   | { readonly kind: 'delete'; readonly name: string }
 
 export type WriteResult =
