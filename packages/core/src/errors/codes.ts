@@ -95,6 +95,10 @@ export const ERROR_CODES = {
     cause: 'The destination table does not exist and may not be created.',
     fix: 'Create the table, or set autoCreateTables=true with records that carry a schema.',
   },
+  DATASET_MISSING: {
+    cause: 'The destination dataset does not exist, or may not be seen.',
+    fix: 'Create the dataset, or correct defaultDataset and project.',
+  },
   TABLE_SCHEMA_UNSUPPORTED: {
     cause: 'The table has a column type this version cannot write.',
     fix: 'Change or drop the column named in the message.',
