@@ -1,1 +1,5 @@
-export {}
+export type { ErrorBody } from './api-error.ts'
+export * from './deps.ts'
+export type { Listener } from './listener.ts'
+export { KAFKA_API_LEVEL } from './routes/root.ts'
+export { buildApi, type RunningApi, startApi } from './server.ts'

@@ -1,0 +1,124 @@
+// All the REST API needs from the worker it runs in. `cli` supplies it; tests supply twins.
+import type {
+  Assignment,
+  Clock,
+  ConfigStore,
+  ConnectorEntry,
+  Incarnation,
+  KafkaOffset,
+  Logger,
+  Random,
+  RawConfig,
+  Timers,
+  TopicPartition,
+  WorkerId,
+  WorkerReport,
+} from '@millrace/core'
+
+export type ApiDeps = {
+  readonly configStore: ConfigStore
+  readonly cluster: ClusterReports
+  readonly configs: ConnectorConfigs
+  readonly offsets: ConnectorOffsets
+  readonly loggers: LoggerLevels
+  readonly worker: ThisWorker
+  /** Id of the Kafka cluster, for `GET /`. */
+  clusterId(options: { signal: AbortSignal }): Promise<string>
+  health(options: { signal: AbortSignal }): Promise<Health>
+  /**
+   * Called before a connector is created: writes the Genesis of its new incarnation and answers with the journal's id.
+   * A create that then loses its race leaves a Genesis without a connector, which means nothing.
+   */
+  beginIncarnation(name: string, incarnation: Incarnation, options: { signal: AbortSignal }): Promise<string>
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export type ThisWorker = {
+  readonly worker: WorkerId
+  /** `rest.advertised.host.name:port`: the API's `worker_id`. */
+  readonly advertised: string
+  readonly pid: number
+  /** Of Millrace. `GET /` tells the Kafka level instead: clients read features from it. */
+  readonly version: string
+  readonly commit: string
+}
+
+export interface ClusterReports {
+  /** The reports of all live workers, decoded. */
+  reports(options: { signal: AbortSignal }): Promise<readonly WorkerReport[]>
+  assignment(options: { signal: AbortSignal }): Promise<Assignment | null>
+}
+
+export type PluginInfo = { readonly class: string; readonly type: string; readonly version?: string }
+
+/** One key as the validate endpoint of Kafka Connect shows it. */
+export type ConfigInfo = {
+  readonly definition: ConfigKeyInfo | null
+  readonly value: {
+    readonly name: string
+    readonly value: string | null
+    readonly recommended_values: readonly string[]
+    readonly errors: readonly string[]
+    readonly visible: boolean
+  }
+}
+export type ConfigKeyInfo = {
+  readonly name: string
+  readonly type: string
+  readonly required: boolean
+  readonly default_value: string | null
+  readonly importance: string
+  readonly documentation: string
+  readonly group: string | null
+  readonly width: string
+  readonly display_name: string
+  readonly dependents: readonly string[]
+  readonly order: number
+}
+export type ConfigInfos = {
+  readonly name: string
+  readonly error_count: number
+  readonly groups: readonly string[]
+  readonly configs: readonly ConfigInfo[]
+}
+
+export interface ConnectorConfigs {
+  /** The full class name of a connector plugin given by class, simple name or alias; null when there is none. */
+  connectorClass(name: string): string | null
+  readonly taskClass: string
+  /** Validates a config whose `connector.class` is known. Errors are in the answer. Must not touch the network. */
+  validate(config: RawConfig): ConfigInfos
+  plugins(): readonly PluginInfo[]
+  /** Definitions of any plugin given by class, simple name or alias; null when there is none. */
+  pluginConfig(name: string): readonly ConfigKeyInfo[] | null
+}
+
+export type ConnectorPosition = { readonly tp: TopicPartition; readonly nextKafkaOffset: KafkaOffset }
+/** null forgets the position of that partition. */
+export type PositionChange = { readonly tp: TopicPartition; readonly nextKafkaOffset: KafkaOffset | null }
+
+/** Positions in the journal, which is the truth; the consumer group follows. A refusal is a MillraceError. */
+export interface ConnectorOffsets {
+  get(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<readonly ConnectorPosition[]>
+  /** The connector is STOPPED. */
+  alter(entry: ConnectorEntry, changes: readonly PositionChange[], options: { signal: AbortSignal }): Promise<void>
+  /** The connector is STOPPED. */
+  reset(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<void>
+}
+
+export type LoggerLevel = { readonly level: string; readonly lastModifiedMs: number | null }
+export interface LoggerLevels {
+  /** Those set explicitly, `root` among them. */
+  list(): ReadonlyMap<string, LoggerLevel>
+  /** The names affected; null when the level is unknown. Forgotten at restart, as in Connect. */
+  set(name: string, level: string): readonly string[] | null
+}
+
+export type Health = {
+  readonly status: 'starting' | 'healthy' | 'unhealthy'
+  /** What it is doing or waiting for, added to Connect's sentence. */
+  readonly detail?: string
+}

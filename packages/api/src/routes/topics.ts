@@ -1,0 +1,24 @@
+// Active topics of a connector (KIP-558), derived from the partitions its workers report.
+import { activeTopics } from '@millrace/core'
+import type { FastifyInstance } from 'fastify'
+import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+
+type Named = { Params: { name: string } }
+
+export function topicRoutes(app: FastifyInstance, context: Context): void {
+  /** An unknown connector has no topics; that is Connect's answer, not 404. */
+  app.get<Named>('/connectors/:name/topics', async request => {
+    const { name } = request.params
+    const entry = await context.lookUp(name)
+    const topics = entry === undefined ? [] : activeTopics(entry, await context.view())
+    return Object.fromEntries([[name, { topics }]])
+  })
+
+  app.put<Named>('/connectors/:name/topics/reset', async (request, reply) => {
+    const { name } = request.params
+    await context.within(REQUEST_TIMEOUT_MS, 'writing to the config topic', signal =>
+      context.deps.configStore.write({ kind: 'resetTopics', name }, { signal }),
+    )
+    return reply.code(202).send()
+  })
+}
