@@ -7,7 +7,7 @@ export interface Clock {
   monotonicMs(): number
 }
 export interface Timers {
-  /** Resolves after `ms`; rejects with `signal.reason` when aborted first. */
+  /** Resolves after `ms` (0: once pending I/O had its turn); rejects with `signal.reason` when aborted first. */
   sleep(ms: number, options: { signal: AbortSignal }): Promise<void>
 }
 export interface Random {

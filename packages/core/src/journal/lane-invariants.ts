@@ -1,0 +1,31 @@
+// What must hold in every lane state, checked after each step in production too: a violation ends the partition, not the promise.
+import { assert } from '../errors/error.ts'
+import { LANE_IN_FLIGHT_MAX, LANE_WINDOW_MAX, type LaneState } from './lane.ts'
+
+export function assertLaneInvariants(state: LaneState): void {
+  if (state.kind === 'ended') return
+  assert(state.window.length <= LANE_WINDOW_MAX, 'I1: the window is bounded.')
+  let expected = state.window[0]?.firstRow ?? state.nextRow
+  let unsent = false
+  let inFlight = 0
+  for (const batch of state.window) {
+    assert(
+      batch.firstRow === expected,
+      `I2 Contiguous: batch ${batch.id} begins at ${batch.firstRow}, not ${expected}.`,
+    )
+    expected = (expected + BigInt(batch.rowCount)) as typeof expected
+    if (batch.phase === 'sent') {
+      inFlight++
+      assert(!unsent, `I3: batch ${batch.id} was sent before an earlier one.`)
+      assert(batch.lettersSafe, `I4 OneOutcome: rows of batch ${batch.id} were sent before its dead letters were safe.`)
+      assert(batch.rowCount > 0 && state.stream !== null, `I5: batch ${batch.id} was sent without rows or stream.`)
+    } else if (batch.rowCount > 0 && batch.phase !== 'refused') unsent = true
+    if (batch.phase === 'logging') assert(state.intentInFlight, 'I6 IntentFirst: logging without an Intent under way.')
+  }
+  assert(expected === state.nextRow, 'I2 Contiguous: the next row follows the window.')
+  assert(inFlight <= LANE_IN_FLIGHT_MAX, 'I7: requests in flight are bounded.')
+  if (inFlight > 0)
+    assert(state.kind === 'appending' || state.kind === 'draining', `I8: appends on the wire while ${state.kind}.`)
+  if (state.kind === 'splitting' || state.kind === 'finalizing' || state.kind === 'settling')
+    assert(!state.intentInFlight, `I9: an Intent is under way while ${state.kind}.`)
+}

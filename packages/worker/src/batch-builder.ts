@@ -1,0 +1,197 @@
+// Converts records into one frozen batch: rows as wire bytes, and for every Kafka offset exactly one outcome.
+
+import { crcFingerprint, type RowBuffer } from '@millrace/convert'
+import {
+  assert,
+  type Batch,
+  type DeadLetter,
+  type Fingerprint,
+  type FrozenRows,
+  isSettled,
+  type KafkaOffset,
+  kafkaOffset,
+  MillraceError,
+  type Progress,
+  type RecordSlice,
+  type TopicPartition,
+} from '@millrace/core'
+import { deadLetterOf } from './dead-letter.ts'
+import type { RecordConverter } from './destination.ts'
+import { DEAD, DROP, OffsetRuns, ROW, RUNS_MAX } from './offset-runs.ts'
+
+export type BatchLimits = { readonly bytesMax: number; readonly rowsMax: number; readonly rowBytesMax: number }
+
+/** What to do with a record that does not convert: Connect's errors.tolerance with or without a dead letter queue. */
+export type ErrorPolicy = 'fail' | 'deadLetter' | 'drop'
+
+export type ClosedBatch = {
+  readonly batch: Batch
+  readonly rows: FrozenRows
+  /** Kafka offset of each row relative to `base`: to find the record behind a row error. */
+  readonly rowOffsets: Float64Array
+  readonly base: KafkaOffset
+  /** The records the batch came from; kept until it is settled, for row errors. */
+  readonly slices: readonly RecordSlice[]
+  readonly letters: readonly DeadLetter[]
+  readonly byteCount: number
+}
+
+/** Why `add` stopped before the end of the slice. */
+export type AddResult =
+  | { readonly kind: 'sliceDone' }
+  | { readonly kind: 'full'; readonly next: number }
+  | { readonly kind: 'bad'; readonly next: number; readonly error: MillraceError }
+
+const ROW_OFFSETS_INITIAL = 1024
+
+export class BatchBuilder {
+  readonly #tp: TopicPartition
+  readonly #converter: RecordConverter
+  readonly #limits: BatchLimits
+  readonly #policy: ErrorPolicy
+  readonly #generation: number
+  readonly #runs: OffsetRuns
+  readonly #rows: RowBuffer
+  #rowOffsets = new Float64Array(ROW_OFFSETS_INITIAL)
+  readonly #slices: RecordSlice[] = []
+  readonly #letters: DeadLetter[] = []
+  #lastSlice: RecordSlice | null = null
+  #lastIndex = -1
+
+  constructor(options: {
+    readonly tp: TopicPartition
+    readonly converter: RecordConverter
+    readonly limits: BatchLimits
+    readonly policy: ErrorPolicy
+    readonly generation: number
+    readonly base: KafkaOffset
+    /** Of the lane; its buffers are recycled when a batch is settled. */
+    readonly rows: RowBuffer
+  }) {
+    this.#tp = options.tp
+    this.#converter = options.converter
+    this.#limits = options.limits
+    this.#policy = options.policy
+    this.#generation = options.generation
+    this.#runs = new OffsetRuns(options.base)
+    this.#rows = options.rows
+  }
+
+  get isEmpty(): boolean {
+    return this.#runs.isEmpty
+  }
+  /** Where the next batch begins. */
+  get position(): KafkaOffset {
+    return this.#runs.position
+  }
+
+  /** Converts records of the slice from index `first` on, until it ends, the batch is full, or one is bad. */
+  add(slice: RecordSlice, first: number, settled: Progress | null): AddResult {
+    const { offsetDelta, valueStart, valueEnd, bytes, count } = slice
+    const { bytesMax, rowsMax, rowBytesMax } = this.#limits
+    const runs = this.#runs
+    const rows = this.#rows
+    const converter = this.#converter
+    const sliceBase = runs.relative(slice.startKafkaOffset)
+    if (this.#lastSlice !== slice) this.#slices.push(slice)
+    for (let i = first; i < count; i++) {
+      if (rows.rowCount >= rowsMax || rows.byteLength >= bytesMax || runs.runCount >= RUNS_MAX)
+        return { kind: 'full', next: i }
+      const relative = sliceBase + (offsetDelta[i] as number)
+      if (settled !== null && isSettled(settled, kafkaOffset(runs.base + BigInt(relative)))) {
+        runs.skipTo(relative + 1)
+        continue
+      }
+      this.#lastSlice = slice
+      this.#lastIndex = i
+      const start = valueStart[i] as number
+      if (start < 0 || !converter.keeps(slice, i)) {
+        runs.cover(DROP, relative)
+        continue
+      }
+      const end = rows.end
+      const length = converter.encode(bytes, start, valueEnd[i] as number, rows)
+      if (length > rowBytesMax) {
+        rows.end = end // takes the row back
+        rows.rowCount--
+      } else if (length >= 0) {
+        this.#noteRow(rows.rowCount - 1, relative)
+        runs.cover(ROW, relative)
+        continue
+      } else if (converter.isTombstone) {
+        runs.cover(DROP, relative)
+        continue
+      }
+      const error =
+        length > rowBytesMax ? this.#tooLarge(slice, i, length, rowBytesMax) : this.#notConvertible(slice, i)
+      if (this.#policy === 'fail') return { kind: 'bad', next: i, error }
+      if (this.#policy === 'deadLetter') this.#letters.push(deadLetterOf(this.#tp, slice, i, 'VALUE_CONVERTER', error))
+      runs.cover(this.#policy === 'deadLetter' ? DEAD : DROP, relative)
+    }
+    const end = runs.relative(slice.nextKafkaOffset)
+    if (settled !== null) runs.skipTo(Math.min(end, runs.relative(settled.frontier)))
+    runs.coverGap(end)
+    return { kind: 'sliceDone' }
+  }
+
+  close(id: number): ClosedBatch {
+    const runs = this.#runs
+    assert(!runs.isEmpty, 'An empty batch is not closed.')
+    const rows = this.#rows.freeze()
+    const byteCount = rows.end - rows.start + this.#slices.reduce((sum, s) => sum + s.bytes.length, 0)
+    return {
+      batch: {
+        id,
+        rowCount: rows.rowCount,
+        rows: runs.intervals(ROW),
+        dead: runs.intervals(DEAD),
+        drop: runs.intervals(DROP),
+        generation: this.#generation,
+        fingerprint: this.#fingerprint(),
+      },
+      rows,
+      rowOffsets: this.#rowOffsets.subarray(0, rows.rowCount),
+      base: runs.base,
+      slices: this.#slices,
+      letters: this.#letters,
+      byteCount,
+    }
+  }
+
+  #noteRow(index: number, relativeOffset: number): void {
+    if (index >= this.#rowOffsets.length) {
+      const grown = new Float64Array(this.#rowOffsets.length * 2)
+      grown.set(this.#rowOffsets)
+      this.#rowOffsets = grown
+    }
+    this.#rowOffsets[index] = relativeOffset
+  }
+
+  #fingerprint(): Fingerprint | null {
+    return this.#lastSlice === null ? null : fingerprintOf(this.#lastSlice, this.#lastIndex)
+  }
+
+  #notConvertible(slice: RecordSlice, i: number): MillraceError {
+    const { message } = this.#converter.lastError
+    return new MillraceError('RECORD_NOT_CONVERTIBLE', 'badRecord', `${this.#place(slice, i)}: ${message}`)
+  }
+  #tooLarge(slice: RecordSlice, i: number, length: number, limit: number): MillraceError {
+    return new MillraceError(
+      'RECORD_TOO_LARGE',
+      'badRecord',
+      `${this.#place(slice, i)}: its row has ${length} bytes; the limit is ${limit}.`,
+    )
+  }
+  #place(slice: RecordSlice, i: number): string {
+    return `${this.#tp.topic}-${this.#tp.partition}@${offsetOf(slice, i)}`
+  }
+}
+
+export const offsetOf = (slice: RecordSlice, i: number): KafkaOffset =>
+  kafkaOffset(slice.startKafkaOffset + BigInt(slice.offsetDelta[i] ?? 0))
+
+export const fingerprintOf = (slice: RecordSlice, i: number): Fingerprint => ({
+  kafkaOffset: offsetOf(slice, i),
+  timestampMs: slice.timestampMs[i] ?? 0,
+  crc: crcFingerprint(slice, i),
+})

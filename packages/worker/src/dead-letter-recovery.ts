@@ -1,0 +1,88 @@
+// Step 3 of a takeover: dead letters the journal logged but that may not have been produced are produced (again).
+// The original is read from the source once more; is it gone there, the queue is searched; only then a letter says so.
+import {
+  type DeadLetter,
+  type IntervalSet,
+  isMillraceError,
+  type KafkaOffset,
+  kafkaOffset,
+  type RecordSource,
+  type TopicPartition,
+} from '@millrace/core'
+import { offsetOf } from './batch-builder.ts'
+import { originalRecord } from './dead-letter.ts'
+
+const RECOVERED = { stage: 'TASK_PUT', exceptionClass: 'RECORD_NOT_CONVERTIBLE' }
+
+export type DeadLetterRecoveryDeps = {
+  readonly tp: TopicPartition
+  readonly source: RecordSource
+  produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
+  findDeadLetters(offsets: readonly KafkaOffset[], options: { signal: AbortSignal }): Promise<ReadonlySet<KafkaOffset>>
+}
+
+/** @param offsets ranges whose every record is a logged dead letter; gaps of the log may lie between them */
+export async function saveLoggedDeadLetters(
+  offsets: IntervalSet,
+  deps: DeadLetterRecoveryDeps,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  for (const { from, to } of offsets) {
+    const read = await readRange(from, to, deps, signal)
+    if (read !== null) {
+      await deps.produceDeadLetters(read, { signal })
+      continue
+    }
+    const wanted = Array.from({ length: Number(to - from) }, (_, i) => kafkaOffset(from + BigInt(i)))
+    const there = await deps.findDeadLetters(wanted, { signal })
+    const missing = wanted.filter(offset => !there.has(offset))
+    await deps.produceDeadLetters(
+      missing.map(offset => withoutOriginal(deps.tp, offset)),
+      { signal },
+    )
+  }
+}
+
+/** The letters of the range, or null when the source no longer has it. */
+async function readRange(
+  from: KafkaOffset,
+  to: KafkaOffset,
+  { tp, source }: DeadLetterRecoveryDeps,
+  signal: AbortSignal,
+): Promise<readonly DeadLetter[] | null> {
+  const reader = source.open(tp, from)
+  const letters: DeadLetter[] = []
+  try {
+    for (;;)
+      for (const slice of await reader.read({ signal })) {
+        for (let i = 0; i < slice.count; i++) {
+          const offset = offsetOf(slice, i)
+          if (offset >= from && offset < to)
+            letters.push({ tp, kafkaOffset: offset, record: originalRecord(slice, i), error: again(offset) })
+        }
+        if (slice.nextKafkaOffset >= to) return letters
+      }
+  } catch (error) {
+    if (isMillraceError(error) && error.code === 'SOURCE_OFFSET_LOST') return null
+    throw error
+  } finally {
+    reader.close()
+  }
+
+  function again(offset: KafkaOffset) {
+    return {
+      ...RECOVERED,
+      message: `${tp.topic}-${tp.partition}@${offset}: produced again on a takeover; an earlier letter may say more.`,
+    }
+  }
+}
+
+const withoutOriginal = (tp: TopicPartition, offset: KafkaOffset): DeadLetter => ({
+  tp,
+  kafkaOffset: offset,
+  record: null,
+  error: {
+    ...RECOVERED,
+    message: `${tp.topic}-${tp.partition}@${offset}: the topic no longer holds the original record.`,
+  },
+})

@@ -1,0 +1,423 @@
+// Performs the effects of one lane. The partition's loop feeds it events; whatever comes back arrives there as an event again.
+
+import { removeRows } from '@millrace/convert'
+import {
+  type AppendConnection,
+  type AppendListener,
+  assert,
+  assertLaneInvariants,
+  assertNever,
+  type Batch,
+  type Clock,
+  type DeadLetter,
+  type Doubt,
+  type Fingerprint,
+  type FrozenRows,
+  hasRoom,
+  type IntervalSet,
+  intentWindow,
+  isHead,
+  isMillraceError,
+  type JournalLog,
+  type JournalRecord,
+  type KeySpace,
+  type LaneEffect,
+  type LaneEvent,
+  type LaneState,
+  type Logger,
+  MillraceError,
+  newLane,
+  type Ownership,
+  type Progress,
+  type Random,
+  type StreamName,
+  type StreamPermits,
+  stepLane,
+  subtract,
+  type TableName,
+  type Timers,
+  union,
+  type WriterSchema,
+  type WriteStreams,
+} from '@millrace/core'
+import { type ClosedBatch, type ErrorPolicy, offsetOf } from './batch-builder.ts'
+import { deadLetterOf } from './dead-letter.ts'
+import { untilDefinitive } from './retry.ts'
+
+const DAY_MS = 86_400_000
+
+export type LaneIo = {
+  readonly space: KeySpace
+  readonly journal: JournalLog
+  readonly streams: WriteStreams
+  readonly permits: StreamPermits
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+  readonly policy: ErrorPolicy
+  /** journal.intent.max.bytes: an Intent beyond it would not fit the journal. */
+  readonly intentBytesMax: number
+  produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
+}
+
+/** What the lane asks of its partition. All synchronous; called from the partition's loop only. */
+export interface LaneHost {
+  progress(): Progress
+  settle(offsets: IntervalSet, fingerprint: Fingerprint | null): void
+  /** Its bytes are free again. */
+  finished(closed: ClosedBatch): void
+  /** Puts the event into the partition's mailbox. */
+  post(event: LaneEvent): void
+  /** Finalizes the recovered streams once more; the same promise for every lane of the claim. */
+  recheck(): Promise<void>
+  end(outcome: LaneOutcome): void
+}
+
+export type LaneOutcome =
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'inDoubt'; readonly doubts: readonly Doubt[] }
+
+export type LaneTarget = {
+  readonly table: TableName
+  readonly tableCreationTime: string
+  readonly writerSchema: WriterSchema
+}
+
+export class LaneRunner {
+  #state: LaneState
+  readonly #target: LaneTarget | null
+  readonly #ownership: Ownership
+  readonly #io: LaneIo
+  readonly #host: LaneHost
+  readonly #signal: AbortSignal
+  /** Bytes and letters by batch id; at most LANE_WINDOW_MAX entries. */
+  readonly #batches = new Map<
+    number,
+    { closed: ClosedBatch; rows: FrozenRows; letters: readonly DeadLetter[]; indexes: Float64Array }
+  >()
+  #connection: AppendConnection | null = null
+  #intentRecords = 0
+
+  /** @param target null for the lane of batches without rows. */
+  constructor(options: {
+    readonly target: LaneTarget | null
+    readonly ownership: Ownership
+    readonly io: LaneIo
+    readonly host: LaneHost
+    readonly signal: AbortSignal
+  }) {
+    this.#target = options.target
+    this.#ownership = options.ownership
+    this.#io = options.io
+    this.#host = options.host
+    this.#signal = options.signal
+    const { claimId, epoch, adoptable } = options.ownership
+    const nowMs = options.io.clock.nowMs()
+    const mine = adoptable.filter(
+      a =>
+        a.table === options.target?.table &&
+        a.tableCreationTime === options.target.tableCreationTime &&
+        nowMs - a.releasedAtMs < DAY_MS,
+    )
+    this.#state = newLane({ table: options.target?.table ?? null, claimId, epoch, adoptable: mine })
+  }
+
+  get state(): LaneState {
+    return this.#state
+  }
+  /** The lane's backpressure: its window, and the size its next Intent would have. */
+  get hasRoom(): boolean {
+    return hasRoom(this.#state) && this.#intentBytes() < this.#io.intentBytesMax
+  }
+  get inFlightRows(): number {
+    return this.#state.window.reduce((sum, batch) => sum + batch.rowCount, 0)
+  }
+  /** Intents since the last `takeIntentCount`: what makes an idle Settled worth writing. */
+  takeIntentCount(): number {
+    const count = this.#intentRecords
+    this.#intentRecords = 0
+    return count
+  }
+
+  deliver(closed: ClosedBatch): void {
+    const { batch, rows, letters, rowOffsets } = closed
+    this.#batches.set(batch.id, { closed, rows, letters, indexes: rowOffsets })
+    this.handle({ kind: 'batch', batch, nowMs: this.#io.clock.monotonicMs() })
+  }
+
+  handle(event: LaneEvent): void {
+    const from = this.#state.kind
+    const { state, effects } = stepLane(this.#state, event)
+    this.#state = state
+    assertLaneInvariants(state)
+    if (from !== state.kind) this.#io.logger.debug({ from, event: event.kind, to: state.kind }, 'Lane goes on.')
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  close(): void {
+    this.#connection?.close()
+    this.#connection = null
+  }
+
+  /** Runs an asynchronous effect: its event, or the end of the claim. */
+  #later(work: Promise<LaneEvent | null>): void {
+    work.then(
+      event => event !== null && this.#host.post(event),
+      error =>
+        this.#host.end(
+          isMillraceError(error) && error.disposition === 'fenced' ? { kind: 'fenced' } : { kind: 'failed', error },
+        ),
+    )
+  }
+
+  #perform(effect: LaneEffect): void {
+    switch (effect.kind) {
+      case 'openStream':
+        return this.#later(this.#openStream(effect))
+      case 'logOpen':
+        return this.#later(this.#append(this.#openRecord(), { kind: 'openLogged' }))
+      case 'confirmOpen':
+        return this.#later(this.#headCheck(isHead => ({ kind: 'openConfirmed', isHead })))
+      case 'recheck':
+        return this.#later(this.#host.recheck().then(() => ({ kind: 'rechecked' })))
+      case 'logIntent':
+        this.#intentRecords++
+        return this.#later(this.#append(this.#intentRecord(), { kind: 'intentLogged' }))
+      case 'confirmIntent':
+        return this.#later(this.#headCheck(isHead => ({ kind: 'intentConfirmed', batchId: effect.batchId, isHead })))
+      case 'saveDeadLetters':
+        return this.#later(this.#saveDeadLetters(effect.batchId))
+      case 'send':
+        return this.#send(effect.batchId, effect.firstRow)
+      case 'closeConnection':
+        return this.close()
+      case 'split':
+        return this.#split(effect)
+      case 'pause':
+        return this.#later(this.#pause(effect.ms))
+      case 'finalize':
+        return this.#later(this.#finalize(effect.stream))
+      case 'logSettled':
+        return this.#later(this.#logSettled())
+      case 'deleteKeys':
+        return this.#later(this.#io.journal.delete(this.#io.space, effect.keys).then(() => null))
+      case 'settled':
+        return this.#settled(effect)
+      case 'fenced':
+        return this.#host.end({ kind: 'fenced' })
+      case 'failed':
+        return this.#host.end({ kind: 'failed', error: effect.error })
+      case 'inDoubt':
+        return this.#host.end({ kind: 'inDoubt', doubts: effect.doubts })
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  // ── journal ──
+
+  async #append(record: JournalRecord, event: LaneEvent): Promise<LaneEvent> {
+    await this.#io.journal.append(this.#io.space, [record])
+    return event
+  }
+
+  async #headCheck(answer: (isHead: boolean) => LaneEvent): Promise<LaneEvent> {
+    const journal = await this.#io.journal.readToEnd(this.#io.space, { signal: this.#signal })
+    return answer(isHead(journal, this.#ownership.claimId))
+  }
+
+  #openRecord(): JournalRecord {
+    const { claimId, epoch, stream, nextRow, tableCreationTime, window } = this.#state
+    assert(this.#target !== null && stream !== null, 'Only a lane with a table opens a stream.')
+    const { table } = this.#target
+    const row = window[0]?.firstRow ?? nextRow
+    return { kind: 'open', claimId, epoch, table, tableCreationTime, stream, row }
+  }
+
+  #intentRecord(): JournalRecord {
+    const { claimId, epoch, stream } = this.#state
+    const window = intentWindow(this.#state)
+    return { kind: 'intent', claimId, epoch, stream, progress: this.#host.progress(), window }
+  }
+
+  async #logSettled(): Promise<LaneEvent> {
+    const { claimId, epoch } = this.#state
+    await this.#io.journal.append(this.#io.space, [
+      { kind: 'settled', claimId, epoch, progress: this.#host.progress() },
+    ])
+    return { kind: 'settledLogged', nowMs: this.#io.clock.monotonicMs() }
+  }
+
+  /** Upper estimate: an interval is at most 60 characters of JSON, a batch 250 more. */
+  #intentBytes(): number {
+    return this.#state.window.reduce((sum, b) => sum + 250 + 60 * (b.rows.length + b.dead.length + b.drop.length), 0)
+  }
+
+  // ── streams ──
+
+  async #openStream({ adoptable, delayMs }: Extract<LaneEffect, { kind: 'openStream' }>): Promise<LaneEvent> {
+    assert(this.#target !== null, 'Only a lane with a table opens a stream.')
+    const { tableCreationTime } = this.#target
+    if (delayMs > 0) await this.#io.timers.sleep(delayMs, { signal: this.#signal })
+    for (const { stream, row } of adoptable)
+      if (await this.#exists(stream))
+        return { kind: 'streamReady', stream, row, tableCreationTime, nowMs: this.#io.clock.monotonicMs() }
+    const stream = await this.#create()
+    return { kind: 'streamReady', stream, row: 0n as never, tableCreationTime, nowMs: this.#io.clock.monotonicMs() }
+  }
+
+  #exists(stream: StreamName): Promise<boolean> {
+    return untilDefinitive(() => this.#io.streams.exists(stream, { signal: this.#signal }), this.#io, {
+      signal: this.#signal,
+    })
+  }
+
+  /** Ramped: every create takes a permit, and tells the ramp how it went. An orphan by a lost reply is always empty. */
+  async #create(): Promise<StreamName> {
+    const { permits, streams, clock } = this.#io
+    const signal = this.#signal
+    assert(this.#target !== null, 'Only a lane with a table creates a stream.')
+    const { table } = this.#target
+    const kind = this.#ownership.wasTakeover ? 'takeover' : 'coldStart'
+    return await untilDefinitive(
+      async () => {
+        await permits.take(kind, { signal })
+        const startedMs = clock.monotonicMs()
+        try {
+          const stream = await streams.create(table, { signal })
+          await permits.report({ latencyMs: clock.monotonicMs() - startedMs, quotaExceeded: false })
+          return stream
+        } catch (error) {
+          const quotaExceeded = isMillraceError(error) && error.code === 'BIGQUERY_QUOTA'
+          await permits.report({ latencyMs: clock.monotonicMs() - startedMs, quotaExceeded })
+          throw error
+        }
+      },
+      this.#io,
+      { signal, maxMs: 30_000 },
+    )
+  }
+
+  async #finalize(stream: StreamName): Promise<LaneEvent> {
+    const signal = this.#signal
+    try {
+      const rows = await untilDefinitive(() => this.#io.streams.finalize(stream, { signal }), this.#io, { signal })
+      return { kind: 'finalized', rows, nowMs: this.#io.clock.monotonicMs() }
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'STREAM_GONE')
+        return { kind: 'streamGone', nowMs: this.#io.clock.monotonicMs() }
+      throw error
+    }
+  }
+
+  async #pause(ms: number): Promise<LaneEvent> {
+    const jitterMs = ms === 0 ? 0 : (ms / 4) * (this.#io.random.nextUint32() / 2 ** 32)
+    if (ms > 0) await this.#io.timers.sleep(ms + jitterMs, { signal: this.#signal })
+    return { kind: 'pauseOver', nowMs: this.#io.clock.monotonicMs() }
+  }
+
+  // ── appends ──
+
+  #send(id: number, firstRow: Extract<LaneEffect, { kind: 'send' }>['firstRow']): void {
+    this.#connection ??= this.#connect()
+    this.#connection.send({ id, firstRow, rows: this.#held(id).rows })
+  }
+
+  #connect(): AppendConnection {
+    const { stream } = this.#state
+    assert(stream !== null && this.#target !== null, 'Only a lane with a stream connects.')
+    let connection: AppendConnection | null = null
+    const isCurrent = (): boolean => connection !== null && this.#connection === connection
+    const nowMs = (): number => this.#io.clock.monotonicMs()
+    const listener: AppendListener = {
+      onAcknowledged: (batchId, offset) =>
+        isCurrent() && this.#host.post({ kind: 'acknowledged', batchId, offset, nowMs: nowMs() }),
+      onRefused: (batchId, refusal) =>
+        isCurrent() && this.#host.post({ kind: 'refused', batchId, refusal, nowMs: nowMs() }),
+      onBroken: error => {
+        if (!isCurrent()) return
+        this.#connection = null
+        this.#io.logger.debug({ stream, error: error.message }, 'Append connection ended.')
+        this.#host.post({ kind: 'broken', error, nowMs: nowMs() })
+      },
+      onSchemaUpdated: () => {},
+    }
+    connection = this.#io.streams.connect(stream, this.#target.writerSchema, listener)
+    return connection
+  }
+
+  #held(id: number): { closed: ClosedBatch; rows: FrozenRows; letters: readonly DeadLetter[]; indexes: Float64Array } {
+    const held = this.#batches.get(id)
+    assert(held !== undefined, `The bytes of batch ${id} are gone.`)
+    return held
+  }
+
+  #settled({ batchId, offsets, fingerprint }: Extract<LaneEffect, { kind: 'settled' }>): void {
+    const { closed } = this.#held(batchId)
+    this.#batches.delete(batchId)
+    this.#host.settle(offsets, fingerprint)
+    this.#host.finished(closed)
+  }
+
+  async #saveDeadLetters(batchId: number): Promise<LaneEvent> {
+    const signal = this.#signal
+    const { letters } = this.#held(batchId)
+    await untilDefinitive(() => this.#io.produceDeadLetters(letters, { signal }), this.#io, { signal, maxMs: 30_000 })
+    return { kind: 'deadLettersSafe', batchId }
+  }
+
+  /** Cuts refused rows out of a batch nothing of which has landed; they become dead letters or drops by the error policy. */
+  #split({ batchId, rows }: Extract<LaneEffect, { kind: 'split' }>): void {
+    const held = this.#held(batchId)
+    const before = this.#state.window.find(b => b.id === batchId)
+    assert(before !== undefined, 'A batch that is split is in the window.')
+    const bad = new Map(rows.filter(r => r.index >= 0 && r.index < before.rowCount).map(r => [r.index, r.message]))
+    if (bad.size === 0) {
+      const message = `BigQuery refused rows of ${this.#place(held.closed.base)} without naming one of them.`
+      return this.#host.end({ kind: 'failed', error: new MillraceError('ACK_UNEXPECTED', 'failPartition', message) })
+    }
+    const errors = [...bad].map(([index, message]) => this.#rowError(held, index, message))
+    const first = errors[0]
+    if (this.#io.policy === 'fail' && first) return this.#host.end({ kind: 'failed', error: first.error })
+    const offsets = errors.reduce<IntervalSet>(
+      (set, e) => union(set, [{ from: e.offset, to: (e.offset + 1n) as typeof e.offset }]),
+      [],
+    )
+    const keepLetters = this.#io.policy === 'deadLetter'
+    const letters = keepLetters ? errors.map(e => e.letter) : []
+    this.#batches.set(batchId, {
+      closed: held.closed,
+      rows: removeRows(held.rows, bad.keys()),
+      letters: [...held.letters, ...letters],
+      indexes: held.indexes.filter((_, index) => !bad.has(index)),
+    })
+    const batch: Batch = {
+      id: batchId,
+      rowCount: before.rowCount - bad.size,
+      rows: subtract(before.rows, offsets),
+      dead: keepLetters ? union(before.dead, offsets) : before.dead,
+      drop: keepLetters ? before.drop : union(before.drop, offsets),
+      generation: before.generation,
+      fingerprint: before.fingerprint,
+    }
+    this.#host.post({ kind: 'split', batch })
+  }
+
+  #rowError(held: { closed: ClosedBatch; indexes: Float64Array }, index: number, refusal: string) {
+    const { base, slices } = held.closed
+    const offset = (base + BigInt(held.indexes[index] ?? 0)) as typeof base
+    const message = `${this.#place(offset)}: BigQuery refused the row: ${refusal}`
+    const error = new MillraceError('ROW_REFUSED', 'badRecord', message)
+    const slice = slices.find(s => s.startKafkaOffset <= offset && offset < s.nextKafkaOffset)
+    assert(slice !== undefined, `The record of ${this.#place(offset)} is gone.`)
+    let i = 0
+    while (offsetOf(slice, i) < offset) i++
+    return { offset, error, letter: deadLetterOf(this.#io.space, slice, i, 'TASK_PUT', error) }
+  }
+
+  #place(offset: bigint): string {
+    return `${this.#io.space.topic}-${this.#io.space.partition}@${offset}`
+  }
+}
