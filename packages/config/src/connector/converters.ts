@@ -1,0 +1,78 @@
+// The converters Kafka Connect ships, by class, with their own keys; and which of them this version can use.
+import type { KeyDefs } from '../definition/key.ts'
+
+export const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
+export const STRING_CONVERTER = 'org.apache.kafka.connect.storage.StringConverter'
+export const SIMPLE_HEADER_CONVERTER = 'org.apache.kafka.connect.storage.SimpleHeaderConverter'
+export const BYTE_ARRAY_CONVERTER = 'org.apache.kafka.connect.converters.ByteArrayConverter'
+
+/** A converter and its keys without their prefix, as a connector or a worker sets them. */
+export type ConverterSettings = { readonly className: string; readonly options: Readonly<Record<string, string>> }
+
+export type ConverterRole = 'key' | 'value' | 'header'
+export const CONVERTER_ROLES: readonly ConverterRole[] = ['key', 'value', 'header']
+
+const GROUP = 'Converter'
+export const JSON_CONVERTER_KEYS = {
+  'schemas.enable': {
+    type: 'BOOLEAN',
+    default: true,
+    doc: 'Every record is an envelope {"schema": …, "payload": …}. Set false for plain JSON.',
+    importance: 'HIGH',
+    group: 'Converter',
+  },
+  'schemas.cache.size': {
+    type: 'INT',
+    default: 1000,
+    rule: { atLeast: 0 },
+    doc: 'Number of schemas kept.',
+    importance: 'HIGH',
+    group: 'Converter',
+  },
+  'decimal.format': {
+    type: 'STRING',
+    default: 'BASE64',
+    rule: { oneOf: ['BASE64', 'NUMERIC'], ignoreCase: true },
+    doc: 'How Decimal values are written in the JSON: base64 of the unscaled bytes, or a number.',
+    importance: 'LOW',
+    group: 'Converter',
+  },
+  'replace.null.with.default': {
+    type: 'BOOLEAN',
+    default: true,
+    doc: 'A null field becomes the default its schema declares.',
+    importance: 'LOW',
+    group: 'Converter',
+  },
+} as const
+
+const ENCODING: KeyDefs = {
+  encoding: { type: 'STRING', default: 'UTF8', doc: 'Character set.', importance: 'HIGH', group: GROUP },
+}
+const REGISTRY: KeyDefs = {
+  'schema.registry.url': { type: 'LIST', doc: 'Schema Registry addresses.', importance: 'HIGH', group: GROUP },
+}
+
+/** Classes by name. Those outside SUPPORTED are known, so that they can be refused by name instead of "not found". */
+export const CONVERTERS: Readonly<Record<string, KeyDefs>> = {
+  [JSON_CONVERTER]: JSON_CONVERTER_KEYS,
+  [STRING_CONVERTER]: ENCODING,
+  [SIMPLE_HEADER_CONVERTER]: {},
+  [BYTE_ARRAY_CONVERTER]: {},
+  'org.apache.kafka.connect.converters.BooleanConverter': {},
+  'org.apache.kafka.connect.converters.ShortConverter': {},
+  'org.apache.kafka.connect.converters.IntegerConverter': {},
+  'org.apache.kafka.connect.converters.LongConverter': {},
+  'org.apache.kafka.connect.converters.FloatConverter': {},
+  'org.apache.kafka.connect.converters.DoubleConverter': {},
+  'io.confluent.connect.avro.AvroConverter': REGISTRY,
+  'io.confluent.connect.json.JsonSchemaConverter': REGISTRY,
+  'io.confluent.connect.protobuf.ProtobufConverter': REGISTRY,
+}
+
+/** Keys and header values are not written to tables, so any converter that cannot fail a record does for them. */
+export const SUPPORTED_CONVERTERS: Readonly<Record<ConverterRole, readonly string[]>> = {
+  value: [JSON_CONVERTER],
+  key: [JSON_CONVERTER, STRING_CONVERTER, BYTE_ARRAY_CONVERTER],
+  header: [SIMPLE_HEADER_CONVERTER, JSON_CONVERTER, STRING_CONVERTER, BYTE_ARRAY_CONVERTER],
+}

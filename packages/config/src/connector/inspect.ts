@@ -1,0 +1,108 @@
+// Everything there is to say about a raw connector configuration: definitions, values, errors, notices. `parse` and `validate` are
+// two views of it, so they can never disagree.
+import type { ConfigError, ConfigNotice, ConfigValue, KeyDef, RawConfig, Values } from '../definition/key.ts'
+import { judgeUnknownKeys, type UnknownKeyRule } from '../definition/near-miss.ts'
+import { parseKeys } from '../definition/parse-keys.ts'
+import { type ChainKeys, parseChain } from './chain.ts'
+import {
+  CLIENT_OVERRIDE_KEYS,
+  type ClientOverrides,
+  isClientOverride,
+  parseClientOverrides,
+} from './client-overrides.ts'
+import { CONNECTOR_KEYS, type ConnectorKeys } from './connector-keys.ts'
+import { type ConverterKeys, parseConverter } from './converter-settings.ts'
+import {
+  CONVERTER_ROLES,
+  type ConverterRole,
+  type ConverterSettings,
+  JSON_CONVERTER,
+  SIMPLE_HEADER_CONVERTER,
+} from './converters.ts'
+import { crossChecks } from './cross-checks.ts'
+import { placeholderErrors, refusalsOf } from './refusals.ts'
+
+/** What a connector inherits from the worker it is checked on. Empty is fine: the defaults of a worker. */
+export type ConnectorContext = {
+  readonly workerGroupId?: string
+  /** Config and journal topic: never a source, whatever a regex says. */
+  readonly reservedTopics?: readonly string[]
+  readonly converters?: Partial<Readonly<Record<ConverterRole, ConverterSettings>>>
+  readonly unknownKeys?: UnknownKeyRule
+}
+
+export type Inspection = {
+  readonly values: Partial<Values<ConnectorKeys>>
+  readonly chain: ChainKeys
+  readonly converters: Readonly<Record<ConverterRole, ConverterKeys>>
+  readonly overrides: ClientOverrides
+  readonly allDefs: ReadonlyMap<string, KeyDef>
+  readonly allValues: ReadonlyMap<string, ConfigValue>
+  /** Keys without a definition. */
+  readonly undefinedKeys: readonly string[]
+  readonly errors: readonly ConfigError[]
+  readonly notices: readonly ConfigNotice[]
+}
+
+const DEFAULT_CONVERTERS: Readonly<Record<ConverterRole, ConverterSettings>> = {
+  key: { className: JSON_CONVERTER, options: {} },
+  value: { className: JSON_CONVERTER, options: {} },
+  header: { className: SIMPLE_HEADER_CONVERTER, options: {} },
+}
+
+export function inspectConnector(raw: RawConfig, context: ConnectorContext): Inspection {
+  const parsed = parseKeys<ConnectorKeys>(CONNECTOR_KEYS, raw)
+  const values = parsed.values
+  const chain = parseChain(raw, values.transforms ?? [], values.predicates ?? [])
+  const overrides = parseClientOverrides(raw)
+  const converter = (role: ConverterRole): ConverterKeys =>
+    parseConverter(raw, role, context.converters?.[role] ?? DEFAULT_CONVERTERS[role])
+  const converters = { key: converter('key'), value: converter('value'), header: converter('header') }
+
+  const sections = [chain, ...CONVERTER_ROLES.map(role => converters[role]), overrides]
+  const allDefs = new Map<string, KeyDef>([
+    ...Object.entries<KeyDef>(CONNECTOR_KEYS),
+    ...sections.flatMap(section => [...section.defs]),
+  ])
+  const allValues = new Map<string, ConfigValue>([
+    ...Object.entries<ConfigValue>(values as Readonly<Record<string, ConfigValue>>),
+    ...sections.flatMap(section => [...section.values]),
+  ])
+  const undefinedKeys = Object.keys(raw).filter(key => !allDefs.has(key))
+  const unknown = judgeUnknownKeys(
+    undefinedKeys.filter(key => !isClientOverride(key)),
+    [...allDefs.keys(), ...Object.keys(CLIENT_OVERRIDE_KEYS)],
+    values['config.unknown.keys'] ?? context.unknownKeys ?? 'near',
+  )
+  return {
+    values,
+    chain,
+    converters,
+    overrides,
+    allDefs,
+    allValues,
+    undefinedKeys,
+    errors: [
+      ...parsed.errors,
+      ...sections.flatMap(section => section.errors),
+      ...placeholderErrors(raw),
+      ...refusalsOf(values),
+      ...crossChecks(values, overrides, context),
+      ...unknown.errors,
+    ],
+    notices: [
+      ...ignoredNotices(raw),
+      ...CONVERTER_ROLES.flatMap(role => converters[role].notices),
+      ...overrides.notices,
+      ...unknown.notices,
+    ],
+  }
+}
+
+function ignoredNotices(raw: RawConfig): readonly ConfigNotice[] {
+  return Object.entries<KeyDef>(CONNECTOR_KEYS).flatMap(([key, def]) =>
+    def.ignored && Object.hasOwn(raw, key)
+      ? [{ key, kind: 'ignored' as const, message: `Configuration ${key} is ignored: ${def.ignored}.` }]
+      : [],
+  )
+}

@@ -1,0 +1,58 @@
+// The plugins this worker knows: what GET /connector-plugins lists and GET /connector-plugins/{plugin}/config describes.
+import type { KeyDef } from '../definition/key.ts'
+import { type ConfigKeyInfo, keyInfos } from '../definition/validate-json.ts'
+import { CONNECTOR_KEYS } from './connector-keys.ts'
+import {
+  BYTE_ARRAY_CONVERTER,
+  CONVERTERS,
+  JSON_CONVERTER,
+  SIMPLE_HEADER_CONVERTER,
+  STRING_CONVERTER,
+} from './converters.ts'
+import { classNamed, PREDICATES, TRANSFORMATIONS } from './transformations.ts'
+
+export const CONNECTOR_CLASS = 'io.millrace.bigquery.BigQuerySinkConnector'
+export const TASK_CLASS = 'io.millrace.bigquery.BigQuerySinkTask'
+/** Other names a configuration may give the connector, for migration: Aiven and Confluent share the wepay class. */
+const CONNECTOR_ALIASES: readonly string[] = [
+  CONNECTOR_CLASS,
+  'BigQuerySinkConnector',
+  'BigQuerySink',
+  'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector',
+  'BigQueryStorageSink',
+]
+export const isConnectorClass = (name: string): boolean => CONNECTOR_ALIASES.includes(name)
+
+export type PluginType = 'sink' | 'source' | 'converter' | 'header_converter' | 'transformation' | 'predicate'
+export type Plugin = { readonly class: string; readonly type: PluginType; readonly version: string }
+
+/** In the box as header converters too. */
+const HEADER_CONVERTERS = [SIMPLE_HEADER_CONVERTER, JSON_CONVERTER, STRING_CONVERTER, BYTE_ARRAY_CONVERTER]
+
+/** All plugins known by class name, connectors first. Every one is at the version of the product. */
+export function connectorPlugins(version: string, options: { readonly connectorsOnly: boolean }): readonly Plugin[] {
+  const of = (type: PluginType, classes: readonly string[]): readonly Plugin[] =>
+    classes.map(name => ({ class: name, type, version }))
+  const connectors = of('sink', [CONNECTOR_CLASS])
+  if (options.connectorsOnly) return connectors
+  return [
+    ...connectors,
+    ...of(
+      'converter',
+      Object.keys(CONVERTERS).filter(name => name !== SIMPLE_HEADER_CONVERTER),
+    ),
+    ...of('header_converter', HEADER_CONVERTERS),
+    ...of('transformation', Object.keys(TRANSFORMATIONS)),
+    ...of('predicate', Object.keys(PREDICATES)),
+  ]
+}
+
+/** The definitions of a plugin named in full, simply or by alias; null when there is no such plugin. */
+export function pluginConfig(name: string): readonly ConfigKeyInfo[] | null {
+  if (isConnectorClass(name)) return keyInfos(Object.entries<KeyDef>(CONNECTOR_KEYS))
+  for (const classes of [CONVERTERS, TRANSFORMATIONS, PREDICATES]) {
+    const found = classNamed(classes, name)
+    if (found !== null) return keyInfos(Object.entries(classes[found] ?? {}))
+  }
+  return null
+}
