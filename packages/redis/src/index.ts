@@ -1,1 +1,8 @@
-export {}
+export * from './assignment-board.ts'
+export { classifyError } from './classify-error.ts'
+export * from './connection.ts'
+export * from './leadership.ts'
+export * from './leases.ts'
+export * from './membership.ts'
+export * from './status-board.ts'
+export * from './stream-permits.ts'

@@ -1,2 +1,5 @@
 export * from './services/index.ts'
 export * from './twins/compacted-log.ts'
+export * from './conformance/coordination.ts'
+export * from './twins/coordination.ts'
+export * from './twins/virtual-time.ts'
