@@ -1,6 +1,7 @@
 // A connection on which no command ever runs late: nothing is queued while disconnected, nothing is resent after a reconnect,
 // every command has a timeout well below the lease TTL, and scripts that give a right carry a deadline by Redis's own clock
 // (bytes may sit in a dead network longer than the caller waits). Do not use it for blocking commands or BullMQ.
+import { isIP } from 'node:net'
 import { type Clock, MillraceError, type Secret } from '@millrace/core'
 import { Redis, type RedisOptions } from 'ioredis'
 import { classifyError } from './classify-error.ts'
@@ -178,7 +179,7 @@ function addressOf(settings: RedisSettings): RedisOptions {
     ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
     ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
     ...(url.protocol === 'rediss:'
-      ? { tls: { servername: host, ...(settings.tlsCa ? { ca: settings.tlsCa } : {}) } }
+      ? { tls: { ...(isIP(host) ? {} : { servername: host }), ...(settings.tlsCa ? { ca: settings.tlsCa } : {}) } }
       : {}),
   }
 }
