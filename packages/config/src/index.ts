@@ -25,3 +25,13 @@ export type { ConfigError, ConfigErrorCode, ConfigNotice, KeyDef, KeyDefs, Value
 export { configRefused, connectRefusalMessage } from './definition/refusal-error.ts'
 export type { ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo } from './definition/validate-json.ts'
 export { compileRegex, type TextMatcher } from './regex/compile.ts'
+export type { ClientRole } from './worker/client-keys.ts'
+export { environmentVariable, type WorkerSources } from './worker/sources.ts'
+export {
+  type ClientProperties,
+  type DescribedSetting,
+  type Listener,
+  parseWorkerConfig,
+  type WorkerConfig,
+  type WorkerParse,
+} from './worker/worker-config.ts'

@@ -16,7 +16,7 @@ export type TopicSelection =
 
 export type CredentialSource =
   | { readonly kind: 'applicationDefault' }
-  | { readonly kind: 'keyFile'; readonly path: Secret }
+  | { readonly kind: 'keyFile'; readonly path: string }
   | { readonly kind: 'keyJson'; readonly json: Secret }
 
 export type DeadLetterConfig = {
@@ -132,7 +132,7 @@ function credentialsOf({ keySource, keyfile }: Values<ConnectorKeys>): Credentia
   if (keyfile === null || keyfile.reveal() === '' || keySource === 'APPLICATION_DEFAULT') {
     return { kind: 'applicationDefault' }
   }
-  return keySource === 'JSON' ? { kind: 'keyJson', json: keyfile } : { kind: 'keyFile', path: keyfile }
+  return keySource === 'JSON' ? { kind: 'keyJson', json: keyfile } : { kind: 'keyFile', path: keyfile.reveal() }
 }
 
 function layoutOf(values: Values<ConnectorKeys>): ConnectorConfig['tableLayout'] {

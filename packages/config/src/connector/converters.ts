@@ -12,6 +12,13 @@ export type ConverterSettings = { readonly className: string; readonly options: 
 export type ConverterRole = 'key' | 'value' | 'header'
 export const CONVERTER_ROLES: readonly ConverterRole[] = ['key', 'value', 'header']
 
+/** What a worker uses that says nothing: Kafka Connect's own choice of sample files. */
+export const DEFAULT_CONVERTERS: Readonly<Record<ConverterRole, ConverterSettings>> = {
+  key: { className: JSON_CONVERTER, options: {} },
+  value: { className: JSON_CONVERTER, options: {} },
+  header: { className: SIMPLE_HEADER_CONVERTER, options: {} },
+}
+
 const GROUP = 'Converter'
 export const JSON_CONVERTER_KEYS = {
   'schemas.enable': {

@@ -115,16 +115,14 @@ function credentialErrors(values: ConnectorValues): readonly ConfigError[] {
 }
 
 /** Keys of other types (`external_account`) may name URLs and programs to run: never from a connector's configuration. */
-const KEY_TYPES = ['service_account', 'authorized_user']
+const KEY_TYPE = 'service_account'
 
 function jsonKeyErrors(key: string): readonly ConfigError[] {
   if (key === '') return [invalid('keyfile', 'keyfile must hold the key when keySource is JSON')]
   const type = jsonType(key)
   if (type === null) return [invalid('keyfile', 'Invalid value [hidden] for configuration keyfile: not a JSON object')]
-  if (KEY_TYPES.includes(type)) return []
-  return [
-    invalid('keyfile', `Invalid value [hidden] for configuration keyfile: its type must be ${KEY_TYPES.join(' or ')}`),
-  ]
+  if (type === KEY_TYPE) return []
+  return [invalid('keyfile', `Invalid value [hidden] for configuration keyfile: its type must be ${KEY_TYPE}`)]
 }
 
 function jsonType(text: string): string | null {

@@ -12,13 +12,7 @@ import {
 } from './client-overrides.ts'
 import { CONNECTOR_KEYS, type ConnectorKeys } from './connector-keys.ts'
 import { type ConverterKeys, parseConverter } from './converter-settings.ts'
-import {
-  CONVERTER_ROLES,
-  type ConverterRole,
-  type ConverterSettings,
-  JSON_CONVERTER,
-  SIMPLE_HEADER_CONVERTER,
-} from './converters.ts'
+import { CONVERTER_ROLES, type ConverterRole, type ConverterSettings, DEFAULT_CONVERTERS } from './converters.ts'
 import { crossChecks } from './cross-checks.ts'
 import { placeholderErrors, refusalsOf } from './refusals.ts'
 
@@ -42,12 +36,6 @@ export type Inspection = {
   readonly undefinedKeys: readonly string[]
   readonly errors: readonly ConfigError[]
   readonly notices: readonly ConfigNotice[]
-}
-
-const DEFAULT_CONVERTERS: Readonly<Record<ConverterRole, ConverterSettings>> = {
-  key: { className: JSON_CONVERTER, options: {} },
-  value: { className: JSON_CONVERTER, options: {} },
-  header: { className: SIMPLE_HEADER_CONVERTER, options: {} },
 }
 
 export function inspectConnector(raw: RawConfig, context: ConnectorContext): Inspection {

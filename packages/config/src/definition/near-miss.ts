@@ -58,7 +58,7 @@ export function judgeUnknownKeys(
       notices.push({
         key,
         kind: 'unknown',
-        message: `Unknown configuration ${key}${origin(key)}: stored, but without effect.`,
+        message: `Unknown configuration ${key}${origin(key)}: it has no effect.`,
       })
     }
   }

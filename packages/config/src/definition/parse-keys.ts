@@ -1,9 +1,11 @@
 // Parses a raw configuration against a set of definitions: defaults filled in, every error collected, nothing thrown.
+import { Secret } from '@millrace/core'
 import {
   type ConfigError,
   type ConfigValue,
   invalid,
   isRequired,
+  type KeyDef,
   type KeyDefs,
   type RawConfig,
   type Values,
@@ -33,11 +35,15 @@ export function parseByName(defs: KeyDefs, raw: RawConfig): ParsedByName {
     } else if (isRequired(def)) {
       errors.push(invalid(key, `Missing required configuration "${key}" which has no default value.`))
     } else {
-      values.set(key, def.default ?? null)
+      values.set(key, defaultOf(def))
     }
   }
   return { values, errors }
 }
+
+/** A definition is plain data, so the default of a PASSWORD key stands there as text. */
+const defaultOf = (def: KeyDef): ConfigValue =>
+  def.type === 'PASSWORD' && typeof def.default === 'string' ? new Secret(def.default) : (def.default ?? null)
 
 export function parseKeys<D extends KeyDefs>(defs: D, raw: RawConfig): ParsedKeys<D> {
   const { values, errors } = parseByName(defs, raw)
