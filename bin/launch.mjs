@@ -23,7 +23,8 @@ const TOOLS = [
   { name: 'redis-server', isThere: () => runs('redis-server', ['--version']), packages: ['redis-server'] },
 ]
 
-if (Number(process.versions.node.split('.')[0]) < 20) fail(`Millrace needs node >= 20 to start; this is ${process.version}.`)
+if (Number(process.versions.node.split('.')[0]) < 20)
+  fail(`Millrace needs node >= 20 to start; this is ${process.version}.`)
 installPackages()
 const node = findNode()
 if (WITH_SERVICES.has(process.argv[2] ?? '')) installTools()
@@ -34,11 +35,15 @@ function installPackages() {
   say('Installing the npm packages (npm ci) …')
   // npm must not run on the node of the folder it is about to replace.
   const path = (process.env.PATH ?? '').split(delimiter).filter(folder => folder !== join(root, 'node_modules', '.bin'))
-  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev', '--include=optional'], {
-    cwd: root,
-    env: { ...process.env, PATH: path.join(delimiter), npm_config_global: '' },
-    stdio: ['ignore', 2, 2],
-  })
+  const npm = spawnSync(
+    'npm',
+    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--include=dev', '--include=optional'],
+    {
+      cwd: root,
+      env: { ...process.env, PATH: path.join(delimiter), npm_config_global: '' },
+      stdio: ['ignore', 2, 2],
+    },
+  )
   if (npm.error) fail(`npm could not be started (${npm.error.message}). Install npm >= 10.`)
   if (npm.status !== 0) fail('npm ci failed; see its message above.', 1)
 }

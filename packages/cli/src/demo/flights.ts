@@ -9,8 +9,11 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 /** The package exports its scripts only, so its folder is looked for as Node would. */
 export function flightsFile(): string {
   const folders = createRequire(import.meta.url).resolve.paths('vega-datasets') ?? []
-  const file = folders.map(folder => join(folder, 'vega-datasets/data/flights-3m.parquet')).find(path => existsSync(path))
-  if (file === undefined) throw new Error('flights-3m.parquet of the npm package vega-datasets is not installed: run npm ci.')
+  const file = folders
+    .map(folder => join(folder, 'vega-datasets/data/flights-3m.parquet'))
+    .find(path => existsSync(path))
+  if (file === undefined)
+    throw new Error('flights-3m.parquet of the npm package vega-datasets is not installed: run npm ci.')
   return file
 }
 
