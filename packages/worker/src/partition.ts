@@ -8,7 +8,6 @@ import {
   type DeadLetter,
   type Doubt,
   type FrozenRows,
-  type GroupOffsets,
   type Incarnation,
   isDrained,
   isMillraceError,

@@ -1,0 +1,80 @@
+// What all partitions of one connector generation share on this worker: its config, BigQuery, destination, dead letter queue.
+
+import type { ConnectorConfig } from '@millrace/config'
+import {
+  type ConnectorEntry,
+  type DeadLetterQueue,
+  type DeadLetters,
+  type Genesis,
+  type GroupOffsets,
+  type JournalLog,
+  MillraceError,
+  type RecordSource,
+  type StreamPermits,
+  type Tables,
+  type WriteStreams,
+} from '@millrace/core'
+import type { ErrorPolicy } from './batch-builder.ts'
+import { ConnectorDestination } from './connector-destination.ts'
+import type { Destination } from './destination.ts'
+
+export type BigQueryServices = { readonly tables: Tables; readonly streams: WriteStreams }
+
+export type ConnectorServices = {
+  readonly journal: JournalLog
+  readonly source: RecordSource
+  readonly groupOffsets: GroupOffsets
+  readonly deadLetters: DeadLetters
+  readonly permits: StreamPermits
+  /** Parses the stored config on this worker; throws CONFIG_INVALID naming the keys. */
+  parseConfig(entry: ConnectorEntry): ConnectorConfig
+  /** The connector's settings with the worker's converter defaults under them. */
+  converterSettings(entry: ConnectorEntry): Readonly<Record<string, string>>
+  /** BigQuery with the credentials of this config; cached by the caller. */
+  bigQuery(config: ConnectorConfig, options: { signal: AbortSignal }): Promise<BigQueryServices>
+  genesis(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<Genesis | null>
+}
+
+export type ConnectorRuntime = {
+  readonly entry: ConnectorEntry
+  readonly config: ConnectorConfig
+  readonly genesis: Genesis
+  readonly bigQuery: BigQueryServices
+  readonly destination: Destination
+  readonly policy: ErrorPolicy
+  queueFor(taskId: number): DeadLetterQueue | null
+}
+
+/** Rejects with the reason why the connector cannot run at all on this worker; disposition retry is asked again. */
+export async function openConnector(
+  entry: ConnectorEntry,
+  services: ConnectorServices,
+  { signal }: { signal: AbortSignal },
+): Promise<ConnectorRuntime> {
+  const config = services.parseConfig(entry)
+  const genesis = await services.genesis(entry, { signal })
+  if (genesis === null || genesis.journalId !== entry.journalId)
+    throw new MillraceError(
+      'JOURNAL_LOST',
+      'failPartition',
+      `Connector ${entry.name} has no Genesis in this journal: its history is lost or belongs to another journal.`,
+    )
+  const bigQuery = await services.bigQuery(config, { signal })
+  const queueFor = (taskId: number): DeadLetterQueue | null => {
+    const dlq = config.errors.deadLetterQueue
+    if (dlq === null) return null
+    const { topic, replicationFactor, contextHeaders } = dlq
+    return { topic, connector: entry.name, taskId, contextHeaders, replicationFactor }
+  }
+  const queue = queueFor(0)
+  if (queue !== null) await services.deadLetters.ensureTopic(queue, { signal })
+  return {
+    entry,
+    config,
+    genesis,
+    bigQuery,
+    destination: new ConnectorDestination(config, services.converterSettings(entry), bigQuery.tables),
+    policy: config.errors.tolerance === 'none' ? 'fail' : queue === null ? 'drop' : 'deadLetter',
+    queueFor,
+  }
+}

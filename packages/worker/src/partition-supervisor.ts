@@ -1,0 +1,315 @@
+// Keeps one assigned partition at work: lease, claim, deliver, and again after a fence, a failure or a verdict, until told to stop.
+import {
+  backoffMs,
+  type Clock,
+  type ConnectorEntry,
+  isMillraceError,
+  type KafkaOffset,
+  type KeySpace,
+  type Logger,
+  MillraceError,
+  type PartitionAssignment,
+  type PartitionReport,
+  type PartitionState,
+  partitionResource,
+  type Random,
+  restartToken,
+  Shutdown,
+  type Timers,
+  type TopicPartition,
+  type WorkerId,
+} from '@millrace/core'
+import type { ByteBudget } from './byte-budget.ts'
+import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
+import { Partition, type PartitionEnd, type PartitionView } from './partition.ts'
+import { untilDefinitive } from './retry.ts'
+import { resolveStart } from './start-position.ts'
+import { traceOf } from './trace.ts'
+
+/** A FAILED partition starts again by itself after this, doubling up to the second. */
+const RESTART_BASE_MS = 10_000
+const RESTART_MAX_MS = 600_000
+/** A broken promise of our own code is tried again only this often: repeating it would not make it true. */
+const BUG_RESTARTS_MAX = 2
+const VERDICT_POLL_MS = 2_000
+
+/** Leases as a supervisor needs them: held in the background, told when somebody else has it. */
+export interface PartitionLeases {
+  /** Waits until the lease is held. */
+  acquire(resource: string, options: { signal: AbortSignal }): Promise<HeldLease>
+}
+export interface HeldLease {
+  /** Aborts when somebody else holds it; never because Redis is away. */
+  readonly lost: AbortSignal
+  release(): Promise<void>
+}
+
+export type SupervisorDeps = {
+  readonly workerId: WorkerId
+  readonly services: ConnectorServices
+  readonly leases: PartitionLeases
+  readonly budget: ByteBudget
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+  readonly leaseTtlMs: number
+  readonly intentBytesMax: number
+  /** Aborts when the worker itself ends. */
+  readonly lifetime: AbortSignal
+  /** How long an orderly stop may drain. */
+  readonly gracefulMs: number
+  /** One runtime per connector generation, shared by its partitions. */
+  runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime>
+  onProgress(group: string, tp: TopicPartition, next: KafkaOffset): void
+}
+
+export class PartitionSupervisor {
+  readonly #deps: SupervisorDeps
+  readonly #entry: ConnectorEntry
+  readonly #assignment: PartitionAssignment
+  readonly #tp: TopicPartition
+  readonly #logger: Logger
+  readonly #stop = new AbortController()
+  #partition: Partition | null = null
+  #lastView: PartitionView | null = null
+  #state: PartitionState = 'STARTING'
+  #trace: string | null = null
+  #isStopping = false
+  #retryNoted = false
+  #failures = 0
+  #takeovers = 0
+  #rowsTotal = 0
+  #deadLettersTotal = 0
+  #droppedTotal = 0
+  #running: Promise<void> | null = null
+
+  constructor(entry: ConnectorEntry, assignment: PartitionAssignment, deps: SupervisorDeps) {
+    this.#deps = deps
+    this.#entry = entry
+    this.#assignment = assignment
+    this.#tp = { topic: assignment.topic, partition: assignment.partition }
+    this.#logger = deps.logger.child({ connector: entry.name, topic: this.#tp.topic, partition: this.#tp.partition })
+  }
+
+  get token(): string {
+    return supervisionToken(this.#entry, this.#assignment)
+  }
+
+  start(): void {
+    this.#running = this.#run().catch(error => {
+      if (!this.#stop.signal.aborted) this.#logger.error({ err: error }, 'Supervision of the partition ended.')
+    })
+  }
+
+  /** Lets go in order within `gracefulMs`, else leaves the rest to the next owner's recovery. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    const grace = new AbortController()
+    if (this.#partition !== null) {
+      this.#partition.letGo()
+      const over = this.#deps.timers.sleep(this.#deps.gracefulMs, { signal: grace.signal }).catch(() => {})
+      await Promise.race([this.#running, over])
+    }
+    grace.abort()
+    this.#stop.abort(new Shutdown('The partition is let go.'))
+    await this.#running
+  }
+
+  report(): PartitionReport {
+    const view = this.#partition?.view() ?? this.#lastView
+    const end = view?.endKafkaOffset ?? null
+    const next = view?.nextKafkaOffset ?? null
+    return {
+      connector: this.#entry.name,
+      incarnation: this.#entry.incarnation,
+      ...this.#tp,
+      taskId: this.#assignment.taskId,
+      state: this.#state,
+      ...(this.#trace !== null && { trace: this.#trace }),
+      restartToken: restartToken(this.#entry, this.#assignment.taskId),
+      epoch: view?.epoch ?? 0,
+      nextOffset: next,
+      endOffset: end,
+      lag: end === null || next === null ? null : Math.max(0, Number(end - next)),
+      inFlightRows: view?.inFlightRows ?? 0,
+      streams: view?.streams ?? [],
+      takeovers: this.#takeovers + (this.#partition?.view().takeovers ?? 0),
+      rowsTotal: this.#rowsTotal + (this.#partition?.view().rowsTotal ?? 0),
+      deadLettersTotal: this.#deadLettersTotal + (this.#partition?.view().deadLettersTotal ?? 0),
+      droppedTotal: this.#droppedTotal + (this.#partition?.view().droppedTotal ?? 0),
+      failures: this.#failures,
+      ...(view?.lastRecordAtMs != null && { lastRecordAtMs: view.lastRecordAtMs }),
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    let bugs = 0
+    for (;;) {
+      this.#become('STARTING')
+      const end = await this.#hold(signal)
+      if (this.#isStopping || end.kind === 'released') return
+      if (end.kind === 'fenced') {
+        if (end.deleted) return
+        await this.#deps.timers.sleep(this.#fencedPauseMs(), { signal })
+        continue
+      }
+      if (end.kind === 'inDoubt') {
+        await this.#awaitVerdict(end, signal)
+        continue
+      }
+      this.#failures++
+      this.#become('FAILED', traceOf(end.error))
+      this.#logger.error({ err: end.error, failures: this.#failures }, 'Partition FAILED.')
+      if (isMillraceError(end.error) && end.error.code === 'BUG' && ++bugs > BUG_RESTARTS_MAX)
+        return await untilAborted(signal)
+      await this.#deps.timers.sleep(
+        backoffMs(this.#failures - 1, { baseMs: RESTART_BASE_MS, maxMs: RESTART_MAX_MS }, this.#deps.random),
+        { signal },
+      )
+    }
+  }
+
+  /** One lease, one claim. */
+  async #hold(signal: AbortSignal): Promise<PartitionEnd> {
+    const lease = await this.#deps.leases.acquire(partitionResource(this.#entry.name, this.#tp), { signal })
+    try {
+      const partition = await this.#open(signal)
+      const onLost = (): void => partition.letGo() // somebody else should work: hand over in order while still head
+      lease.lost.addEventListener('abort', onLost, { once: true })
+      this.#partition = partition
+      this.#become('RUNNING')
+      if (this.#isStopping) partition.letGo()
+      const end = await partition.run({ signal })
+      if (end.kind === 'released' && lease.lost.aborted && !this.#isStopping) return { kind: 'fenced', deleted: false }
+      return end
+    } catch (error) {
+      signal.throwIfAborted()
+      return { kind: 'failed', error }
+    } finally {
+      this.#keepTotals()
+      await lease.release()
+    }
+  }
+
+  #keepTotals(): void {
+    const view = this.#partition?.view()
+    if (view === undefined) return
+    this.#lastView = view
+    this.#takeovers += view.takeovers
+    this.#rowsTotal += view.rowsTotal
+    this.#deadLettersTotal += view.deadLettersTotal
+    this.#droppedTotal += view.droppedTotal
+    this.#partition = null
+  }
+
+  async #open(signal: AbortSignal): Promise<Partition> {
+    const { services, runtimeOf } = this.#deps
+    const entry = this.#entry
+    const open = (): Promise<ConnectorRuntime> => openConnector(entry, services, { signal: this.#deps.lifetime })
+    const runtime = await untilDefinitive(
+      () => runtimeOf(entry, open),
+      { ...this.#deps, onRetry: error => this.#noteRetry(error) },
+      { signal },
+    )
+    const { config, genesis, bigQuery, destination, policy } = runtime
+    const queue = runtime.queueFor(this.#assignment.taskId)
+    const noQueue = (): MillraceError =>
+      new MillraceError(
+        'CONFIG_INVALID',
+        'failPartition',
+        'The journal holds dead letters that may not have been produced, but errors.deadletterqueue.topic.name is empty.',
+      )
+    const { journal, source, permits, groupOffsets, deadLetters } = services
+    return new Partition({
+      connector: entry.name,
+      tp: this.#tp,
+      incarnation: entry.incarnation,
+      workerId: this.#deps.workerId,
+      generation: entry.configGeneration,
+      journal,
+      source,
+      streams: bigQuery.streams,
+      permits,
+      destination,
+      policy,
+      limits: { bytesMax: config.append.maxBytes, rowsMax: config.append.maxRows, rowBytesMax: ROW_BYTES_MAX },
+      lingerMs: config.append.lingerMs,
+      intentBytesMax: this.#deps.intentBytesMax,
+      budget: this.#deps.budget,
+      clock: this.#deps.clock,
+      timers: this.#deps.timers,
+      random: this.#deps.random,
+      logger: this.#logger,
+      resolveStart: options =>
+        resolveStart(
+          {
+            tp: this.#tp,
+            group: config.consumer.groupId,
+            genesis,
+            autoOffsetReset: config.consumer.autoOffsetReset,
+            groupOffsets,
+            source,
+          },
+          options,
+        ),
+      produceDeadLetters: async (letters, options) => {
+        if (letters.length === 0) return
+        if (queue === null) throw noQueue()
+        await deadLetters.produce(queue, letters, options)
+      },
+      findDeadLetters: async (offsets, options) => {
+        if (queue === null) throw noQueue()
+        return await deadLetters.find(queue, this.#tp, offsets, options)
+      },
+      onProgress: next => this.#deps.onProgress(config.consumer.groupId, this.#tp, next),
+    })
+  }
+
+  /** IN_DOUBT says what it saw, and waits for an operator's Verdict: the next claim folds it. */
+  async #awaitVerdict({ doubts }: Extract<PartitionEnd, { kind: 'inDoubt' }>, signal: AbortSignal): Promise<void> {
+    const place = `${this.#tp.topic}-${this.#tp.partition}`
+    const saw = doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
+    const error = new MillraceError('IN_DOUBT', 'failPartition', `${place}: ${saw}.`)
+    this.#become('IN_DOUBT', traceOf(error))
+    this.#logger.error({ err: error }, 'Partition is IN_DOUBT.')
+    const space: KeySpace = { ...this.#tp, incarnation: this.#entry.incarnation }
+    const known = this.#deps.services.journal.peek(space).verdicts.size
+    while (this.#deps.services.journal.peek(space).verdicts.size <= known)
+      await this.#deps.timers.sleep(VERDICT_POLL_MS, { signal })
+  }
+
+  #fencedPauseMs(): number {
+    const jitter = this.#deps.random.nextUint32() / 2 ** 32
+    return this.#deps.leaseTtlMs * (1 + jitter / 2)
+  }
+
+  #noteRetry(error: Error): void {
+    if (this.#retryNoted) return
+    this.#retryNoted = true
+    this.#logger.warn({ err: error }, 'Connector cannot be opened yet; trying again.')
+  }
+
+  /** State transitions of a partition are logged here and nowhere else. */
+  #become(state: PartitionState, trace: string | null = null): void {
+    if (state !== this.#state) this.#logger.info({ from: this.#state, to: state }, 'Partition state.')
+    this.#state = state
+    if (state === 'FAILED' || state === 'IN_DOUBT') this.#trace = trace
+    else if (state === 'RUNNING') this.#trace = null
+  }
+}
+
+/** Row bytes one request can hold besides its header: BigQuery enforces 10,485,760 per AppendRows request. */
+const ROW_BYTES_MAX = 9 * 1024 * 1024
+
+/** Changes when the partition is to be started anew. */
+export const supervisionToken = (entry: ConnectorEntry, assignment: PartitionAssignment): string =>
+  `${restartToken(entry, assignment.taskId)}/${assignment.taskId}`
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
