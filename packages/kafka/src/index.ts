@@ -1,1 +1,12 @@
-export {}
+export type { BrokerAddress, ClientSettings, KafkaDeps } from './client-settings-type.ts'
+export { Cluster, type NodeId, type PartitionMetadata, type TopicMetadata } from './cluster.ts'
+export { type CompactedLogOptions, KafkaCompactedLog } from './compacted-log.ts'
+export { ISOLATION, type Isolation } from './fetch-request.ts'
+export { FETCHER_DEFAULTS, Fetcher, type FetcherOptions, type FetcherStats } from './fetcher.ts'
+export { KafkaGroupOffsets } from './group-offsets.ts'
+export { type JournalLogOptions, KafkaJournalLog } from './journal-log.ts'
+export type { LogWriterOptions } from './log-writer.ts'
+export { murmur2, partitionOfKey } from './murmur2.ts'
+export { readHeaders } from './record-batch.ts'
+export { JOURNAL_TOPIC_CONFIGS, TopicAdmin, type TopicSpec } from './topic-admin.ts'
+export { KafkaTopicCatalog } from './topic-catalog.ts'

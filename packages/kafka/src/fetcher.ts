@@ -1,0 +1,511 @@
+// Source topics over KafkaJS's connections: two fetch lanes per broker, one bounded buffer per reader, positions owned here.
+// F1 A reader's slices are contiguous: each begins where the one before ended, whatever broker answered.
+// F2 A position never moves by itself: out of range fails the reader, there is no reset.
+// F3 Buffered bytes of a reader stay below its share of the budget plus one fetch; a full reader stops nobody else.
+// F4 A broker that does not answer is cut after `stallMs` and asked again over a new connection.
+import {
+  assert,
+  formatTopicPartition,
+  isMillraceError,
+  type KafkaOffset,
+  MillraceError,
+  type PartitionReader,
+  type RecordSlice,
+  type RecordSource,
+  type TopicPartition,
+} from '@millrace/core'
+import type { Cluster, Lane, NodeId } from './cluster.ts'
+import { fetchRequest, ISOLATION, type Isolation } from './fetch-request.ts'
+import type { FetchAnswer, FetchedPartition } from './fetch-response.ts'
+import { isRetriable, KAFKA_ERROR, kafkaError } from './kafka-errors.ts'
+import { listOffsets, topicMissing } from './list-offsets.ts'
+import { type Chunk, ChunkReader, scanBatches } from './record-batch.ts'
+import { Wake } from './wake.ts'
+
+const MIB = 1024 * 1024
+
+export type FetcherOptions = {
+  /** All buffered bytes of all readers, as they came from the broker (compressed batches are inflated only when read). */
+  readonly totalBudgetBytes: number
+  /** Most one reader may have buffered. Its share of the total, when many readers are open, is smaller. */
+  readonly readerBudgetBytes: number
+  /** Asked for per partition and request (max.partition.fetch.bytes). */
+  readonly partitionFetchBytes: number
+  /** Asked for per request (fetch.max.bytes). */
+  readonly requestBytes: number
+  /** How long a broker may hold a request when there is nothing new (fetch.max.wait.ms). */
+  readonly maxWaitMs: number
+  /** The same on the second lane: how long a partition that was just opened or drained may have to wait. */
+  readonly shortWaitMs: number
+  /** No answer for this long beyond maxWaitMs: the connection is cut. */
+  readonly stallMs: number
+  /** One `read` decodes about this many bytes at most: keeps the event loop free. */
+  readonly readBytes: number
+  /** A topic unknown to the cluster for this long fails its readers. */
+  readonly missingTopicMs: number
+  readonly isolation: Isolation
+}
+
+export const FETCHER_DEFAULTS: FetcherOptions = {
+  totalBudgetBytes: 64 * MIB,
+  readerBudgetBytes: 8 * MIB,
+  partitionFetchBytes: MIB,
+  requestBytes: 16 * MIB,
+  maxWaitMs: 500,
+  shortWaitMs: 50,
+  stallMs: 10_000,
+  readBytes: MIB,
+  missingTopicMs: 10_000,
+  isolation: ISOLATION.READ_COMMITTED,
+}
+
+/** A batch larger than the fetch size is asked for with twice the size, up to here. */
+const FETCH_BYTES_MAX = 128 * MIB
+/** Answers that say "out of range" or "corrupt" are asked again this often: a leader that just moved may be wrong once. */
+const DOUBTFUL_ANSWERS_MAX = 3
+/** A broker may ask clients to wait; longer than this is not believed. */
+const THROTTLE_MAX_MS = 30_000
+const READER_SHARE_MIN_BYTES = 64 * 1024
+
+/** Counters for metrics; they only grow. */
+export type FetcherStats = {
+  readonly fetches: number
+  readonly bytes: number
+  readonly stalls: number
+  readonly errors: number
+}
+
+export class Fetcher implements RecordSource {
+  readonly #cluster: Cluster
+  readonly #options: FetcherOptions
+  readonly #readers = new Set<Reader>()
+  readonly #nodes = new Map<NodeId, Wake>()
+  readonly #lost = new Wake()
+  readonly #stop = new AbortController()
+  readonly #loops: Promise<void>[] = []
+  readonly #stats = { fetches: 0, bytes: 0, stalls: 0, errors: 0 }
+  #rotation = 0
+
+  /** Opens no network by itself. The cluster stays the caller's to close, after this. */
+  constructor(cluster: Cluster, options: Partial<FetcherOptions> = {}) {
+    this.#cluster = cluster
+    this.#options = { ...FETCHER_DEFAULTS, ...options }
+    this.#loops.push(this.#run(() => this.#locateLoop()))
+  }
+
+  get stats(): FetcherStats {
+    return this.#stats
+  }
+
+  open(tp: TopicPartition, position: KafkaOffset): PartitionReader {
+    assert(!this.#stop.signal.aborted, 'the fetcher is closed')
+    const reader = new Reader(tp, position, this.#options.readBytes, this.#options.partitionFetchBytes, {
+      onRoom: () => this.#wakeNode(reader),
+      onClose: () => this.#readers.delete(reader),
+    })
+    this.#readers.add(reader)
+    const leader = this.#cluster.knownLeader(tp.topic, tp.partition)
+    if (leader === undefined || leader === null) this.#lost.notify()
+    else this.#assign(reader, leader)
+    return reader
+  }
+
+  offsets(
+    tps: readonly TopicPartition[],
+    at: 'earliest' | 'latest',
+    options: { signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, KafkaOffset>> {
+    return listOffsets(this.#cluster, tps, at, this.#options.isolation, options)
+  }
+
+  /** Stops all fetching; readers reject from then on. */
+  async close(): Promise<void> {
+    this.#stop.abort(new MillraceError('KAFKA_UNREACHABLE', 'retry', 'The fetcher is closed.'))
+    for (const reader of this.#readers) reader.close()
+    await Promise.allSettled(this.#loops)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // --- Finding leaders: one loop for all readers that have none.
+
+  async #locateLoop(): Promise<void> {
+    const { clock, timers } = this.#cluster.deps
+    const signal = this.#stop.signal
+    for (let tries = 0; ; ) {
+      const ticket = this.#lost.ticket
+      const lost = [...this.#readers].filter(r => r.node === null && !r.isEnded)
+      if (lost.length === 0) {
+        tries = 0
+        await this.#lost.wait(ticket, signal)
+        continue
+      }
+      try {
+        const metadata = await this.#cluster.metadata([...new Set(lost.map(r => r.tp.topic))], { signal })
+        for (const reader of lost) {
+          const { topic, partition } = reader.tp
+          const code = metadata.get(topic)?.errorCode ?? KAFKA_ERROR.UNKNOWN_TOPIC_OR_PARTITION
+          const found = metadata.get(topic)?.partitions.find(p => p.partition === partition)
+          const isMissing = code === KAFKA_ERROR.UNKNOWN_TOPIC_OR_PARTITION || (code === 0 && !found)
+          if (isMissing) {
+            reader.missingSinceMs ??= clock.monotonicMs()
+            if (clock.monotonicMs() - reader.missingSinceMs >= this.#options.missingTopicMs)
+              reader.fail(topicMissing(reader.tp))
+          } else if (code !== 0 && !isRetriable(code)) reader.fail(kafkaError(code, `Topic ${topic}`))
+          else if (found && found.leader !== null) this.#assign(reader, found.leader)
+        }
+      } catch (error) {
+        signal.throwIfAborted()
+        this.#stats.errors++
+        this.#reportOrFail(error, lost)
+      }
+      // The first look may be at metadata that is just changing, so even a success waits a little before the next.
+      await timers.sleep(this.#cluster.backoffMs(tries++), { signal })
+    }
+  }
+
+  #assign(reader: Reader, node: NodeId): void {
+    reader.node = node
+    reader.missingSinceMs = null
+    if (!this.#nodes.has(node)) {
+      this.#nodes.set(node, new Wake())
+      this.#loops.push(this.#run(() => this.#laneLoop(node, 'fetch')))
+      this.#loops.push(this.#run(() => this.#laneLoop(node, 'fetch2')))
+    }
+    this.#wakeNode(reader)
+  }
+
+  #lose(reader: Reader): void {
+    reader.node = null
+    this.#cluster.forgetLeader(reader.tp.topic)
+    this.#lost.notify()
+  }
+
+  #wakeNode(reader: Reader): void {
+    if (reader.node !== null) this.#nodes.get(reader.node)?.notify()
+  }
+
+  // --- Fetching. Lane one asks for everything and may be held long; lane two serves, meanwhile, whoever has data or is new.
+
+  async #laneLoop(node: NodeId, lane: Lane): Promise<void> {
+    const { timers } = this.#cluster.deps
+    const signal = this.#stop.signal
+    const wake = this.#nodes.get(node)!
+    const isFirst = lane === 'fetch'
+    const maxWaitMs = isFirst ? this.#options.maxWaitMs : this.#options.shortWaitMs
+    for (let failures = 0; ; ) {
+      const ticket = wake.ticket
+      const readers = this.#select(node, isFirst)
+      if (readers.length === 0) {
+        await wake.wait(ticket, signal)
+        continue
+      }
+      for (const reader of readers) reader.isInFlight = true
+      let pauseMs = 0
+      try {
+        pauseMs = await this.#fetch(node, lane, readers, maxWaitMs)
+        failures = 0
+      } catch (error) {
+        signal.throwIfAborted()
+        this.#stats.errors++
+        if (isMillraceError(error) && error.details['isTimeout'] === true) this.#stats.stalls++
+        this.#reportOrFail(error, readers)
+        for (const reader of readers) if (!reader.isEnded) this.#lose(reader)
+        pauseMs = this.#cluster.backoffMs(failures++)
+      } finally {
+        for (const reader of readers) reader.isInFlight = false
+      }
+      wake.notify()
+      if (pauseMs > 0) await timers.sleep(pauseMs, { signal })
+    }
+  }
+
+  /** Readers of this node that may be asked for now, another one first each time; a partition at most once per request. */
+  #select(node: NodeId, isFirst: boolean): Reader[] {
+    const share = this.#shareBytes()
+    const nowMs = this.#cluster.deps.clock.monotonicMs()
+    const taken = new Set<string>()
+    const readers: Reader[] = []
+    for (const reader of this.#readers) {
+      if (reader.node !== node || reader.isInFlight || reader.isEnded) continue
+      if (reader.bufferedBytes >= share || nowMs < reader.notBeforeMs || (!isFirst && reader.isIdle)) continue
+      if (taken.has(reader.name)) continue
+      taken.add(reader.name)
+      readers.push(reader)
+    }
+    const turn = readers.length === 0 ? 0 : this.#rotation++ % readers.length
+    return [...readers.slice(turn), ...readers.slice(0, turn)]
+  }
+
+  #shareBytes(): number {
+    // Half of the total, because a reader just below its share may still receive one fetch of the same size.
+    const share = this.#options.totalBudgetBytes / 2 / Math.max(1, this.#readers.size)
+    return Math.min(this.#options.readerBudgetBytes, Math.max(READER_SHARE_MIN_BYTES, share))
+  }
+
+  async #fetch(node: NodeId, lane: Lane, readers: readonly Reader[], maxWaitMs: number): Promise<number> {
+    const share = this.#shareBytes()
+    const request = fetchRequest({
+      maxWaitMs,
+      maxBytes: this.#options.requestBytes,
+      isolation: this.#options.isolation,
+      partitions: readers.map(r => ({
+        topic: r.tp.topic,
+        partition: r.tp.partition,
+        position: r.fetchPosition,
+        maxBytes: r.isOversized ? r.fetchBytes : Math.min(r.fetchBytes, share),
+      })),
+    })
+    const answer = await this.#cluster.send(node, lane, request, {
+      signal: this.#stop.signal,
+      timeoutMs: maxWaitMs + this.#options.stallMs,
+    })
+    this.#stats.fetches++
+    this.#stats.bytes += answer.payload.length
+    if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, `Fetch from broker ${node}`)
+    const byName = new Map(readers.map(r => [r.name, r]))
+    for (const part of answer.partitions) {
+      const reader = byName.get(formatTopicPartition(part))
+      // A second entry for the same partition, or one nobody asked for, is not looked at.
+      if (!reader || reader.isEnded) continue
+      byName.delete(reader.name)
+      this.#deliver(reader, answer, part)
+    }
+    return Math.min(answer.throttleMs, THROTTLE_MAX_MS)
+  }
+
+  #deliver(reader: Reader, answer: FetchAnswer, part: FetchedPartition): void {
+    if (part.errorCode !== 0) return this.#onPartitionError(reader, part)
+    reader.doubtfulAnswers = 0
+    try {
+      reader.accept(answer.payload, part, this.#options.isolation)
+    } catch (error) {
+      reader.fail(error)
+    }
+  }
+
+  #onPartitionError(reader: Reader, part: FetchedPartition): void {
+    this.#stats.errors++
+    const { code, tries } = { code: part.errorCode, tries: reader.doubtfulAnswers++ }
+    reader.notBeforeMs = this.#cluster.deps.clock.monotonicMs() + this.#cluster.backoffMs(tries)
+    this.#wakeLater(reader)
+    if (code === KAFKA_ERROR.OFFSET_OUT_OF_RANGE) {
+      if (tries + 1 < DOUBTFUL_ANSWERS_MAX) this.#lose(reader)
+      else void this.#failOutOfRange(reader)
+    } else if (code === KAFKA_ERROR.CORRUPT_MESSAGE && tries + 1 >= DOUBTFUL_ANSWERS_MAX) {
+      reader.fail(
+        new MillraceError(
+          'SOURCE_CORRUPT',
+          'failPartition',
+          `${reader.name}@${reader.fetchPosition}: the broker answers CORRUPT_MESSAGE.`,
+        ),
+      )
+    } else if (isRetriable(code)) this.#lose(reader)
+    else reader.fail(kafkaError(code, `Fetch of ${reader.name}@${reader.fetchPosition}`))
+  }
+
+  async #failOutOfRange(reader: Reader): Promise<void> {
+    const signal = this.#stop.signal
+    const range = await Promise.all([
+      this.offsets([reader.tp], 'earliest', { signal }),
+      this.offsets([reader.tp], 'latest', { signal }),
+    ]).catch(() => null)
+    const held = range ? `; the partition holds [${range[0].get(reader.name)}, ${range[1].get(reader.name)})` : ''
+    reader.fail(
+      new MillraceError(
+        'SOURCE_OFFSET_LOST',
+        'failPartition',
+        `${reader.name}@${reader.fetchPosition} is out of range${held}.`,
+        { details: { topic: reader.tp.topic, partition: reader.tp.partition, kafkaOffset: reader.fetchPosition } },
+      ),
+    )
+  }
+
+  #wakeLater(reader: Reader): void {
+    const { timers, clock } = this.#cluster.deps
+    timers
+      .sleep(Math.max(1, reader.notBeforeMs - clock.monotonicMs()), { signal: this.#stop.signal })
+      .then(() => this.#wakeNode(reader))
+      .catch(() => undefined) // closed
+  }
+
+  /** Trouble that will not pass by itself fails the readers it concerns; the rest is retried and told once per try. */
+  #reportOrFail(error: unknown, readers: readonly Reader[]): void {
+    if (isMillraceError(error) && error.disposition !== 'retry') {
+      for (const reader of readers) reader.fail(error)
+      return
+    }
+    this.#cluster.deps.log.warn({ err: error, partitions: readers.length }, 'Fetch failed; trying again.')
+  }
+
+  async #run(loop: () => Promise<void>): Promise<void> {
+    try {
+      await loop()
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      for (const reader of this.#readers) reader.fail(error)
+      this.#cluster.deps.log.error({ err: error }, 'A fetch loop ended by a bug.')
+    }
+  }
+}
+
+type Pending = { readonly chunk: Chunk; readonly position: bigint; readonly next: bigint }
+
+/** One reader's buffer. Everything is synchronous; the fetch lanes put in, `read` takes out. */
+class Reader implements PartitionReader {
+  readonly tp: TopicPartition
+  readonly name: string
+  node: NodeId | null = null
+  isInFlight = false
+  /** Had nothing new when last asked: lane one waits for it. */
+  isIdle = false
+  isOversized = false
+  notBeforeMs = 0
+  doubtfulAnswers = 0
+  missingSinceMs: number | null = null
+  fetchPosition: bigint
+  fetchBytes: number
+  bufferedBytes = 0
+  readonly #partitionFetchBytes: number
+  readonly #readBytes: number
+  readonly #callbacks: { onRoom(): void; onClose(): void }
+  readonly #pending: Pending[] = []
+  readonly #wake = new Wake()
+  readonly #closed = new AbortController()
+  #current: { reader: ChunkReader; bytes: number } | null = null
+  #position: bigint
+  #end: bigint | null = null
+  #failure: unknown = null
+  #isReading = false
+
+  constructor(
+    tp: TopicPartition,
+    position: KafkaOffset,
+    readBytes: number,
+    partitionFetchBytes: number,
+    callbacks: { onRoom(): void; onClose(): void },
+  ) {
+    this.tp = tp
+    this.name = formatTopicPartition(tp)
+    this.fetchPosition = position
+    this.#position = position
+    this.#readBytes = readBytes
+    this.#partitionFetchBytes = partitionFetchBytes
+    this.fetchBytes = partitionFetchBytes
+    this.#callbacks = callbacks
+  }
+
+  get nextKafkaOffset(): KafkaOffset {
+    return this.#position as KafkaOffset
+  }
+  get endKafkaOffset(): KafkaOffset | null {
+    return this.#end as KafkaOffset | null
+  }
+  get isEnded(): boolean {
+    return this.#failure !== null || this.#closed.signal.aborted
+  }
+
+  accept(payload: Buffer, part: FetchedPartition, isolation: Isolation): void {
+    this.#end = isolation === ISOLATION.READ_COMMITTED ? part.lastStableOffset : part.highWatermark
+    const { recordsStart, recordsEnd } = part
+    this.isIdle = recordsStart === recordsEnd
+    if (this.isIdle) return
+    const scan = scanBatches(this.tp, payload, recordsStart, recordsEnd, this.fetchPosition, part.highWatermark)
+    if (scan.nextKafkaOffset === this.fetchPosition) {
+      if (!scan.isPartial) throw this.#noProgress()
+      this.isOversized = true
+      this.fetchBytes = Math.min(FETCH_BYTES_MAX, this.fetchBytes * 2)
+      return
+    }
+    this.isOversized = false
+    this.fetchBytes = this.#partitionFetchBytes
+    const isMostOfAnswer = scan.end - recordsStart > payload.length / 2
+    // A small part is copied out, so that a slow reader does not keep whole answers alive.
+    const bytes = isMostOfAnswer ? payload : Buffer.from(payload.subarray(recordsStart, scan.end))
+    const start = isMostOfAnswer ? recordsStart : 0
+    const chunk = { tp: this.tp, bytes, start, end: start + (scan.end - recordsStart), aborted: part.aborted }
+    this.#pending.push({ chunk, position: this.fetchPosition, next: scan.nextKafkaOffset })
+    this.bufferedBytes += chunk.end - chunk.start
+    this.fetchPosition = scan.nextKafkaOffset
+    this.#wake.notify()
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error
+    this.#wake.notify()
+  }
+
+  async read(options: { signal: AbortSignal }): Promise<readonly RecordSlice[]> {
+    assert(!this.#isReading, `${this.name} is read by two callers at once`)
+    this.#isReading = true
+    try {
+      for (;;) {
+        const ticket = this.#wake.ticket
+        options.signal.throwIfAborted()
+        this.#closed.signal.throwIfAborted()
+        const slices = this.#decode()
+        if (slices.length > 0) return slices
+        if (this.#failure !== null) throw this.#failure
+        await this.#wake.wait(ticket, options.signal)
+      }
+    } finally {
+      this.#isReading = false
+    }
+  }
+
+  close(): void {
+    if (this.#closed.signal.aborted) return
+    this.#closed.abort(new MillraceError('KAFKA_UNREACHABLE', 'retry', `The reader of ${this.name} is closed.`))
+    this.#pending.length = 0
+    this.#current = null
+    this.bufferedBytes = 0
+    this.#wake.notify()
+    this.#callbacks.onClose()
+  }
+
+  #decode(): RecordSlice[] {
+    const slices: RecordSlice[] = []
+    let bytes = 0
+    while (bytes < this.#readBytes) {
+      if (this.#current === null) {
+        const pending = this.#pending.shift()
+        if (pending === undefined) break
+        assert(pending.position === this.#position, `${this.name}: a fetch does not continue at ${this.#position}`)
+        this.#current = {
+          reader: new ChunkReader(pending.chunk, pending.position),
+          bytes: pending.chunk.end - pending.chunk.start,
+        }
+      }
+      let slice: RecordSlice | null
+      try {
+        slice = this.#current.reader.next()
+      } catch (error) {
+        // What was decoded before the damage is still good; the failure is the next read's.
+        this.#pending.length = 0
+        this.#current = null
+        this.fail(error)
+        break
+      }
+      if (slice === null) {
+        this.bufferedBytes -= this.#current.bytes
+        this.#current = null
+        this.#callbacks.onRoom()
+        continue
+      }
+      this.#position = slice.nextKafkaOffset
+      if (slice.count > 0) bytes += slice.headersEnd[slice.count - 1]! - slice.headersStart[0]!
+      slices.push(slice)
+    }
+    return slices
+  }
+
+  #noProgress(): MillraceError {
+    return new MillraceError(
+      'SOURCE_CORRUPT',
+      'failPartition',
+      `${this.name}@${this.fetchPosition}: the broker answered batches that all end before this offset.`,
+    )
+  }
+}

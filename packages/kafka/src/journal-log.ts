@@ -1,0 +1,141 @@
+// The journal on a compacted Kafka topic: rules W (LogWriter) and R (LogFollower) under core's key spaces.
+// Opened once per worker; follows the whole journal from then on, so that a takeover reads only the tail.
+import {
+  applyRecord,
+  decodeGenesis,
+  decodeKey,
+  decodeRecord,
+  EMPTY_KEY_SPACE,
+  encodeGenesis,
+  encodeKey,
+  encodeRecord,
+  formatKeySpace,
+  type Genesis,
+  type Incarnation,
+  JOURNAL_FORMAT,
+  type JournalLog,
+  type JournalRecord,
+  type KeySpace,
+  type KeySpaceState,
+} from '@millrace/core'
+import type { Cluster } from './cluster.ts'
+import { FORMAT_HEADER, LogFollower, type LogRecord } from './log-follower.ts'
+import { type LogEntry, LogWriter, type LogWriterOptions } from './log-writer.ts'
+import { partitionOfKey } from './murmur2.ts'
+
+export type JournalLogOptions = {
+  readonly topic: string
+  /** `journal.storage.partitions`; must be what the topic has. */
+  readonly partitions: number
+  readonly followIntervalMs?: number
+  readonly writer?: Partial<LogWriterOptions>
+}
+
+const FOLLOW_INTERVAL_MS = 1_000
+
+export class KafkaJournalLog implements JournalLog {
+  readonly #partitions: number
+  readonly #writers: readonly LogWriter[]
+  readonly #follower: LogFollower
+  readonly #spaces = new Map<string, KeySpaceState>()
+  readonly #genesis = new Map<Incarnation, Genesis>()
+
+  private constructor(cluster: Cluster, options: JournalLogOptions) {
+    const headers = [{ key: FORMAT_HEADER, value: Buffer.from(JOURNAL_FORMAT) }]
+    this.#partitions = options.partitions
+    this.#writers = Array.from(
+      { length: options.partitions },
+      (_, partition) => new LogWriter(cluster, { topic: options.topic, partition }, headers, options.writer),
+    )
+    this.#follower = new LogFollower(
+      cluster,
+      options.topic,
+      options.partitions,
+      record => this.#apply(record),
+      partition => this.#writers[partition]!.acknowledgedOffset,
+      { followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS, format: JOURNAL_FORMAT },
+    )
+  }
+
+  /** Reads the whole journal before it resolves. Rejects JOURNAL_TOPIC_UNSAFE when a record is not ours: nothing was written. */
+  static async open(
+    cluster: Cluster,
+    options: JournalLogOptions,
+    { signal }: { signal: AbortSignal },
+  ): Promise<KafkaJournalLog> {
+    const log = new KafkaJournalLog(cluster, options)
+    try {
+      await log.#follower.open({ signal })
+    } catch (error) {
+      await log.#follower.close()
+      throw error
+    }
+    return log
+  }
+
+  async append(space: KeySpace, records: readonly JournalRecord[]): Promise<void> {
+    await this.#write(
+      space,
+      records.map(record => encodeRecord(space, record)),
+    )
+  }
+
+  async readToEnd(space: KeySpace, options: { signal: AbortSignal }): Promise<KeySpaceState> {
+    await this.#follower.readToEnd(this.#partitionOf(formatKeySpace(space)), options)
+    return this.peek(space)
+  }
+
+  async delete(space: KeySpace, keys: readonly string[]): Promise<void> {
+    await this.#write(
+      space,
+      keys.map(key => ({ key: encodeKey(space, key), value: null })),
+    )
+  }
+
+  peek(space: KeySpace): KeySpaceState {
+    return this.#spaces.get(formatKeySpace(space)) ?? EMPTY_KEY_SPACE
+  }
+
+  /** Writes the Genesis of an incarnation; resolves when it is acknowledged. */
+  async writeGenesis(incarnation: Incarnation, genesis: Genesis): Promise<void> {
+    await this.#writers[this.#partitionOf(incarnation)]!.append([encodeGenesis(incarnation, genesis)])
+  }
+
+  /** The Genesis as of the end of the log; null when the journal has none (then the connector must not start). */
+  async readGenesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null> {
+    await this.#follower.readToEnd(this.#partitionOf(incarnation), options)
+    return this.#genesis.get(incarnation) ?? null
+  }
+
+  /** Key spaces known so far, for inspection and metrics. */
+  get keySpaceCount(): number {
+    return this.#spaces.size
+  }
+
+  /** Waits for produces in flight (until the signal), then stops. The cluster stays the caller's to close. */
+  async close(options: { signal: AbortSignal }): Promise<void> {
+    await Promise.all(this.#writers.map(writer => writer.close(options)))
+    await this.#follower.close()
+  }
+
+  async #write(space: KeySpace, entries: readonly LogEntry[]): Promise<void> {
+    await this.#writers[this.#partitionOf(formatKeySpace(space))]!.append(entries)
+  }
+
+  #partitionOf(name: string): number {
+    return partitionOfKey(name, this.#partitions)
+  }
+
+  /** A throw here ends the partition: a record that cannot be understood must not be skipped. */
+  #apply({ key, value, offset }: LogRecord): void {
+    const decoded = decodeKey(key)
+    if (decoded.kind === 'genesis') {
+      if (value === null) this.#genesis.delete(decoded.incarnation)
+      else this.#genesis.set(decoded.incarnation, decodeGenesis(value))
+      return
+    }
+    const name = formatKeySpace(decoded.space)
+    const record = value === null ? null : decodeRecord(value)
+    this.#spaces.set(name, applyRecord(this.#spaces.get(name) ?? EMPTY_KEY_SPACE, decoded.key, record, offset))
+  }
+}

@@ -1,0 +1,334 @@
+// Rule R of the journal: follows every partition of a compacted topic and knows how to be at its end.
+// R1 Records are applied once, in order; only one catch-up runs per partition.
+// R2 `readToEnd` ends with a fetch, issued after the call, that brought nothing new while the leader's high watermark was
+//    exactly our position, and our position was above everything acknowledged to our own writer.
+import { isMillraceError, MillraceError } from '@millrace/core'
+import type { Cluster, NodeId } from './cluster.ts'
+import { fetchRequest, ISOLATION } from './fetch-request.ts'
+import type { FetchAnswer, FetchedPartition } from './fetch-response.ts'
+import { isRetriable, KAFKA_ERROR, kafkaError } from './kafka-errors.ts'
+import { listOffsets } from './list-offsets.ts'
+import { ChunkReader, readHeaders, scanBatches } from './record-batch.ts'
+import { withSignal } from './with-signal.ts'
+
+export const FORMAT_HEADER = 'millrace.format'
+
+export type LogRecord = {
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: string
+  /** null = tombstone. */
+  readonly value: string | null
+}
+
+export type LogFollowerOptions = {
+  /** How often the tail is read when nobody asks. */
+  readonly followIntervalMs: number
+  /** Value of the `millrace.format` header that every record must carry. */
+  readonly format: string
+}
+
+const PARTITION_FETCH_BYTES = 1024 * 1024
+const FETCH_BYTES_MAX = 128 * 1024 * 1024
+const REQUEST_BYTES = 16 * 1024 * 1024
+const FETCH_TIMEOUT_MS = 10_000
+/** "Out of range" and ends below our position are believed only after this long: a deposed leader may not know it yet. */
+const STALE_LEADER_MS = 15_000
+
+type Partition = {
+  readonly index: number
+  position: bigint
+  fetchBytes: number
+  running: Promise<void> | null
+  next: Promise<void> | null
+  failure: MillraceError | null
+}
+
+export class LogFollower {
+  readonly #cluster: Cluster
+  readonly #topic: string
+  readonly #options: LogFollowerOptions
+  readonly #onRecord: (record: LogRecord) => void
+  readonly #acknowledged: (partition: number) => bigint
+  readonly #partitions: readonly Partition[]
+  readonly #tails = new Map<NodeId, NodeTail>()
+  readonly #stop = new AbortController()
+  #background: Promise<void> = Promise.resolve()
+
+  /**
+   * @param onRecord called for each record in log order per partition; a throw ends that partition with JOURNAL_LOST.
+   * @param acknowledged highest offset acknowledged to our own writer of the partition; -1 when none.
+   */
+  constructor(
+    cluster: Cluster,
+    topic: string,
+    partitionCount: number,
+    onRecord: (record: LogRecord) => void,
+    acknowledged: (partition: number) => bigint,
+    options: LogFollowerOptions,
+  ) {
+    this.#cluster = cluster
+    this.#topic = topic
+    this.#options = options
+    this.#onRecord = onRecord
+    this.#acknowledged = acknowledged
+    this.#partitions = Array.from({ length: partitionCount }, (_, index) => ({
+      index,
+      position: 0n,
+      fetchBytes: PARTITION_FETCH_BYTES,
+      running: null,
+      next: null,
+      failure: null,
+    }))
+  }
+
+  /** Reads every partition to its end, then keeps following. Rejects when a record is foreign or unreadable. */
+  async open(options: { signal: AbortSignal }): Promise<void> {
+    const tps = this.#partitions.map(p => ({ topic: this.#topic, partition: p.index }))
+    const starts = await listOffsets(this.#cluster, tps, 'earliest', ISOLATION.READ_UNCOMMITTED, options)
+    for (const p of this.#partitions) p.position = starts.get(`${this.#topic}-${p.index}`)!
+    await Promise.all(this.#partitions.map(p => this.readToEnd(p.index, options)))
+    this.#background = this.#follow()
+  }
+
+  /** Position reached so far in a partition. */
+  position(partition: number): bigint {
+    return this.#partitions[partition]!.position
+  }
+
+  /** Rule R. Calls made while one is running share the next. Rejects `signal.reason`, or what ended the partition. */
+  readToEnd(partition: number, options: { signal: AbortSignal }): Promise<void> {
+    const p = this.#partitions[partition]!
+    return withSignal(this.#requestCatchUp(p), options.signal)
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new MillraceError('KAFKA_UNREACHABLE', 'retry', `The follower of ${this.#topic} is closed.`))
+    await this.#background.catch(() => undefined)
+    await Promise.allSettled(this.#partitions.flatMap(p => [p.running, p.next]))
+  }
+
+  #requestCatchUp(p: Partition): Promise<void> {
+    if (p.next) return p.next
+    if (p.running === null) {
+      const running = this.#catchUp(p).finally(() => {
+        if (p.running === running) p.running = null
+      })
+      p.running = running
+      running.catch(() => undefined)
+      return running
+    }
+    const next = p.running
+      .catch(() => undefined)
+      .then(() => {
+        p.next = null
+        return this.#requestCatchUp(p)
+      })
+    p.next = next
+    next.catch(() => undefined)
+    return next
+  }
+
+  async #follow(): Promise<void> {
+    const signal = this.#stop.signal
+    while (!signal.aborted) {
+      await this.#cluster.deps.timers.sleep(this.#options.followIntervalMs, { signal })
+      await Promise.allSettled(this.#partitions.filter(p => p.failure === null).map(p => this.#requestCatchUp(p)))
+    }
+  }
+
+  async #catchUp(p: Partition): Promise<void> {
+    const { clock, timers, log } = this.#cluster.deps
+    const signal = this.#stop.signal
+    let staleSinceMs: number | null = null
+    for (let tries = 0; ; ) {
+      signal.throwIfAborted()
+      if (p.failure) throw p.failure
+      const doubt = await this.#step(p)
+      if (doubt === 'end') return
+      if (doubt === 'more') {
+        tries = 0
+        staleSinceMs = null
+        continue
+      }
+      if (doubt.isStale) {
+        staleSinceMs ??= clock.monotonicMs()
+        if (clock.monotonicMs() - staleSinceMs > STALE_LEADER_MS) this.#end(p, this.#lost(p, doubt.why))
+      }
+      if (tries === 3)
+        log.warn({ topic: this.#topic, partition: p.index, why: doubt.why }, 'Reading the log to its end waits.')
+      this.#cluster.forgetLeader(this.#topic)
+      await timers.sleep(this.#cluster.backoffMs(tries++), { signal })
+    }
+  }
+
+  /** One fetch and what it says: at the end, more to read, or a doubt to ask again about. */
+  async #step(p: Partition): Promise<'end' | 'more' | { why: string; isStale: boolean }> {
+    const before = p.position
+    let answer: FetchAnswer
+    let part: FetchedPartition
+    try {
+      const leader = await this.#cluster.leader(this.#topic, p.index, { signal: this.#stop.signal })
+      const fetched = await this.#tail(leader).fetch(p.index, before, p.fetchBytes)
+      answer = fetched.answer
+      part = fetched.part
+    } catch (error) {
+      this.#stop.signal.throwIfAborted()
+      if (isMillraceError(error) && error.disposition === 'retry') return { why: error.message, isStale: false }
+      throw error
+    }
+    if (part.errorCode === KAFKA_ERROR.OFFSET_OUT_OF_RANGE)
+      return { why: `offset ${before} is out of range`, isStale: true }
+    if (part.errorCode !== 0) {
+      const error = kafkaError(part.errorCode, `${this.#topic}-${p.index}@${before}`)
+      if (!isRetriable(part.errorCode)) throw error
+      return { why: error.message, isStale: false }
+    }
+    if (part.highWatermark < before)
+      return { why: `the log ends at ${part.highWatermark}, below ${before}`, isStale: true }
+    const isEmpty = part.recordsStart === part.recordsEnd
+    if (!isEmpty) this.#apply(p, answer, part)
+    if (!isEmpty) return 'more'
+    // The answer was full before this partition's turn came.
+    if (part.highWatermark !== before)
+      return { why: `nothing of ${part.highWatermark - before} records came`, isStale: false }
+    const acknowledged = this.#acknowledged(p.index)
+    if (before <= acknowledged)
+      return { why: `the log ends at ${before}, but ${acknowledged} was acknowledged`, isStale: true }
+    return 'end'
+  }
+
+  #apply(p: Partition, answer: FetchAnswer, part: FetchedPartition): void {
+    const tp = { topic: this.#topic, partition: p.index }
+    try {
+      const scan = scanBatches(tp, answer.payload, part.recordsStart, part.recordsEnd, p.position, part.highWatermark)
+      if (scan.nextKafkaOffset === p.position) {
+        p.fetchBytes = Math.min(FETCH_BYTES_MAX, p.fetchBytes * 2)
+        return
+      }
+      p.fetchBytes = PARTITION_FETCH_BYTES
+      const chunk = { tp, bytes: answer.payload, start: part.recordsStart, end: scan.end, aborted: [] }
+      const reader = new ChunkReader(chunk, p.position)
+      for (let slice = reader.next(); slice !== null; slice = reader.next()) {
+        for (let i = 0; i < slice.count; i++) {
+          const offset = slice.startKafkaOffset + BigInt(slice.offsetDelta[i]!)
+          const { bytes, keyStart, keyEnd, valueStart, valueEnd, headersStart, headersEnd } = slice
+          const headers = readHeaders(bytes, headersStart[i]!, headersEnd[i]!)
+          const format = headers.find(h => h.key === FORMAT_HEADER)?.value?.toString()
+          if (format !== this.#options.format || keyStart[i] === -1) throw this.#foreign(p, offset, format)
+          const key = bytes.toString('utf8', keyStart[i], keyEnd[i])
+          const value = valueStart[i] === -1 ? null : bytes.toString('utf8', valueStart[i], valueEnd[i])
+          this.#onRecord({ partition: p.index, offset, key, value })
+        }
+        p.position = slice.nextKafkaOffset
+      }
+    } catch (error) {
+      this.#end(p, isMillraceError(error) ? error : this.#lost(p, String(error), error))
+    }
+  }
+
+  #end(p: Partition, failure: MillraceError): never {
+    p.failure = failure
+    this.#cluster.deps.log.error(
+      { err: failure, topic: this.#topic, partition: p.index },
+      'The log cannot be followed.',
+    )
+    throw failure
+  }
+
+  #tail(node: NodeId): NodeTail {
+    const present = this.#tails.get(node)
+    if (present) return present
+    const tail = new NodeTail(this.#cluster, node, this.#topic, this.#stop.signal)
+    this.#tails.set(node, tail)
+    return tail
+  }
+
+  #lost(p: Partition, why: string, cause?: unknown): MillraceError {
+    return new MillraceError('JOURNAL_LOST', 'failPartition', `${this.#topic}-${p.index}: ${why}.`, { cause })
+  }
+
+  #foreign(p: Partition, offset: bigint, format: string | undefined): MillraceError {
+    const what = format === undefined ? `no ${FORMAT_HEADER} header` : `${FORMAT_HEADER} ${JSON.stringify(format)}`
+    return new MillraceError(
+      'JOURNAL_TOPIC_UNSAFE',
+      'failPartition',
+      `${this.#topic}-${p.index}@${offset} has ${what}: the record is not Millrace's. The topic is not written to.`,
+    )
+  }
+}
+
+type Wanted = {
+  readonly partition: number
+  readonly position: bigint
+  readonly maxBytes: number
+  readonly resolve: (fetched: { answer: FetchAnswer; part: FetchedPartition }) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Gathers the fetches that many partitions want from one broker: one request at a time, each takes all that wait. */
+class NodeTail {
+  readonly #cluster: Cluster
+  readonly #node: NodeId
+  readonly #topic: string
+  readonly #signal: AbortSignal
+  #waiting: Wanted[] = []
+  #isBusy = false
+
+  constructor(cluster: Cluster, node: NodeId, topic: string, signal: AbortSignal) {
+    this.#cluster = cluster
+    this.#node = node
+    this.#topic = topic
+    this.#signal = signal
+  }
+
+  fetch(
+    partition: number,
+    position: bigint,
+    maxBytes: number,
+  ): Promise<{ answer: FetchAnswer; part: FetchedPartition }> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ partition, position, maxBytes, resolve, reject })
+      if (!this.#isBusy) void this.#pump()
+    })
+  }
+
+  async #pump(): Promise<void> {
+    this.#isBusy = true
+    await Promise.resolve() // everything asked for in this turn goes together
+    while (this.#waiting.length > 0) {
+      const wanted = this.#waiting
+      this.#waiting = []
+      try {
+        const answer = await this.#ask(wanted)
+        for (const want of wanted) {
+          const part = answer.partitions.find(x => x.topic === this.#topic && x.partition === want.partition)
+          if (part) want.resolve({ answer, part })
+          else
+            want.reject(
+              kafkaError(KAFKA_ERROR.NETWORK_EXCEPTION, `${this.#topic}-${want.partition} is not in the answer`),
+            )
+        }
+      } catch (error) {
+        for (const want of wanted) want.reject(error)
+      }
+    }
+    this.#isBusy = false
+  }
+
+  async #ask(wanted: readonly Wanted[]): Promise<FetchAnswer> {
+    const partitions = wanted.map(w => ({ ...w, topic: this.#topic }))
+    const request = fetchRequest({
+      maxWaitMs: 0,
+      maxBytes: REQUEST_BYTES,
+      isolation: ISOLATION.READ_UNCOMMITTED,
+      partitions,
+    })
+    const answer = await this.#cluster.send(this.#node, 'tail', request, {
+      signal: this.#signal,
+      timeoutMs: FETCH_TIMEOUT_MS,
+    })
+    if (answer.errorCode !== 0) throw kafkaError(answer.errorCode, `Fetch from broker ${this.#node}`)
+    return answer
+  }
+}
