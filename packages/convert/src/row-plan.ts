@@ -54,6 +54,8 @@ export type FieldPlan = {
   /** The source is a map: each entry becomes one `{key, value}` message. */
   readonly map: MapPlan | null
   readonly source: ConnectSchema | null
+  /** `write` always throws: there is no way into the column. */
+  readonly refuses: boolean
   /** The default of the source schema; set when compiled, before the first record. */
   defaultBytes: Uint8Array | null
 }
@@ -145,12 +147,17 @@ function compileField(
     source,
     message: null,
     map: null,
+    refuses: false,
     defaultBytes: null,
   }
-  const refuse = (what: string): FieldPlan => ({ ...base, write: refusing(path, column.type, what) })
+  const refuse = (what: string): FieldPlan => ({
+    ...base,
+    refuses: true,
+    write: refusing(path, column.type, what),
+  })
   if (wire === undefined) return refuse('this version cannot write columns of this type')
   if (parentSource === null || source === null) {
-    if (column.type !== 'STRUCT') return { ...base, write: writerOr(column.type, null, () => refuse('')) }
+    if (column.type !== 'STRUCT') return { ...base, write: valueWriter(column.type, null)! }
     return {
       ...base,
       write: notAMessage,
@@ -201,9 +208,6 @@ function compileMap(
     map: { entry, key, value, stringKeys: source.keys!.type === 'string' },
   }
 }
-
-const writerOr = (type: ColumnType, source: ConnectSchema | null, otherwise: () => FieldPlan): ValueWriter =>
-  valueWriter(type, source) ?? otherwise().write
 
 const noWay = (source: ConnectSchema): string => {
   const logical = logicalTypeOf(source)

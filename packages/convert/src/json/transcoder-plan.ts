@@ -1,0 +1,226 @@
+// A row plan laid out for the transcoder: integers instead of words, keys as bytes, room for its predictions.
+import { isUtf8 } from 'node:buffer'
+import type { ConnectSchema } from '../connect/connect-schema.ts'
+import { logicalTypeOf } from '../connect/connect-schema.ts'
+import type { FieldPlan, MessagePlan } from '../row-plan.ts'
+import { WIRE_TYPE } from '../schema/writer-schema.ts'
+
+/** How the transcoder reads a value. SLOW = always by the general path, value by value. */
+export const KIND = {
+  SLOW: 0,
+  BOOL: 1,
+  INT64: 2,
+  FLOAT64: 3,
+  NUMERIC: 4,
+  STRING: 5,
+  BYTES: 6,
+  DATE: 7,
+  TIME: 8,
+  DATETIME: 9,
+  TIMESTAMP: 10,
+  JSON: 11,
+  MESSAGE: 12,
+  /** Integer tokens of logical types: milliseconds and microseconds since the epoch, days since the epoch. */
+  EPOCH_MILLIS: 13,
+  EPOCH_MICROS: 14,
+  EPOCH_DAYS: 15,
+} as const
+export type Kind = (typeof KIND)[keyof typeof KIND]
+
+/** What a key of the record leads to. */
+export const ACTION = { COLUMN: 0, IGNORED: 1, UNKNOWN: 2 } as const
+
+/** One column. */
+export type Slot = {
+  readonly index: number
+  readonly kind: Kind
+  /** Field number and wire type, ready to be written. */
+  readonly tag: number
+  readonly repeated: boolean
+  /** 1 when null or absent refuses the record. */
+  readonly mandatory: number
+  /** Bounds of the source's integer type. */
+  readonly min: number
+  readonly max: number
+  readonly message: TranscoderPlan | null
+  readonly field: FieldPlan
+  /** Nesting of the column's value in the record; of one element, when repeated. */
+  readonly depth: number
+}
+
+/** One spelling of a key that records used. */
+export type KeyEntry = {
+  /** The key's bytes and its closing quote. */
+  readonly bytes: Uint8Array
+  readonly action: number
+  readonly slot: Slot | null
+  /** The entry that followed this one last time: the prediction. */
+  next: KeyEntry | null
+}
+
+/** Spellings remembered per message; beyond it (random keys) records go the general way. About 100 bytes each. */
+export const MAX_KEYS_PER_MESSAGE = 4_096
+
+export class TranscoderPlan {
+  readonly plan: MessagePlan
+  /** Nesting of the members' values in the record. */
+  readonly memberDepth: number
+  readonly slots: readonly Slot[]
+  readonly mandatoryCount: number
+  readonly withDefault: readonly Slot[]
+  /** Where predictions begin. */
+  readonly head: KeyEntry
+  /** `seen[slot.index] === stamp`: the current message already had this column. */
+  readonly seen: Int32Array
+  stamp = 0
+  /** Bytes the last message's length took: predicted for the next. */
+  lengthWidth = 1
+  readonly #buckets: KeyEntry[][]
+  readonly #mask: number
+  #keyCount = 0
+
+  /** @param depth nesting of the object that this plan reads; 0 for the row. */
+  constructor(plan: MessagePlan, depth: number) {
+    this.plan = plan
+    this.memberDepth = depth + 1
+    this.slots = plan.fields.map(field => slotOf(field, depth))
+    this.mandatoryCount = plan.mandatoryCount
+    this.withDefault = plan.withDefault.map(field => this.slots[field.index]!)
+    this.seen = new Int32Array(this.slots.length)
+    this.head = { bytes: new Uint8Array(0), action: ACTION.IGNORED, slot: null, next: null }
+    const size = 2 ** Math.max(4, Math.ceil(Math.log2(this.slots.length * 4 + 1)))
+    this.#buckets = Array.from({ length: size }, () => [])
+    this.#mask = size - 1
+  }
+
+  /** A fresh stamp for the next message. */
+  nextStamp(): number {
+    if (this.stamp === 0x3fff_ffff) {
+      this.seen.fill(0)
+      this.stamp = 0
+    }
+    return ++this.stamp
+  }
+
+  /**
+   * The entry for the key whose bytes begin at `start`, after its opening quote. null: a key only the general path reads
+   * (escapes, control characters, invalid UTF-8), or too many keys.
+   */
+  find(bytes: Buffer, start: number, end: number): KeyEntry | null {
+    let hash = 0
+    let at = start
+    for (;;) {
+      const byte = bytes[at]! | 0
+      if (byte === 0x22) break
+      if (byte < 0x20 || byte === 0x5c || at >= end) return null
+      hash = (Math.imul(hash, 31) + byte) | 0
+      at++
+    }
+    const bucket = this.#buckets[(hash ^ (hash >>> 15)) & this.#mask]!
+    for (const entry of bucket) if (matches(entry.bytes, bytes, start, at + 1)) return entry
+    return this.#remember(bucket, bytes, start, at)
+  }
+
+  #remember(bucket: KeyEntry[], bytes: Buffer, start: number, end: number): KeyEntry | null {
+    const key = bytes.subarray(start, end)
+    if (this.#keyCount >= MAX_KEYS_PER_MESSAGE || !isUtf8(key)) return null
+    this.#keyCount++
+    const target = this.plan.target(key.toString('utf8'))
+    const entry: KeyEntry = {
+      bytes: Uint8Array.from(bytes.subarray(start, end + 1)),
+      action: target === 'ignored' ? ACTION.IGNORED : target === 'unknown' ? ACTION.UNKNOWN : ACTION.COLUMN,
+      slot: typeof target === 'string' ? null : this.slots[target.index]!,
+      next: null,
+    }
+    bucket.push(entry)
+    return entry
+  }
+}
+
+function matches(key: Uint8Array, bytes: Buffer, start: number, end: number): boolean {
+  if (key.length !== end - start) return false
+  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[start + i]) return false
+  return true
+}
+
+function slotOf(field: FieldPlan, parentDepth: number): Slot {
+  const kind = kindOf(field)
+  const depth = parentDepth + (field.repeated ? 2 : 1)
+  const [min, max] = INTEGER_BOUNDS[elementOf(field)?.type ?? ''] ?? [
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+  ]
+  return {
+    index: field.index,
+    kind,
+    tag: tagOf(field),
+    repeated: field.repeated,
+    mandatory: field.mandatory ? 1 : 0,
+    min,
+    max,
+    message: kind === KIND.MESSAGE ? new TranscoderPlan(field.message!, depth) : null,
+    field,
+    depth,
+  }
+}
+
+const INTEGER_BOUNDS: Readonly<Record<string, readonly [number, number]>> = {
+  int8: [-(2 ** 7), 2 ** 7 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+}
+
+const elementOf = (field: FieldPlan): ConnectSchema | null =>
+  field.repeated ? (field.source?.items ?? null) : field.source
+
+/** Wire types by proto type; proto numbers of core's PROTO_TYPE. */
+function tagOf(field: FieldPlan): number {
+  const type = WIRE_TYPE[field.type]
+  const wire = type === undefined || type === 9 || type === 11 || type === 12 ? 2 : type === 1 ? 1 : 0
+  return field.number * 8 + wire
+}
+
+function kindOf(field: FieldPlan): Kind {
+  if (field.number === 0 || field.map !== null || field.refuses) return KIND.SLOW
+  if (field.message !== null) return KIND.MESSAGE
+  const source = elementOf(field)
+  if (source === null) return field.type in KIND ? KIND[field.type as keyof typeof KIND] : KIND.SLOW
+  return kindWithSource(field, source)
+}
+
+/** Only where the token the transcoder reads at once is exactly the one the source schema asks for. */
+function kindWithSource(field: FieldPlan, source: ConnectSchema): Kind {
+  const logical = logicalTypeOf(source)
+  if (logical?.kind === 'timestamp' && field.type === 'TIMESTAMP' && source.type === 'int64') {
+    return logical.unit === 'millis' ? KIND.EPOCH_MILLIS : logical.unit === 'micros' ? KIND.EPOCH_MICROS : KIND.SLOW
+  }
+  if (logical?.kind === 'date' && field.type === 'DATE' && source.type === 'int32') return KIND.EPOCH_DAYS
+  if (logical !== null) return KIND.SLOW
+  switch (source.type) {
+    case 'int8':
+    case 'int16':
+    case 'int32':
+    case 'int64':
+      return field.type === 'INT64' ? KIND.INT64 : KIND.SLOW
+    case 'float':
+    case 'double':
+      return field.type === 'FLOAT64' ? KIND.FLOAT64 : field.type === 'NUMERIC' ? KIND.NUMERIC : KIND.SLOW
+    case 'boolean':
+      return field.type === 'BOOL' ? KIND.BOOL : KIND.SLOW
+    case 'string':
+      switch (field.type) {
+        case 'STRING':
+        case 'DATE':
+        case 'TIME':
+        case 'DATETIME':
+        case 'TIMESTAMP':
+          return KIND[field.type]
+        default:
+          return KIND.SLOW
+      }
+    case 'bytes':
+      return field.type === 'BYTES' ? KIND.BYTES : KIND.SLOW
+    default:
+      return KIND.SLOW
+  }
+}
