@@ -1,7 +1,8 @@
 // Connector configs as clients send them: flat maps; numbers and booleans become strings, anything nested is refused.
+import type { ConfigInfos } from '@millrace/config'
 import type { RawConfig } from '@millrace/core'
 import { badRequest } from './api-error.ts'
-import type { ConfigInfos, ConnectorConfigs } from './deps.ts'
+import type { ConnectorConfigs } from './deps.ts'
 import { isJsonObject, JsonNumber, type JsonValue } from './json-body.ts'
 
 /** Half of the 1 MiB a Kafka record may have by default: the record holds more than the config. */

@@ -1,4 +1,5 @@
 // All the REST API needs from the worker it runs in. `cli` supplies it; tests supply twins.
+import type { ConfigInfos, ConfigKeyInfo } from '@millrace/config'
 import type {
   Assignment,
   Clock,
@@ -53,37 +54,6 @@ export interface ClusterReports {
 }
 
 export type PluginInfo = { readonly class: string; readonly type: string; readonly version?: string }
-
-/** One key as the validate endpoint of Kafka Connect shows it. */
-export type ConfigInfo = {
-  readonly definition: ConfigKeyInfo | null
-  readonly value: {
-    readonly name: string
-    readonly value: string | null
-    readonly recommended_values: readonly string[]
-    readonly errors: readonly string[]
-    readonly visible: boolean
-  }
-}
-export type ConfigKeyInfo = {
-  readonly name: string
-  readonly type: string
-  readonly required: boolean
-  readonly default_value: string | null
-  readonly importance: string
-  readonly documentation: string
-  readonly group: string | null
-  readonly width: string
-  readonly display_name: string
-  readonly dependents: readonly string[]
-  readonly order: number
-}
-export type ConfigInfos = {
-  readonly name: string
-  readonly error_count: number
-  readonly groups: readonly string[]
-  readonly configs: readonly ConfigInfo[]
-}
 
 export interface ConnectorConfigs {
   /** The full class name of a connector plugin given by class, simple name or alias; null when there is none. */

@@ -1,4 +1,5 @@
 export type { ErrorBody } from './api-error.ts'
+export { connectorConfigs } from './connector-configs.ts'
 export * from './deps.ts'
 export type { Listener } from './listener.ts'
 export { KAFKA_API_LEVEL } from './routes/root.ts'

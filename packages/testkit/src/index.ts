@@ -1,4 +1,5 @@
 export * from './conformance/bigquery.ts'
+export * from './conformance/compacted-log.ts'
 export * from './conformance/coordination.ts'
 export * from './services/index.ts'
 export * from './twins/bigquery.ts'

@@ -1,0 +1,194 @@
+// A REST API on twins: real control log and config definitions, reports and time in the test's hands.
+import {
+  type Assignment,
+  ConfigWriter,
+  type Incarnation,
+  type Logger,
+  type WorkerId,
+  type WorkerReport,
+} from '@millrace/core'
+import { CompactedTopicTwin, VirtualTime } from '@millrace/testkit'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import {
+  type ApiDeps,
+  buildApi,
+  type ConnectorPosition,
+  connectorConfigs,
+  type LoggerLevel,
+  type PositionChange,
+} from '../../src/index.ts'
+
+export const WORKER_ID = '127.0.0.1:8083'
+export const CONFIG: Readonly<Record<string, string>> = {
+  'connector.class': 'BigQuerySinkConnector',
+  'tasks.max': '2',
+  topics: 'flights',
+  project: 'my-project',
+  defaultDataset: 'my_dataset',
+}
+
+export class TestApi implements AsyncDisposable {
+  readonly time: VirtualTime
+  readonly topic: CompactedTopicTwin
+  readonly store: ConfigWriter
+  readonly app: FastifyInstance
+  readonly logged: readonly string[]
+  reports: WorkerReport[] = []
+  assignment: Assignment | null = null
+  isBoardDown = false
+  readonly begun: string[] = []
+  positions: ConnectorPosition[] = []
+  altered: PositionChange[] | 'reset' | null = null
+  readonly levels: Map<string, LoggerLevel> = new Map([['root', { level: 'INFO', lastModifiedMs: null }]])
+  readonly closing: AbortController = new AbortController()
+  deps: ApiDeps
+
+  private constructor(
+    topic: CompactedTopicTwin,
+    store: ConfigWriter,
+    base: Pick<ApiDeps, 'random' | 'logger'>,
+    time: VirtualTime,
+    logged: readonly string[],
+  ) {
+    this.logged = logged
+    this.topic = topic
+    this.store = store
+    this.time = time
+    this.deps = {
+      ...base,
+      configStore: store,
+      clock: time,
+      timers: time,
+      configs: connectorConfigs('0.1.0', {}),
+      worker: { worker: 'w1' as WorkerId, advertised: WORKER_ID, pid: 42, version: '0.1.0', commit: 'abcdef' },
+      cluster: {
+        reports: async () => {
+          if (this.isBoardDown) throw new Error('Redis is away')
+          return this.reports
+        },
+        assignment: async () => this.assignment,
+      },
+      offsets: {
+        get: async () => this.positions,
+        alter: async (_entry, changes) => {
+          this.altered = [...changes]
+        },
+        reset: async () => {
+          this.altered = 'reset'
+        },
+      },
+      loggers: {
+        list: () => this.levels,
+        set: (name, level) => {
+          if (!['DEBUG', 'INFO', 'WARN', 'ERROR'].includes(level.toUpperCase())) return null
+          this.levels.set(name, { level: level.toUpperCase(), lastModifiedMs: time.nowMs() })
+          return [name]
+        },
+      },
+      clusterId: async () => 'kafka-cluster',
+      health: async () => ({ status: 'healthy' }),
+      beginIncarnation: async (_name, incarnation) => {
+        this.begun.push(incarnation)
+        return 'journal-1'
+      },
+    }
+    this.app = buildApi(this.deps, this.closing.signal)
+  }
+
+  static async open(topic: CompactedTopicTwin = new CompactedTopicTwin()): Promise<TestApi> {
+    const logged: string[] = []
+    const time = new VirtualTime()
+    const logger = testLogger(logged)
+    const random = { nextUint32: () => 7, nextId: () => `id${nextId++}` }
+    const { signal } = new AbortController()
+    const store = await ConfigWriter.open(
+      { log: topic.client(), clock: time, timers: time, random, logger },
+      { signal },
+    )
+    return new TestApi(topic, store, { random, logger }, time, logged)
+  }
+
+  async call(method: InjectOptions['method'], url: string, payload?: unknown): Promise<LightMyRequestResponse> {
+    const headers = { 'content-type': 'application/json' }
+    const body = payload === undefined ? undefined : typeof payload === 'string' ? payload : JSON.stringify(payload)
+    return await this.app.inject({
+      method: method ?? 'GET',
+      url,
+      headers,
+      ...(body === undefined ? {} : { payload: body }),
+    })
+  }
+
+  async create(
+    name: string,
+    config: Readonly<Record<string, unknown>> = {},
+    more: object = {},
+  ): Promise<LightMyRequestResponse> {
+    return await this.call('POST', '/connectors', { name, config: { ...CONFIG, ...config }, ...more })
+  }
+
+  /** A worker that reports these partitions of a connector. */
+  report(worker: string, connector: string, partitions: readonly Partial<WorkerReport['partitions'][number]>[]): void {
+    const incarnation = this.store.read().connectors.get(connector)?.incarnation ?? ('none' as Incarnation)
+    this.reports = [
+      ...this.reports.filter(report => report.worker !== worker),
+      workerReport(
+        worker,
+        partitions.map((part, i) => partitionReport({ connector, incarnation, partition: i, taskId: i, ...part })),
+      ),
+    ]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.app.close()
+    await this.store[Symbol.asyncDispose]()
+  }
+}
+
+let nextId = 0
+
+export function workerReport(worker: string, partitions: WorkerReport['partitions'] = []): WorkerReport {
+  return {
+    worker: worker as WorkerId,
+    advertised: `${worker}:8083`,
+    pid: 1,
+    version: '0.1.0',
+    startedAtMs: 1,
+    publishedAtMs: 2,
+    rssBytes: 3,
+    takeovers: 0,
+    partitions,
+    connectorFailures: [],
+  }
+}
+
+export function partitionReport(
+  part: Partial<WorkerReport['partitions'][number]> & { readonly connector: string; readonly incarnation: Incarnation },
+): WorkerReport['partitions'][number] {
+  return {
+    topic: 'flights',
+    partition: 0,
+    taskId: 0,
+    state: 'RUNNING',
+    epoch: 1,
+    nextOffset: null,
+    endOffset: null,
+    lag: null,
+    inFlightRows: 0,
+    streams: [],
+    takeovers: 0,
+    rowsTotal: 0,
+    deadLettersTotal: 0,
+    droppedTotal: 0,
+    failures: 0,
+    ...part,
+  }
+}
+
+function testLogger(lines: string[]): Logger {
+  const log = (fields: object, sentence: string): void => {
+    lines.push(`${sentence} ${JSON.stringify(fields)}`)
+  }
+  const logger: Logger = { error: log, warn: log, info: log, debug: log, child: () => logger }
+  return logger
+}

@@ -1,0 +1,168 @@
+// The config writer on a topic that fails in every way a topic may: nobody loses an update, nobody is told what is not so.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ConfigWriter, type ControlChange, type Incarnation, isMillraceError, type Logger } from '@millrace/core'
+import { CompactedTopicTwin, VirtualTime } from '@millrace/testkit'
+
+const never = { signal: new AbortController().signal }
+const quiet: Logger = { error() {}, warn() {}, info() {}, debug() {}, child: () => quiet }
+let nextId = 0
+
+async function openWriter(topic: CompactedTopicTwin, time: VirtualTime = new VirtualTime()): Promise<ConfigWriter> {
+  const random = { nextUint32: () => 1, nextId: () => `id${nextId++}` }
+  return await ConfigWriter.open({ log: topic.client(), clock: time, timers: time, random, logger: quiet }, never)
+}
+
+const create = (name: string, config: Record<string, string> = { name }): ControlChange => ({
+  kind: 'create',
+  name,
+  config,
+  targetState: 'STARTED',
+  incarnation: `inc${nextId++}` as Incarnation,
+  journalId: 'j',
+})
+
+describe('the config writer', () => {
+  test('what is written is there at once, here and after a refresh elsewhere', async () => {
+    const topic = new CompactedTopicTwin()
+    await using one = await openWriter(topic)
+    await using two = await openWriter(topic)
+    assert.equal((await one.write(create('a'), never)).kind, 'written')
+    assert.ok(one.read().connectors.has('a'))
+    assert.ok((await two.refresh(never)).connectors.has('a'))
+  })
+
+  test('of two creates of one name exactly one succeeds', async () => {
+    const topic = new CompactedTopicTwin()
+    await using one = await openWriter(topic)
+    await using two = await openWriter(topic)
+    const results = await Promise.all([one.write(create('a'), never), two.write(create('a'), never)])
+    assert.deepEqual(results.map(result => result.kind).sort(), ['exists', 'written'])
+  })
+
+  test('of two writers with the same version exactly one succeeds, the other is told the current one', async () => {
+    const topic = new CompactedTopicTwin()
+    await using one = await openWriter(topic)
+    await using two = await openWriter(topic)
+    await one.write(create('a'), never)
+    const configure = (x: string): ControlChange => ({ kind: 'configure', name: 'a', config: { name: 'a', x } })
+    const results = await Promise.all([
+      one.write(configure('1'), { ifVersion: 1, ...never }),
+      two.write(configure('2'), { ifVersion: 1, ...never }),
+    ])
+    assert.deepEqual(results.map(result => result.kind).sort(), ['conflict', 'written'])
+    const conflict = results.find(result => result.kind === 'conflict')
+    assert.equal(conflict?.kind === 'conflict' && conflict.currentVersion, 2)
+  })
+
+  test('no update is lost when many workers change many connectors at once', async () => {
+    const topic = new CompactedTopicTwin()
+    const writers = await Promise.all([1, 2, 3].map(() => openWriter(topic)))
+    await writers[0]!.write(create('a'), never)
+    const restarts = writers.flatMap(writer =>
+      Array.from({ length: 10 }, () =>
+        writer.write({ kind: 'restart', name: 'a', connector: true, tasks: [1] }, never),
+      ),
+    )
+    for (const result of await Promise.all(restarts)) assert.equal(result.kind, 'written')
+    for (const writer of writers) {
+      const entry = (await writer.refresh(never)).connectors.get('a')
+      assert.deepEqual(entry?.restarts, { connector: 30, allTasks: 0, tasks: { '1': 30 } })
+      assert.equal(entry.version, 31)
+    }
+    topic.compact({ dropTombstones: true })
+    assert.equal(topic.records.length <= 2, true, `superseded records stay: ${topic.records.map(record => record.key)}`)
+    await using late = await openWriter(topic)
+    assert.equal(late.read().connectors.get('a')?.version, 31)
+    for (const writer of writers) await writer[Symbol.asyncDispose]()
+  })
+
+  for (const fault of ['lost', 'landed', 'late'] as const) {
+    test(`an append whose answer is missing (${fault}) is resolved, and counts once`, async () => {
+      const topic = new CompactedTopicTwin()
+      const time = new VirtualTime()
+      await using writer = await openWriter(topic, time)
+      await writer.write(create('a'), never)
+      topic.failNextAppend(fault)
+      const restart = writer.write({ kind: 'restart', name: 'a', connector: true, tasks: [] }, never)
+      await time.advance(1_000)
+      assert.equal((await restart).kind, 'written')
+      topic.landLate()
+      await using other = await openWriter(topic)
+      for (const reader of [writer, other]) {
+        assert.equal((await reader.refresh(never)).connectors.get('a')?.restarts.connector, 1)
+      }
+    })
+  }
+
+  test('while the log is away a write waits, its caller may give up, and reading goes on', async () => {
+    const topic = new CompactedTopicTwin()
+    const time = new VirtualTime()
+    await using writer = await openWriter(topic, time)
+    await writer.write(create('a'), never)
+    topic.failNextAppend('lost')
+    const abort = new AbortController()
+    const write = writer.write({ kind: 'delete', name: 'a' }, { signal: abort.signal })
+    const reason = new Error('the client went away')
+    await time.settle()
+    abort.abort(reason)
+    await assert.rejects(write, error => error === reason)
+    assert.ok(writer.read().connectors.has('a'))
+    await time.advance(1_000)
+    assert.equal(
+      (await writer.write({ kind: 'setTargetState', name: 'a', targetState: 'PAUSED' }, never)).kind,
+      'written',
+    )
+  })
+
+  test('followers hear of changes in order and may skip steps, never the last', async () => {
+    const topic = new CompactedTopicTwin()
+    await using one = await openWriter(topic)
+    await using two = await openWriter(topic)
+    const abort = new AbortController()
+    const seen: number[] = []
+    const watching = (async () => {
+      for await (const state of two.changes({ signal: abort.signal })) {
+        seen.push(state.connectors.get('a')?.version ?? 0)
+        if (seen.at(-1) === 5) abort.abort()
+      }
+    })()
+    await one.write(create('a'), never)
+    for (let i = 0; i < 4; i++) await one.write({ kind: 'restart', name: 'a', connector: true, tasks: [] }, never)
+    await watching
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b),
+    )
+  })
+
+  test('a topic with foreign records is refused at start, and not written to when they come later', async () => {
+    const topic = new CompactedTopicTwin()
+    await using writer = await openWriter(topic)
+    topic.land('connector-a', '{"properties":{}}')
+    const isUnsafe = (error: unknown): boolean => isMillraceError(error) && error.code === 'JOURNAL_TOPIC_UNSAFE'
+    await assert.rejects(writer.write(create('a'), never), isUnsafe)
+    await assert.rejects(openWriter(topic), isUnsafe)
+    assert.equal(topic.records.length, 1)
+  })
+
+  test('deleting and creating again makes another incarnation that knows its predecessors', async () => {
+    const topic = new CompactedTopicTwin()
+    await using writer = await openWriter(topic)
+    const incarnations: string[] = []
+    for (let i = 0; i < 3; i++) {
+      const result = await writer.write(create('a'), never)
+      assert.equal(result.kind, 'written')
+      if (result.kind === 'written') incarnations.unshift(result.entry.incarnation)
+      assert.equal((await writer.write({ kind: 'delete', name: 'a' }, never)).kind, 'deleted')
+      assert.equal((await writer.write({ kind: 'delete', name: 'a' }, never)).kind, 'notFound')
+    }
+    assert.deepEqual(writer.read().deleted.get('a')?.incarnations, incarnations)
+    topic.compact()
+    assert.equal(
+      topic.records.some(record => record.value?.includes('config')),
+      false,
+      'a deleted connector keeps no config',
+    )
+  })
+})
