@@ -37,7 +37,10 @@ export type SaslOptions =
       readonly username: string
       readonly password: string
     }
-  | { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ value: string }> }
+  | {
+      readonly mechanism: 'oauthbearer'
+      readonly oauthBearerProvider: () => Promise<{ value: string; extensions: Readonly<Record<string, string>> }>
+    }
 
 export interface KafkaJsConnection {
   readonly socket?: { destroy(): void }

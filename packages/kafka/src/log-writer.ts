@@ -76,17 +76,23 @@ export class LogWriter {
    * (they may or may not be in the log, now or later) or JOURNAL_LOST (the log went backwards).
    */
   append(entries: readonly LogEntry[]): Promise<bigint> {
-    if (this.#failure) return Promise.reject(this.#failure)
-    if (entries.length === 0) return Promise.resolve(this.#acknowledged)
     const timestampMs = this.#cluster.deps.clock.nowMs()
-    const records = entries.map(({ key, value }) => ({
-      key: Buffer.from(key),
-      value: value === null ? null : Buffer.from(value),
-      headers: this.#headers,
-      timestampMs,
-    }))
+    return this.appendRecords(
+      entries.map(({ key, value }) => ({
+        key: Buffer.from(key),
+        value: value === null ? null : Buffer.from(value),
+        headers: this.#headers,
+        timestampMs,
+      })),
+    )
+  }
+
+  /** The same for finished records, which keep their own headers and timestamps. */
+  appendRecords(records: readonly OutgoingRecord[]): Promise<bigint> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    if (records.length === 0) return Promise.resolve(this.#acknowledged)
     const bytes = records.reduce((sum, record) => sum + recordSizeMax(record), 0)
-    if (this.#waitingBytes + bytes > PENDING_MAX_BYTES)
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > PENDING_MAX_BYTES)
       return Promise.reject(this.#unknown(`${this.#waitingBytes} bytes are waiting already`))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, bytes, resolve, reject })

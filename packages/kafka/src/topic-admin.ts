@@ -103,7 +103,7 @@ export class TopicAdmin {
       async () => {
         const answer = await this.#cluster.sendToAny(request, options)
         const resource = answer.resources[0]
-        if (!resource || resource.errorCode !== 0)
+        if (resource?.errorCode !== 0)
           throw kafkaError(resource?.errorCode ?? KAFKA_ERROR.NETWORK_EXCEPTION, `Configs of topic ${topic}`)
         return new Map(resource.configEntries.map(e => [e.configName, e.configValue ?? '']))
       },
