@@ -1,0 +1,174 @@
+// A table's columns in the emulator's own words, and their two spellings: REST (TableFieldSchema JSON) and the Write API.
+
+export const COLUMN_TYPES = [
+  'STRING',
+  'BYTES',
+  'INT64',
+  'FLOAT64',
+  'BOOL',
+  'TIMESTAMP',
+  'DATE',
+  'TIME',
+  'DATETIME',
+  'NUMERIC',
+  'BIGNUMERIC',
+  'JSON',
+  'STRUCT',
+] as const
+export type ColumnType = (typeof COLUMN_TYPES)[number]
+export type ColumnMode = 'NULLABLE' | 'REQUIRED' | 'REPEATED'
+
+export type Column = {
+  readonly name: string
+  readonly type: ColumnType
+  readonly mode: ColumnMode
+  readonly fields: readonly Column[]
+  readonly description?: string
+  readonly maxLength?: number
+  readonly precision?: number
+  readonly scale?: number
+  readonly defaultExpression?: string
+}
+export type TableSchema = { readonly columns: readonly Column[] }
+
+/** A schema the emulator cannot take, in words for the caller. */
+export class InvalidSchema extends Error {}
+
+/** Legacy names are what the REST API answers with; it accepts both. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema */
+const REST_NAMES: Readonly<Record<string, ColumnType>> = {
+  INTEGER: 'INT64',
+  FLOAT: 'FLOAT64',
+  BOOLEAN: 'BOOL',
+  RECORD: 'STRUCT',
+  DECIMAL: 'NUMERIC',
+  BIGDECIMAL: 'BIGNUMERIC',
+}
+const LEGACY_NAMES: Readonly<Partial<Record<ColumnType, string>>> = {
+  INT64: 'INTEGER',
+  FLOAT64: 'FLOAT',
+  BOOL: 'BOOLEAN',
+  STRUCT: 'RECORD',
+}
+const WRITE_API_NAMES: Readonly<Partial<Record<ColumnType, string>>> = { FLOAT64: 'DOUBLE' }
+
+const isColumnType = (name: string): name is ColumnType => (COLUMN_TYPES as readonly string[]).includes(name)
+
+/** The REST name of a type. */
+export const restTypeName = (type: ColumnType): string => LEGACY_NAMES[type] ?? type
+
+/** Reads the `schema` of a REST table resource. Throws InvalidSchema. */
+export function schemaFromRest(value: unknown): TableSchema {
+  const columns = columnsFromRest((value as { fields?: unknown } | undefined)?.fields ?? [])
+  return { columns }
+}
+
+function columnsFromRest(value: unknown): Column[] {
+  if (!Array.isArray(value)) throw new InvalidSchema('schema.fields must be a list')
+  const columns = value.map(columnFromRest)
+  const seen = new Set<string>()
+  for (const { name } of columns) {
+    if (seen.has(name.toLowerCase())) throw new InvalidSchema(`Duplicate field name ${name}`)
+    seen.add(name.toLowerCase())
+  }
+  return columns
+}
+
+function columnFromRest(value: unknown): Column {
+  const field = value as Record<string, unknown>
+  const name = field.name
+  if (typeof name !== 'string' || name === '' || name.length > 300)
+    throw new InvalidSchema('Field name is missing or too long')
+  const stated = String(field.type ?? '').toUpperCase()
+  const type = REST_NAMES[stated] ?? stated
+  if (!isColumnType(type))
+    throw new InvalidSchema(`Field ${name}: type ${stated || '(none)'} is not supported by this emulator`)
+  const mode = String(field.mode ?? 'NULLABLE').toUpperCase()
+  if (mode !== 'NULLABLE' && mode !== 'REQUIRED' && mode !== 'REPEATED')
+    throw new InvalidSchema(`Field ${name}: invalid mode ${mode}`)
+  const fields = type === 'STRUCT' ? columnsFromRest(field.fields ?? []) : []
+  if (type === 'STRUCT' && fields.length === 0)
+    throw new InvalidSchema(`Field ${name} is type RECORD but has no schema`)
+  const number = (key: string): number | undefined => (field[key] === undefined ? undefined : Number(field[key]))
+  const maxLength = number('maxLength')
+  const precision = number('precision')
+  const scale = number('scale')
+  return {
+    name,
+    type,
+    mode,
+    fields,
+    ...(typeof field.description === 'string' && { description: field.description }),
+    ...(maxLength !== undefined && { maxLength }),
+    ...(precision !== undefined && { precision }),
+    ...(scale !== undefined && { scale }),
+    ...(typeof field.defaultValueExpression === 'string' && { defaultExpression: field.defaultValueExpression }),
+  }
+}
+
+/** The schema as the REST API answers it. */
+export function schemaToRest(schema: TableSchema): { fields: Record<string, unknown>[] } {
+  return { fields: schema.columns.map(columnToRest) }
+}
+
+function columnToRest(column: Column): Record<string, unknown> {
+  return {
+    name: column.name,
+    type: restTypeName(column.type),
+    mode: column.mode,
+    ...(column.type === 'STRUCT' && { fields: column.fields.map(columnToRest) }),
+    ...(column.description !== undefined && { description: column.description }),
+    ...(column.maxLength !== undefined && { maxLength: String(column.maxLength) }),
+    ...(column.precision !== undefined && { precision: String(column.precision) }),
+    ...(column.scale !== undefined && { scale: String(column.scale) }),
+    ...(column.defaultExpression !== undefined && { defaultValueExpression: column.defaultExpression }),
+  }
+}
+
+/** The schema as google.cloud.bigquery.storage.v1.TableSchema. */
+export function schemaToWriteApi(schema: TableSchema): Record<string, unknown> {
+  return { fields: schema.columns.map(columnToWriteApi) }
+}
+
+function columnToWriteApi(column: Column): Record<string, unknown> {
+  return {
+    name: column.name,
+    type: WRITE_API_NAMES[column.type] ?? column.type,
+    mode: column.mode,
+    fields: column.fields.map(columnToWriteApi),
+    description: column.description ?? '',
+    maxLength: column.maxLength ?? 0,
+    precision: column.precision ?? 0,
+    scale: column.scale ?? 0,
+    defaultValueExpression: column.defaultExpression ?? '',
+  }
+}
+
+/**
+ * What `after` adds to `before`; throws InvalidSchema for anything but added NULLABLE or REPEATED columns and relaxed ones,
+ * which is all BigQuery allows. https://cloud.google.com/bigquery/docs/managing-table-schemas
+ */
+export function checkSchemaChange(before: readonly Column[], after: readonly Column[], path = ''): void {
+  const next = new Map(after.map(column => [column.name.toLowerCase(), column]))
+  for (const column of before) {
+    const name = path + column.name
+    const changed = next.get(column.name.toLowerCase())
+    if (!changed)
+      throw new InvalidSchema(`Provided Schema does not match Table. Field ${name} is missing in new schema`)
+    if (changed.type !== column.type)
+      throw new InvalidSchema(
+        `Provided Schema does not match Table. Field ${name} has changed type from ${column.type} to ${changed.type}`,
+      )
+    const relaxed = column.mode === 'REQUIRED' && changed.mode === 'NULLABLE'
+    if (changed.mode !== column.mode && !relaxed)
+      throw new InvalidSchema(
+        `Provided Schema does not match Table. Field ${name} has changed mode from ${column.mode} to ${changed.mode}`,
+      )
+    checkSchemaChange(column.fields, changed.fields, `${name}.`)
+  }
+  const known = new Set(before.map(column => column.name.toLowerCase()))
+  for (const column of after)
+    if (!known.has(column.name.toLowerCase()) && column.mode === 'REQUIRED')
+      throw new InvalidSchema(
+        `Provided Schema does not match Table. Cannot add required fields to an existing schema. (field: ${path}${column.name})`,
+      )
+}

@@ -1,0 +1,122 @@
+// The emulator's flags. Parsed once, here; a wrong one is a UsageError that says which.
+import { parseArgs } from 'node:util'
+
+export class UsageError extends Error {}
+
+export type EmulatorOptions = {
+  readonly host: string
+  /** 0 = any free port. */
+  readonly grpcPort: number
+  readonly restPort: number
+  readonly project: string | undefined
+  /** Created in `project` at start when missing. */
+  readonly dataset: string | undefined
+  readonly storage: 'duckdb' | 'null'
+  /** Absent = in memory only. */
+  readonly dataDir: string | undefined
+  /** JSON file of faults to start with. */
+  readonly faultsFile: string | undefined
+  readonly requestLimitBytes: number
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
+  readonly requireToken: string | undefined
+  readonly tokenFile: string | undefined
+}
+
+/** 20 MB is what the API states today; 10,485,760 was enforced for years and can be set. */
+const REQUEST_LIMIT_BYTES = 20 * 1024 * 1024
+
+export const DEFAULT_OPTIONS: EmulatorOptions = {
+  host: '127.0.0.1',
+  grpcPort: 9060,
+  restPort: 9050,
+  project: undefined,
+  dataset: undefined,
+  storage: 'duckdb',
+  dataDir: undefined,
+  faultsFile: undefined,
+  requestLimitBytes: REQUEST_LIMIT_BYTES,
+  tlsCert: undefined,
+  tlsKey: undefined,
+  requireToken: undefined,
+  tokenFile: undefined,
+}
+
+export const USAGE: string = `millrace emulator: BigQuery's Storage Write API and REST v2 in a process
+
+  --grpc-port N            Write API port (default 9060; 0 = any free)
+  --rest-port N            REST port (default 9050; 0 = any free)
+  --host ADDRESS           address to listen on (default 127.0.0.1)
+  --project P --dataset D  a dataset to create at start
+  --storage duckdb|null    keep rows in DuckDB (default), or count and discard them
+  --data-dir DIR           keep everything across restarts (default: memory only)
+  --faults FILE            JSON file of faults to start with
+  --request-limit BYTES    largest AppendRows request (default ${REQUEST_LIMIT_BYTES})
+  --tls-cert FILE --tls-key FILE   serve both ports over TLS (PEM)
+  --require-token TOKEN    accept only this bearer token
+  --token-file FILE        JSON {"<token>": "ok"|"expired"|"forbidden"}, read anew when it changes
+`
+
+const FLAGS = {
+  'grpc-port': { type: 'string' },
+  'rest-port': { type: 'string' },
+  host: { type: 'string' },
+  project: { type: 'string' },
+  dataset: { type: 'string' },
+  storage: { type: 'string' },
+  'data-dir': { type: 'string' },
+  faults: { type: 'string' },
+  'request-limit': { type: 'string' },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'require-token': { type: 'string' },
+  'token-file': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+/** Throws UsageError; 'help' when asked for it. */
+export function parseOptions(args: readonly string[]): EmulatorOptions | 'help' {
+  const values = parse(args)
+  if (values.help) return 'help'
+  const { storage = 'duckdb', dataset, project } = values
+  if (storage !== 'duckdb' && storage !== 'null')
+    throw new UsageError(`--storage must be duckdb or null, not ${storage}`)
+  if (storage === 'null' && values['data-dir'] !== undefined)
+    throw new UsageError('--storage null keeps nothing: it cannot go with --data-dir')
+  if ((dataset === undefined) !== (project === undefined)) throw new UsageError('--project and --dataset go together')
+  if ((values['tls-cert'] === undefined) !== (values['tls-key'] === undefined))
+    throw new UsageError('--tls-cert and --tls-key go together')
+  if (values['require-token'] !== undefined && values['token-file'] !== undefined)
+    throw new UsageError('--require-token and --token-file exclude each other')
+  return {
+    host: values.host ?? DEFAULT_OPTIONS.host,
+    grpcPort: wholeNumber('--grpc-port', values['grpc-port'], 65535) ?? DEFAULT_OPTIONS.grpcPort,
+    restPort: wholeNumber('--rest-port', values['rest-port'], 65535) ?? DEFAULT_OPTIONS.restPort,
+    project,
+    dataset,
+    storage,
+    dataDir: values['data-dir'],
+    faultsFile: values.faults,
+    requestLimitBytes: wholeNumber('--request-limit', values['request-limit'], 1024 ** 3) ?? REQUEST_LIMIT_BYTES,
+    tlsCert: values['tls-cert'],
+    tlsKey: values['tls-key'],
+    requireToken: values['require-token'],
+    tokenFile: values['token-file'],
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: FLAGS, allowPositionals: false }).values
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+function wholeNumber(flag: string, value: string | undefined, max: number): number | undefined {
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (value.trim() === '' || !Number.isInteger(number) || number < 0 || number > max)
+    throw new UsageError(`${flag} must be a whole number from 0 to ${max}, not ${value}`)
+  return number
+}

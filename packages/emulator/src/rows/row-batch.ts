@@ -1,0 +1,57 @@
+// The rows of one table that are accepted and not yet stored.
+import type { Column, ColumnType, TableSchema } from '../catalog/table-schema.ts'
+import { type ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
+
+const FIXED_WIDTHS: Readonly<Partial<Record<ColumnType, 1 | 4 | 8 | 16>>> = {
+  BOOL: 1,
+  DATE: 4,
+  INT64: 8,
+  FLOAT64: 8,
+  TIME: 8,
+  DATETIME: 8,
+  TIMESTAMP: 8,
+  NUMERIC: 16,
+}
+
+function builderFor(column: Column, mode: Column['mode'] = column.mode): ColumnBuilder {
+  if (mode === 'REPEATED') return new ListColumn(builderFor(column, 'NULLABLE'))
+  if (column.type === 'STRUCT') return new StructColumn(column.fields.map(field => builderFor(field)))
+  const width = FIXED_WIDTHS[column.type]
+  return width ? new FixedColumn(width) : new TextColumn()
+}
+
+export class RowBatch {
+  readonly columns: readonly ColumnBuilder[]
+  rowCount = 0
+  private markedRows = 0
+
+  constructor(schema: TableSchema) {
+    this.columns = schema.columns.map(column => builderFor(column))
+  }
+
+  /** A fresh row, all NULL. */
+  addRow(): number {
+    const row = this.rowCount++
+    for (const column of this.columns) column.ensure(row)
+    return row
+  }
+
+  /** Remembers this point; rollback() returns to it. */
+  mark(): void {
+    this.markedRows = this.rowCount
+    for (const column of this.columns) column.mark()
+  }
+
+  rollback(): void {
+    for (const column of this.columns) {
+      column.rollback()
+      column.truncate(this.markedRows, this.rowCount)
+    }
+    this.rowCount = this.markedRows
+  }
+
+  clear(): void {
+    for (const column of this.columns) column.truncate(0, this.rowCount)
+    this.rowCount = 0
+  }
+}
