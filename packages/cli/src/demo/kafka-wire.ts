@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 
 const CLIENT_ID = 'millrace-demo-producer'
 const ACKS_ALL = -1
-const PRODUCE_TIMEOUT_MS = 30_000
+const REQUEST_TIMEOUT_MS = 30_000
 const TRANSACTION_TIMEOUT_MS = 60_000
 const COORDINATOR_ATTEMPTS_MAX = 100
 const COORDINATOR_RETRY_MS = 100
@@ -55,9 +55,18 @@ export class BrokerWire {
     this.#socket.destroy()
   }
 
+  /** CreateTopics v2, one replica. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    const writer = new Writer().int32(1).string(topic).int32(partitions).int16(1).int32(0).int32(0)
+    const answer = await this.#request(19, 2, writer.int32(REQUEST_TIMEOUT_MS).int8(0))
+    answer.skip(4 + 4)
+    answer.string()
+    check('CreateTopics', answer.int16())
+  }
+
   /** Produce v7, acknowledged by all in-sync replicas. */
   async produce(topic: string, batches: readonly PartitionBatch[], transactionalId: string | null): Promise<void> {
-    const writer = new Writer().string(transactionalId).int16(ACKS_ALL).int32(PRODUCE_TIMEOUT_MS)
+    const writer = new Writer().string(transactionalId).int16(ACKS_ALL).int32(REQUEST_TIMEOUT_MS)
     writer.int32(1).string(topic).int32(batches.length)
     for (const { partition, batch } of batches) writer.int32(partition).bytes(batch)
     const answer = await this.#request(0, 7, writer)
