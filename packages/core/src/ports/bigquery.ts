@@ -24,7 +24,10 @@ export interface WriteStreams {
 /** Rows as they go over the wire: `bytes[start, end)` is a run of `ProtoRows.serialized_rows` fields (tag 0x0a, length, row). */
 export type FrozenRows = {
   readonly bytes: Buffer
-  /** At least APPEND_HEADROOM_BYTES lie before `start`, for the request header. Written by the connection only. */
+  /**
+   * At least APPEND_HEADROOM_BYTES lie before `start`, for the request header. Written by the connection only, at every
+   * send: the same rows may be sent again once the earlier copy was answered or its connection is dead, never before.
+   */
   readonly start: number
   readonly end: number
   readonly rowCount: number
