@@ -97,9 +97,7 @@ export class LogWriter {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, bytes, resolve, reject })
       this.#waitingBytes += bytes
-      this.#pump ??= this.#run().finally(() => {
-        this.#pump = null
-      })
+      this.#pump ??= this.#run()
     })
   }
 
@@ -128,6 +126,8 @@ export class LogWriter {
         for (const append of group) append.reject(error)
       }
     }
+    // In the same turn as the last look at `#waiting`: a later append must start a new run.
+    this.#pump = null
   }
 
   #takeGroup(): Append[] {
