@@ -221,9 +221,8 @@ function judge(state: Recovering, journal: KeySpaceState): ClaimStep {
   for (const stream of current.finalize) {
     const verdict = verdictFor(journal, stream)
     const rows = verdict ?? state.counts.get(stream)
-    // A stream whose Open lies at or above the base was in the plan of step 2 already: bases only rise.
-    if (rows === undefined)
-      throw new MillraceError('BUG', 'failPartition', `Stream ${stream} appeared during recovery.`)
+    // Its Open landed after our Claim: whoever wrote it reads our Claim before its first row. It stays empty.
+    if (rows === undefined) continue
     if (rows === 'gone') {
       if (nothingOpen(journal, state.epoch, stream)) continue
       gone = true

@@ -217,14 +217,16 @@ export function stepLane(state: LaneState, event: LaneEvent): LaneStep {
       return intentLogged(state)
     case 'intentConfirmed':
       if (!event.isHead) return fence(state)
-      // Laid out again meanwhile: its next Intent is confirmed instead.
-      if (placed(state, event.batchId).phase !== 'confirming') return pumpless(state)
+      // Laid out again meanwhile (its next Intent is confirmed instead), or saved by that one already.
+      if (state.window.find(b => b.id === event.batchId)?.phase !== 'confirming') return pumpless(state)
       return pumpless(place(state, event.batchId, { phase: 'saving' }), {
         kind: 'saveDeadLetters',
         batchId: event.batchId,
       })
     case 'deadLettersSafe': {
-      const isLogged = placed(state, event.batchId).phase === 'saving'
+      const batch = state.window.find(b => b.id === event.batchId)
+      if (batch === undefined) return pumpless(state) // a second copy of letters that were safe
+      const isLogged = batch.phase === 'saving'
       return pump(place(state, event.batchId, isLogged ? { phase: 'ready', lettersSafe: true } : { lettersSafe: true }))
     }
     case 'acknowledged':
