@@ -1,1 +1,9 @@
-export {}
+export * from './assignment-follower.ts'
+export * from './connector-catalog.ts'
+export * from './coordinator.ts'
+export * from './lease-decision.ts'
+export * from './lease-keeper.ts'
+export * from './load-meter.ts'
+export * from './ownership.ts'
+export { RedisWatch } from './redis-watch.ts'
+export { SETTLE_MS } from './settling.ts'

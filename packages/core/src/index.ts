@@ -1,4 +1,5 @@
 export * from './assignment/assign.ts'
+export * from './assignment/diff.ts'
 export * from './assignment/from-holders.ts'
 export * from './assignment/generation.ts'
 export { partitionResource } from './assignment/weights.ts'

@@ -40,20 +40,22 @@ export class VirtualTime implements Clock, Timers {
     for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
   }
 
-  /** Moves time forward, waking sleepers one by one. */
-  async advance(ms: number): Promise<void> {
+  /** Moves time forward; sleepers due at the same instant wake together. `check` runs after each instant. */
+  async advance(ms: number, check: () => void = () => {}): Promise<void> {
     const endMs = this.#elapsedMs + ms
     await this.settle()
     for (;;) {
-      const next = [...this.#sleepers].sort((a, b) => a.dueMs - b.dueMs)[0]
-      if (!next || next.dueMs > endMs) break
-      this.#sleepers.delete(next)
-      this.#elapsedMs = Math.max(this.#elapsedMs, next.dueMs)
-      next.wake()
+      const dueMs = Math.min(...[...this.#sleepers].map(sleeper => sleeper.dueMs))
+      if (dueMs > endMs) break
+      this.#elapsedMs = Math.max(this.#elapsedMs, dueMs)
+      for (const sleeper of [...this.#sleepers].filter(one => one.dueMs <= dueMs)) {
+        this.#sleepers.delete(sleeper)
+        sleeper.wake()
+      }
       await this.settle()
+      check()
     }
     this.#elapsedMs = endMs
-    await this.settle()
   }
 
   /** Time passes without anybody noticing: a process that was stopped (SIGSTOP), or a suspended machine. */
