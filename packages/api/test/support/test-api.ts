@@ -127,9 +127,22 @@ export class TestApi implements AsyncDisposable {
     return await this.call('POST', '/connectors', { name, config: { ...CONFIG, ...config }, ...more })
   }
 
-  /** A worker that reports these partitions of a connector. */
+  /** Creates without HTTP and validation. */
+  async write(name: string): Promise<void> {
+    const change = {
+      kind: 'create',
+      name,
+      config: { ...CONFIG, name },
+      targetState: 'STARTED',
+      journalId: 'j',
+    } as const
+    await this.store.write({ ...change, incarnation: `inc-${name}` as Incarnation }, { signal: this.closing.signal })
+  }
+
+  /** Later than any view of the cluster that was kept: a worker that reports these partitions of a connector. */
   report(worker: string, connector: string, partitions: readonly Partial<WorkerReport['partitions'][number]>[]): void {
     const incarnation = this.store.read().connectors.get(connector)?.incarnation ?? ('none' as Incarnation)
+    this.time.jump(1_000)
     this.reports = [
       ...this.reports.filter(report => report.worker !== worker),
       workerReport(

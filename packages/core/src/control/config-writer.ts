@@ -79,7 +79,7 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     return await untilAborted(
       this.#inTurn(async () => {
         signal.throwIfAborted()
-        await this.#readToEnd(signal)
+        await this.#insistOnReading(signal)
         return await this.#decide(change, { ...options, signal })
       }),
       signal,
@@ -136,7 +136,7 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
       const record = successor(parent, this.#deps.random.nextId(), body)
       writeIds.add(record.writeId)
       const appended = await this.#append(record, signal)
-      await this.#readToEnd(signal)
+      await this.#insistOnReading(signal)
       switch (outcomeOf(this.#fold.get(name), version, writeIds)) {
         case 'won':
           return true
@@ -193,6 +193,20 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     }
     this.#state = controlStateOf(this.#fold)
     for (const wake of this.#watchers) wake()
+  }
+
+  /** While the log is away a writer waits for it: having appended, it must know what became of it. */
+  async #insistOnReading(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#readToEnd(signal)
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isMillraceError(error) || error.disposition !== 'retry') throw error
+        await this.#deps.timers.sleep(RETRY_PAUSE_MS, { signal })
+      }
+    }
   }
 
   async #follow(): Promise<void> {

@@ -6,7 +6,7 @@ export type AppendFault = 'lost' | 'landed' | 'late'
 
 export class CompactedTopicTwin {
   /** The log as a reader finds it now; offsets keep their gaps. */
-  records: readonly CompactedRecord[] = []
+  records: CompactedRecord[] = []
   readonly #faults: AppendFault[] = []
   readonly #late: (() => void)[] = []
   readonly #waiting = new Set<() => void>()
@@ -52,7 +52,7 @@ export class CompactedTopicTwin {
   land(key: string, value: string | null): bigint {
     const offset = this.#end
     this.#end += 1n
-    this.records = [...this.records, { offset, key, value }]
+    this.records.push({ offset, key, value })
     for (const wake of this.#waiting) wake()
     return offset
   }
