@@ -1,10 +1,10 @@
 // gRPC channels to the Storage Write API. One TCP connection carries at most 100 streams (the 101st would wait for ever),
 // so append connections are spread over channels of their own, well below that; unary calls have one to themselves.
 
-import { rootCertificates } from 'node:tls'
 import { type ChannelCredentials, type ChannelOptions, Client, credentials } from '@grpc/grpc-js'
 import { MillraceError } from '@millrace/core'
 import type { Endpoint } from './endpoint.ts'
+import { trustedRoots } from './trust.ts'
 
 /** Half of HTTP/2's usual limit: room for calls that are still being torn down. */
 export const STREAMS_PER_CHANNEL_MAX = 50
@@ -122,6 +122,8 @@ export class ChannelPool {
 
 /** TLS with verification, whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
 function secureCredentials(ca: string | undefined): ChannelCredentials {
-  const roots = ca === undefined ? null : Buffer.from([...rootCertificates, ca].join('\n'))
-  return credentials.createSsl(roots, null, null, { rejectUnauthorized: true })
+  const roots = trustedRoots(ca)
+  return credentials.createSsl(roots === undefined ? null : Buffer.from(roots.join('\n')), null, null, {
+    rejectUnauthorized: true,
+  })
 }

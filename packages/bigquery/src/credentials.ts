@@ -21,6 +21,8 @@ export const SCOPES: readonly string[] = [
 export type FetchedToken = { readonly token: string; readonly lifetimeMs: number }
 export type FetchToken = () => Promise<FetchedToken>
 
+/** Every name we send carries its project; without one the library would look for it with programs and a metadata server, for seconds. */
+const NO_PROJECT = 'unused'
 /** For answers that name no expiry: short enough to be safe, long enough not to ask at every call. */
 const LIFETIME_UNKNOWN_MS = 5 * 60_000
 
@@ -106,7 +108,7 @@ async function applicationDefaultClient(): Promise<AuthClient> {
 
 async function findApplicationDefault(): Promise<AuthClient> {
   try {
-    return await new GoogleAuth({ scopes: [...SCOPES] }).getClient()
+    return await new GoogleAuth({ scopes: [...SCOPES], projectId: NO_PROJECT }).getClient()
   } catch {
     throw authFailed(
       'No application default credentials were found; set keyfile, or GOOGLE_APPLICATION_CREDENTIALS on the worker.',

@@ -1,10 +1,10 @@
 // JSON over HTTPS to the BigQuery REST API v2: one request, its own deadline, no redirects followed, TLS always verified.
 import * as http from 'node:http'
 import * as https from 'node:https'
-import { rootCertificates } from 'node:tls'
 import { MillraceError, type Timers } from '@millrace/core'
 import type { Endpoint } from './endpoint.ts'
 import type { TokenSource } from './token-source.ts'
+import { trustedRoots } from './trust.ts'
 import { DeadlineExceeded, withDeadline } from './with-deadline.ts'
 
 export const REST_DEADLINE_MS = 30_000
@@ -32,7 +32,7 @@ export class RestClient {
       : new https.Agent({
           ...pool,
           rejectUnauthorized: true,
-          ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+          ca: trustedRoots(ca),
         })
   }
 

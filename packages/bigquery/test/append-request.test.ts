@@ -54,7 +54,7 @@ test('the rows are the same bytes after any number of sends', () => {
 })
 
 test('offsets and row sizes of every varint length are framed exactly', () => {
-  for (const size of [1, 100, 127, 128, 129, 16_000, 16_384, 70_000, 2_100_000]) {
+  for (const size of [1, 100, 127, 128, 129, 16_000, 16_384, 70_000]) {
     for (const offset of [0n, 1n, 127n, 128n, 2n ** 31n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 63n - 1n]) {
       const rows = freezeRows(1, 5, size)
       for (const isFirst of [true, false]) {
