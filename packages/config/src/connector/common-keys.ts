@@ -52,7 +52,7 @@ export const COMMON_KEYS = {
   topics: {
     type: 'LIST',
     default: [],
-    rule: { format: 'topicName' },
+    rule: { format: 'topicName', maxItems: 10000 },
     doc: 'Topics to consume, separated by commas. Exactly one of topics and topics.regex.',
     importance: 'HIGH',
     group: 'Common',
@@ -109,7 +109,7 @@ export const COMMON_KEYS = {
   transforms: {
     type: 'LIST',
     default: [],
-    rule: { uniqueItems: true },
+    rule: { uniqueItems: true, maxItems: 100 },
     doc: 'Aliases of the transformations, in the order they are applied.',
     importance: 'LOW',
     group: 'Transforms',
@@ -119,7 +119,7 @@ export const COMMON_KEYS = {
   predicates: {
     type: 'LIST',
     default: [],
-    rule: { uniqueItems: true },
+    rule: { uniqueItems: true, maxItems: 100 },
     doc: 'Aliases of the predicates that transformations may name.',
     importance: 'LOW',
     group: 'Predicates',

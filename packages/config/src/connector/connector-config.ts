@@ -120,8 +120,8 @@ function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext
 function topicsOf(values: Values<ConnectorKeys>, context: ConnectorContext): TopicSelection {
   const source = values['topics.regex']
   if (source === '') {
-    const topics = [...new Set(values.topics)]
-    return { kind: 'list', topics, matches: topic => topics.includes(topic) }
+    const topics = new Set(values.topics)
+    return { kind: 'list', topics: [...topics], matches: topic => topics.has(topic) }
   }
   const pattern = compileRegex(source)
   const reserved = context.reservedTopics ?? []

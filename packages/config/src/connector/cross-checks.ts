@@ -54,6 +54,8 @@ function deadLetterErrors(values: ConnectorValues): readonly ConfigError[] {
   if (!deadLetters) return []
   const errors: ConfigError[] = []
   const { topics, 'topics.regex': regex } = values
+  const replicationKey = 'errors.deadletterqueue.topic.replication.factor'
+  if (values[replicationKey] === 0) errors.push(invalidValue(replicationKey, '0', 'Value must be -1 or at least 1'))
   if (topics?.includes(deadLetters)) {
     const shown = `topics=[${topics.join(', ')}]`
     const message = `The DLQ topic '${deadLetters}' may not be included in the list of topics ('${shown}') consumed by the connector`

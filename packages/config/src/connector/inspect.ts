@@ -1,6 +1,7 @@
 // Everything there is to say about a raw connector configuration: definitions, values, errors, notices. `parse` and `validate` are
 // two views of it, so they can never disagree.
 import type { ConfigError, ConfigNotice, ConfigValue, KeyDef, RawConfig, Values } from '../definition/key.ts'
+import { invalid } from '../definition/key.ts'
 import { judgeUnknownKeys, type UnknownKeyRule } from '../definition/near-miss.ts'
 import { parseKeys } from '../definition/parse-keys.ts'
 import { type ChainKeys, parseChain } from './chain.ts'
@@ -38,7 +39,18 @@ export type Inspection = {
   readonly notices: readonly ConfigNotice[]
 }
 
-export function inspectConnector(raw: RawConfig, context: ConnectorContext): Inspection {
+/** Far more than any connector has; what is beyond is not even looked at. */
+const KEYS_MAX = 1000
+
+export function inspectConnector(given: RawConfig, context: ConnectorContext): Inspection {
+  const entries = Object.entries(given)
+  if (entries.length <= KEYS_MAX) return inspectBounded(given, context)
+  const inspection = inspectBounded(Object.fromEntries(entries.slice(0, KEYS_MAX)), context)
+  const message = `A connector has at most ${KEYS_MAX} keys, but here are ${entries.length}`
+  return { ...inspection, errors: [...inspection.errors, invalid('name', message)] }
+}
+
+function inspectBounded(raw: RawConfig, context: ConnectorContext): Inspection {
   const parsed = parseKeys<ConnectorKeys>(CONNECTOR_KEYS, raw)
   const values = parsed.values
   const chain = parseChain(raw, values.transforms ?? [], values.predicates ?? [])

@@ -29,7 +29,7 @@ const PREDICATE_PACKAGE = 'org.apache.kafka.connect.transforms.predicates.'
 export const FILTER_CLASS: string = `${PACKAGE}Filter`
 export const TOPIC_NAME_MATCHES: string = `${PREDICATE_PACKAGE}TopicNameMatches`
 export const HAS_HEADER_KEY: string = `${PREDICATE_PACKAGE}HasHeaderKey`
-export const RECORD_IS_TOMBSTONE: string = `${PREDICATE_PACKAGE}RecordIsTombstone`
+const RECORD_IS_TOMBSTONE: string = `${PREDICATE_PACKAGE}RecordIsTombstone`
 
 /** Classes that exist as X$Key and X$Value. */
 const ON_KEY_OR_VALUE: Readonly<Record<string, KeyDefs>> = {

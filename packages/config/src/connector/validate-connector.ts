@@ -5,7 +5,7 @@ import { type ConnectorContext, inspectConnector } from './inspect.ts'
 import { CONNECTOR_CLASS } from './plugins.ts'
 
 /** Values that look like secrets under keys nobody defined: they must not come back in clear. */
-const SECRET_NAME = /pass|secret|token|credential|keyfile|private|jaas|apikey|api\.key/i
+const SECRET_NAME = /pass|secret|token|credential|keyfile|private|jaas|auth|api[._-]?key|user\.?info/i
 
 /** The answer of the endpoint: errors are inside, the call itself never fails. Touches neither Kafka nor BigQuery. */
 export function validateConnectorConfig(raw: RawConfig, context: ConnectorContext = {}): ConfigInfos {

@@ -36,9 +36,9 @@ function readAs(def: KeyDef, text: string): boolean | number | string | readonly
     case 'LONG':
       return readInteger(text, INTEGER_BOUNDS[def.type])
     case 'DOUBLE':
-      return /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(text) ? Number(text) : null
+      return /^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/.test(text) ? Number(text) : null
     case 'LIST':
-      return text === '' ? [] : text.split(/\s*,\s*/)
+      return text === '' ? [] : text.split(',').map(item => item.trim())
     default:
       return canonical(def.rule, text)
   }

@@ -32,7 +32,7 @@ export type ConfigInfos = {
   readonly configs: readonly ConfigInfo[]
 }
 
-export const keyInfo = (name: string, def: KeyDef, order: number): ConfigKeyInfo => ({
+const keyInfo = (name: string, def: KeyDef, order: number): ConfigKeyInfo => ({
   name,
   type: def.type,
   required: isRequired(def),

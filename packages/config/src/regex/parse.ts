@@ -68,17 +68,19 @@ const CLASS_ESCAPES: Readonly<Record<string, CharRanges>> = {
   S: complement(SPACE),
 }
 const CONTROL_ESCAPES: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, f: 12, a: 7, e: 27 }
-const PROPERTIES: Readonly<Record<string, CharRanges>> = {
-  Lower: LOWER,
-  Upper: UPPER,
-  Alpha: ALPHA,
-  Digit: DIGIT,
-  Alnum: [...ALPHA, ...DIGIT],
-  Punct: [span('!', '/'), span(':', '@'), span('[', '`'), span('{', '~')],
-  XDigit: [...DIGIT, span('a', 'f'), span('A', 'F')],
-  Space: SPACE,
-  ASCII: [[0, 127]],
-}
+const PROPERTIES: ReadonlyMap<string, CharRanges> = new Map<string, CharRanges>(
+  Object.entries({
+    Lower: LOWER,
+    Upper: UPPER,
+    Alpha: ALPHA,
+    Digit: DIGIT,
+    Alnum: [...ALPHA, ...DIGIT],
+    Punct: [span('!', '/'), span(':', '@'), span('[', '`'), span('{', '~')],
+    XDigit: [...DIGIT, span('a', 'f'), span('A', 'F')],
+    Space: SPACE,
+    ASCII: [[0, 127]],
+  }),
+)
 const BOUNDARY_ESCAPES = { b: 'word', B: 'notWord', A: 'start', z: 'end', Z: 'end' } as const
 
 /** Parses the whole pattern. Throws RegexError. */
@@ -219,7 +221,7 @@ class Parser {
     }
     const property = this.#takeMatch(/([pP])\{(\w+)\}/y)
     if (property) {
-      const ranges = PROPERTIES[property[2] ?? '']
+      const ranges = PROPERTIES.get(property[2] ?? '')
       if (!ranges) throw this.#error(`Character property {${property[2]}} is not supported`)
       return property[1] === 'P' ? complement(ranges) : ranges
     }

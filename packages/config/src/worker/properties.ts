@@ -24,21 +24,20 @@ type LogicalLine = { readonly content: string; readonly line: number }
 
 function logicalLines(text: string): readonly LogicalLine[] {
   const lines: LogicalLine[] = []
-  let open: { content: string; line: number } | null = null
-  text
+  let open: LogicalLine | null = null
+  for (const [index, physical] of text
     .replace(/^\ufeff/, '')
     .split(/\r\n|\n|\r/)
-    .forEach((physical, index) => {
-      const content = physical.replace(/^[ \t\f]+/, '')
-      if (open === null && (content === '' || content.startsWith('#') || content.startsWith('!'))) return
-      const current: { content: string; line: number } = open ?? { content: '', line: index + 1 }
-      current.content += content
-      open = endsInContinuation(content) ? current : null
-      if (open) open.content = open.content.slice(0, -1)
-      else lines.push(current)
-    })
+    .entries()) {
+    const content = physical.replace(/^[ \t\f]+/, '')
+    if (open === null && /^[#!]/.test(content)) continue
+    const joined: LogicalLine = { content: (open?.content ?? '') + content, line: open?.line ?? index + 1 }
+    const isContinued = endsInContinuation(content)
+    if (!isContinued) lines.push(joined)
+    open = isContinued ? { ...joined, content: joined.content.slice(0, -1) } : null
+  }
   if (open !== null) lines.push(open)
-  return lines
+  return lines.filter(line => line.content !== '')
 }
 
 /** An odd number of backslashes at the end: the last one is not escaped itself. */

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { editDistance, judgeUnknownKeys, nearMiss } from '../src/definition/near-miss.ts'
+
+const KNOWN = ['topics', 'topics.regex', 'autoCreateTables', 'keyfile', 'errors.tolerance']
+
+test('a key within two edits of a known one is a near miss', () => {
+  assert.equal(nearMiss('topic', KNOWN), 'topics')
+  assert.equal(nearMiss('keyfiel', KNOWN), 'keyfile')
+  assert.equal(nearMiss('errors.tolerence', KNOWN), 'errors.tolerance')
+  assert.equal(nearMiss('topicsregexes', KNOWN), null)
+  assert.equal(nearMiss('schema.registry.url', KNOWN), null)
+})
+
+test('a key that differs only in case, dots and hyphens is a near miss', () => {
+  assert.equal(nearMiss('auto.create.tables', KNOWN), 'autoCreateTables')
+  assert.equal(nearMiss('AUTO-CREATE-TABLES', KNOWN), 'autoCreateTables')
+  assert.equal(nearMiss('topicsRegex', KNOWN), 'topics.regex')
+})
+
+test('the nearest known key is proposed', () => {
+  assert.equal(nearMiss('topicss', ['topic', 'topics']), 'topics')
+})
+
+test('edit distance agrees with its definition and never passes its limit', () => {
+  const slow = (a: string, b: string): number =>
+    a === '' || b === ''
+      ? a.length + b.length
+      : Math.min(
+          slow(a.slice(1), b) + 1,
+          slow(a, b.slice(1)) + 1,
+          slow(a.slice(1), b.slice(1)) + (a[0] === b[0] ? 0 : 1),
+        )
+  const word = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 5 })
+  fc.assert(
+    fc.property(word, word, fc.integer({ min: 1, max: 6 }), (a, b, limit) => {
+      assert.equal(editDistance(a, b, limit), Math.min(slow(a, b), limit))
+    }),
+  )
+})
+
+test('near refuses near misses and warns of the rest, warn refuses nothing, error refuses everything unknown', () => {
+  const judged = (rule: 'near' | 'warn' | 'error'): readonly [readonly string[], readonly string[]] => {
+    const { errors, notices } = judgeUnknownKeys(['topic', 'my.own.key'], KNOWN, rule)
+    assert.ok(errors.every(error => error.code === 'CONFIG_UNKNOWN_KEY'))
+    return [errors.map(error => error.key), notices.map(notice => notice.key)]
+  }
+  assert.deepEqual(judged('near'), [['topic'], ['my.own.key']])
+  assert.deepEqual(judged('warn'), [[], ['topic', 'my.own.key']])
+  assert.deepEqual(judged('error'), [['topic', 'my.own.key'], []])
+})
+
+test('the message names the key meant and never a value', () => {
+  const { errors } = judgeUnknownKeys(['topic'], KNOWN, 'near', () => ' (w.properties:3)')
+  assert.match(errors[0]?.message ?? '', /topic \(w\.properties:3\): did you mean topics\?/)
+})
