@@ -1,6 +1,5 @@
 export { ByteBudget } from './byte-budget.ts'
 export type { BigQueryServices, ConnectorServices } from './connector-runtime.ts'
 export { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
-export type { HeldLease, PartitionLeases } from './partition-supervisor.ts'
 export { traceOf } from './trace.ts'
 export { Worker, type WorkerDeps } from './worker.ts'

@@ -1,4 +1,4 @@
-// Keeps one assigned partition at work: lease, claim, deliver, and again after a fence, a failure or a verdict, until told to stop.
+// Keeps one partition at work while its lease is ours: claim, deliver, and again after a fence, a failure or a verdict.
 import {
   backoffMs,
   type Clock,
@@ -6,12 +6,12 @@ import {
   isMillraceError,
   type KafkaOffset,
   type KeySpace,
+  type LeaseLost,
   type Logger,
   MillraceError,
   type PartitionAssignment,
   type PartitionReport,
   type PartitionState,
-  partitionResource,
   type Random,
   restartToken,
   Shutdown,
@@ -33,21 +33,9 @@ const RESTART_MAX_MS = 600_000
 const BUG_RESTARTS_MAX = 2
 const VERDICT_POLL_MS = 2_000
 
-/** Leases as a supervisor needs them: held in the background, told when somebody else has it. */
-export interface PartitionLeases {
-  /** Waits until the lease is held. */
-  acquire(resource: string, options: { signal: AbortSignal }): Promise<HeldLease>
-}
-export interface HeldLease {
-  /** Aborts when somebody else holds it; never because Redis is away. */
-  readonly lost: AbortSignal
-  release(): Promise<void>
-}
-
 export type SupervisorDeps = {
   readonly workerId: WorkerId
   readonly services: ConnectorServices
-  readonly leases: PartitionLeases
   readonly budget: ByteBudget
   readonly clock: Clock
   readonly timers: Timers
@@ -67,7 +55,7 @@ export type SupervisorDeps = {
 export class PartitionSupervisor {
   readonly #deps: SupervisorDeps
   readonly #entry: ConnectorEntry
-  readonly #assignment: PartitionAssignment
+  #assignment: PartitionAssignment
   readonly #tp: TopicPartition
   readonly #logger: Logger
   readonly #stop = new AbortController()
@@ -92,8 +80,9 @@ export class PartitionSupervisor {
     this.#logger = deps.logger.child({ connector: entry.name, topic: this.#tp.topic, partition: this.#tp.partition })
   }
 
+  /** Differs from that of the current control state when the partition is to be started anew. */
   get token(): string {
-    return supervisionToken(this.#entry, this.#assignment)
+    return restartToken(this.#entry, this.#assignment.taskId)
   }
 
   start(): void {
@@ -114,6 +103,18 @@ export class PartitionSupervisor {
     grace.abort()
     this.#stop.abort(new Shutdown('The partition is let go.'))
     await this.#running
+  }
+
+  /** Somebody else holds the lease: nothing more is written; what was under way is the next owner's to recover. */
+  async abandon(reason: LeaseLost): Promise<void> {
+    this.#isStopping = true
+    this.#stop.abort(reason)
+    await this.#running
+  }
+
+  /** The same work under another task number. */
+  relabel(assignment: PartitionAssignment): void {
+    this.#assignment = assignment
   }
 
   report(): PartitionReport {
@@ -148,7 +149,7 @@ export class PartitionSupervisor {
     let bugs = 0
     for (;;) {
       this.#become('STARTING')
-      const end = await this.#hold(signal)
+      const end = await this.#claimOnce(signal)
       if (this.#isStopping || end.kind === 'released') return
       if (end.kind === 'fenced') {
         if (end.deleted) return
@@ -171,25 +172,19 @@ export class PartitionSupervisor {
     }
   }
 
-  /** One lease, one claim. */
-  async #hold(signal: AbortSignal): Promise<PartitionEnd> {
-    const lease = await this.#deps.leases.acquire(partitionResource(this.#entry.name, this.#tp), { signal })
+  /** One claim, from beginning to end. */
+  async #claimOnce(signal: AbortSignal): Promise<PartitionEnd> {
     try {
       const partition = await this.#open(signal)
-      const onLost = (): void => partition.letGo() // somebody else should work: hand over in order while still head
-      lease.lost.addEventListener('abort', onLost, { once: true })
       this.#partition = partition
       this.#become('RUNNING')
       if (this.#isStopping) partition.letGo()
-      const end = await partition.run({ signal })
-      if (end.kind === 'released' && lease.lost.aborted && !this.#isStopping) return { kind: 'fenced', deleted: false }
-      return end
+      return await partition.run({ signal })
     } catch (error) {
       signal.throwIfAborted()
       return { kind: 'failed', error }
     } finally {
       this.#keepTotals()
-      await lease.release()
     }
   }
 
@@ -302,10 +297,6 @@ export class PartitionSupervisor {
 
 /** Row bytes one request can hold besides its header: BigQuery enforces 10,485,760 per AppendRows request. */
 const ROW_BYTES_MAX = 9 * 1024 * 1024
-
-/** Changes when the partition is to be started anew. */
-export const supervisionToken = (entry: ConnectorEntry, assignment: PartitionAssignment): string =>
-  `${restartToken(entry, assignment.taskId)}/${assignment.taskId}`
 
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,16 +1,18 @@
-// What one worker process runs: a supervisor for every partition assigned to it, as the control state and the assignment say.
+// What one worker process runs: a supervisor for every partition whose lease it holds, as the control state says.
 import {
   type ConnectorEntry,
   type ControlState,
   type KafkaOffset,
+  type LeaseLost,
   type PartitionAssignment,
   type PartitionReport,
   partitionResource,
+  restartToken,
   type TopicPartition,
 } from '@millrace/core'
 import type { ConnectorRuntime } from './connector-runtime.ts'
 import { OffsetPublisher } from './offset-publisher.ts'
-import { PartitionSupervisor, type SupervisorDeps, supervisionToken } from './partition-supervisor.ts'
+import { PartitionSupervisor, type SupervisorDeps } from './partition-supervisor.ts'
 
 export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'onProgress'>
 
@@ -29,9 +31,9 @@ export class Worker {
   /** By connector generation: its partitions share one runtime. A failed opening is not kept. */
   readonly #runtimes = new Map<string, Promise<ConnectorRuntime>>()
   #control: ControlState = { connectors: new Map(), deleted: new Map() }
-  #assigned: readonly PartitionAssignment[] = []
+  /** Partitions whose lease we hold, by resource; bounded by the assignment. */
+  readonly #held = new Map<string, PartitionAssignment>()
   #takeoversBefore = 0
-  #isStopping = false
 
   constructor(deps: WorkerDeps) {
     this.#offsets = new OffsetPublisher({ ...deps, groupOffsets: deps.services.groupOffsets })
@@ -52,10 +54,32 @@ export class Worker {
     this.#converge()
   }
 
-  /** The partitions this worker should have, all of them. */
-  setAssigned(assigned: readonly PartitionAssignment[]): void {
-    this.#assigned = assigned
+  /** The lease is ours: work on it from now on, if its connector is to run. */
+  start(assignment: PartitionAssignment): void {
+    this.#held.set(resourceOf(assignment), assignment)
     this.#converge()
+  }
+
+  /** The same work under another task number. */
+  relabel(assignment: PartitionAssignment): void {
+    this.#held.set(resourceOf(assignment), assignment)
+    this.#running.get(resourceOf(assignment))?.supervisor.relabel(assignment)
+  }
+
+  /** Assigned elsewhere: stop fetching, drain, release the claim. Resolves when nothing more will be written. */
+  async drain(assignment: PartitionAssignment): Promise<void> {
+    this.#held.delete(resourceOf(assignment))
+    this.#converge()
+    await this.#lettingGo.get(resourceOf(assignment))
+  }
+
+  /** Somebody else holds the lease: stop at once, write nothing more. */
+  async abandon(assignment: PartitionAssignment, reason: LeaseLost): Promise<void> {
+    const resource = resourceOf(assignment)
+    this.#held.delete(resource)
+    const running = this.#running.get(resource)
+    if (running !== undefined) this.#end(resource, running, running.supervisor.abandon(reason))
+    await this.#lettingGo.get(resource)
   }
 
   reports(): readonly PartitionReport[] {
@@ -70,12 +94,9 @@ export class Worker {
     )
   }
 
-  /** Drains and releases everything; resolves when it is done or its grace is over. */
-  async stop(): Promise<void> {
-    this.#isStopping = true
-    this.#converge()
-    await Promise.all(this.#lettingGo.values())
-    await this.#offsets.publish({ signal: new AbortController().signal })
+  /** Committed offsets as of now: the last word of an orderly shutdown. */
+  publishOffsets(options: { signal: AbortSignal }): Promise<void> {
+    return this.#offsets.publish(options)
   }
 
   /** Starts what is wanted and not there, lets go of what is there and not wanted; one that changed does both, in turn. */
@@ -83,8 +104,8 @@ export class Worker {
     const wanted = this.#wanted()
     for (const [resource, running] of this.#running) {
       const want = wanted.get(resource)
-      if (want !== undefined && supervisionToken(want.entry, want.assignment) === running.supervisor.token) continue
-      this.#letGo(resource, running)
+      if (want !== undefined && restartToken(want.entry, want.assignment.taskId) === running.supervisor.token) continue
+      this.#end(resource, running, running.supervisor.stop())
     }
     for (const [resource, want] of wanted) {
       if (this.#running.has(resource) || this.#lettingGo.has(resource)) continue
@@ -96,19 +117,18 @@ export class Worker {
 
   #wanted(): ReadonlyMap<string, { entry: ConnectorEntry; assignment: PartitionAssignment }> {
     const wanted = new Map<string, { entry: ConnectorEntry; assignment: PartitionAssignment }>()
-    if (this.#isStopping) return wanted
-    for (const assignment of this.#assigned) {
+    for (const [resource, assignment] of this.#held) {
       const entry = this.#control.connectors.get(assignment.connector)
       if (entry === undefined || entry.incarnation !== assignment.incarnation || entry.targetState !== 'STARTED')
         continue
-      wanted.set(partitionResource(entry.name, assignment), { entry, assignment })
+      wanted.set(resource, { entry, assignment })
     }
     return wanted
   }
 
-  #letGo(resource: string, { supervisor }: Running): void {
+  #end(resource: string, { supervisor }: Running, ending: Promise<void>): void {
     this.#running.delete(resource)
-    const gone = supervisor.stop().then(() => {
+    const gone = ending.then(() => {
       this.#takeoversBefore += supervisor.report().takeovers
       this.#lettingGo.delete(resource)
       this.#converge()
@@ -118,12 +138,12 @@ export class Worker {
 
   /** A paused connector keeps its tasks; its partitions are let go and reported as PAUSED. */
   #pausedReports(): readonly PartitionReport[] {
-    return this.#assigned.flatMap(assignment => {
+    return [...this.#held].flatMap(([resource, assignment]) => {
       const entry = this.#control.connectors.get(assignment.connector)
       if (entry === undefined || entry.incarnation !== assignment.incarnation || entry.targetState !== 'PAUSED')
         return []
       const { topic, partition, taskId } = assignment
-      if (this.#lettingGo.has(partitionResource(entry.name, assignment))) return []
+      if (this.#lettingGo.has(resource)) return []
       return [
         {
           connector: entry.name,
@@ -159,3 +179,5 @@ export class Worker {
     return opened
   }
 }
+
+const resourceOf = (assignment: PartitionAssignment): string => partitionResource(assignment.connector, assignment)
