@@ -1,0 +1,115 @@
+// Twin of the journal: one log in memory that any number of workers share, with compaction and the ambiguous faults of a
+// real broker. Records travel as text, so that what cannot be encoded fails here too.
+import {
+  applyRecord,
+  decodeRecord,
+  EMPTY_KEY_SPACE,
+  encodeRecord,
+  formatKeySpace,
+  type JournalLog,
+  type JournalRecord,
+  type KeySpace,
+  type KeySpaceState,
+  MillraceError,
+  recordKey,
+} from '@millrace/core'
+
+/** What the next append meets. `lost`: nothing lands. `landed`: it lands, the answer is lost. `late`: it lands when told to. */
+export type JournalFault = 'lost' | 'landed' | 'late'
+
+type Entry = { readonly offset: bigint; readonly space: string; readonly key: string; readonly value: string | null }
+
+export class JournalTwin {
+  entries: readonly Entry[] = []
+  #end = 0n
+  readonly #faults: JournalFault[] = []
+  readonly #late: (() => void)[] = []
+  #isLost = false
+
+  /** One worker's view. */
+  client(): JournalLog {
+    return new JournalLogTwin(this)
+  }
+  get end(): bigint {
+    return this.#end
+  }
+  failNextAppend(fault: JournalFault): void {
+    this.#faults.push(fault)
+  }
+  /** Appends that were held back arrive now. */
+  landLate(): void {
+    for (const land of this.#late.splice(0)) land()
+  }
+  /** The log went backwards: every call from now on rejects JOURNAL_LOST. */
+  lose(): void {
+    this.#isLost = true
+  }
+  /** As Kafka's cleaner: of each key only the last record stays; tombstones go too when asked. */
+  compact(options: { readonly dropTombstones?: boolean } = {}): void {
+    const name = (e: Entry): string => `${e.space}/${e.key}`
+    const last = new Map(this.entries.map(e => [name(e), e.offset]))
+    this.entries = this.entries.filter(
+      e => last.get(name(e)) === e.offset && !(options.dropTombstones === true && e.value === null),
+    )
+  }
+
+  throwIfLost(): void {
+    if (this.#isLost) throw new MillraceError('JOURNAL_LOST', 'failPartition', 'The twin lost its log.')
+  }
+  write(space: string, records: readonly { readonly key: string; readonly value: string | null }[]): void {
+    this.throwIfLost()
+    const fault = this.#faults.shift()
+    const land = (): void => {
+      for (const { key, value } of records) {
+        this.entries = [...this.entries, { offset: this.#end, space, key, value }]
+        this.#end += 1n
+      }
+    }
+    if (fault === 'late') this.#late.push(land)
+    else if (fault !== 'lost') land()
+    if (fault !== undefined)
+      throw new MillraceError('JOURNAL_OUTCOME_UNKNOWN', 'fenced', `The outcome of a write to ${space} is not known.`)
+  }
+}
+
+class JournalLogTwin implements JournalLog {
+  readonly #journal: JournalTwin
+  readonly #states = new Map<string, KeySpaceState>()
+  #position = 0n
+
+  constructor(journal: JournalTwin) {
+    this.#journal = journal
+  }
+
+  async append(space: KeySpace, records: readonly JournalRecord[]): Promise<void> {
+    const encoded = records.map(record => ({ key: recordKey(record), value: encodeRecord(space, record).value }))
+    await Promise.resolve()
+    this.#journal.write(formatKeySpace(space), encoded)
+  }
+  async delete(space: KeySpace, keys: readonly string[]): Promise<void> {
+    await Promise.resolve()
+    this.#journal.write(
+      formatKeySpace(space),
+      keys.map(key => ({ key, value: null })),
+    )
+  }
+  async readToEnd(space: KeySpace, { signal }: { signal: AbortSignal }): Promise<KeySpaceState> {
+    signal.throwIfAborted()
+    await Promise.resolve()
+    this.#journal.throwIfLost()
+    this.#follow()
+    return this.peek(space)
+  }
+  peek(space: KeySpace): KeySpaceState {
+    return this.#states.get(formatKeySpace(space)) ?? EMPTY_KEY_SPACE
+  }
+
+  #follow(): void {
+    for (const { offset, space, key, value } of this.#journal.entries) {
+      if (offset < this.#position) continue
+      const record = value === null ? null : decodeRecord(value)
+      this.#states.set(space, applyRecord(this.#states.get(space) ?? EMPTY_KEY_SPACE, key, record, offset))
+    }
+    this.#position = this.#journal.end
+  }
+}
