@@ -49,7 +49,7 @@ const ENTRIES = /\/src\/(index|main)\.ts$/
 
 const packages = readPackages()
 const rootJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Package['json'] & {
-  workspaces: string[]
+  readonly scripts: Readonly<Record<string, string>>
 }
 const none = (problems: readonly string[]): void => assert.deepEqual(problems, [])
 
