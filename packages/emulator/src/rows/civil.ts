@@ -7,33 +7,51 @@ export const MIN_TIMESTAMP_MICROS = -62135596800000000n
 export const MAX_TIMESTAMP_MICROS = 253402300799999999n
 const DAY_MICROS = 86_400_000_000n
 
+/** Days before each month in a year that is not a leap year. */
+const DAYS_BEFORE = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
+const DAYS_IN = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
 /** Days since 1970-01-01 of a civil date, or undefined when there is no such date. */
 export function daysFromCivil(year: number, month: number, day: number): number | undefined {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return undefined
-  const date = new Date(0)
-  date.setUTCFullYear(year, month - 1, day)
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() / 86_400_000 : undefined
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  if (day > DAYS_IN[month]! + (isLeap && month === 2 ? 1 : 0)) return undefined
+  const before = year - 1
+  const leapDays = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400)
+  return before * 365 + leapDays + DAYS_BEFORE[month]! + (isLeap && month > 2 ? 1 : 0) + day - 1 - EPOCH_DAYS
 }
+
+/** Days from 0001-01-01 to 1970-01-01. */
+const EPOCH_DAYS = 719162
 
 function timeMicros(hour: number, minute: number, second: number, micros: number): bigint | undefined {
   if (hour > 23 || minute > 59 || second > 59 || micros > 999_999) return undefined
   return BigInt((hour * 60 + minute) * 60 + second) * 1_000_000n + BigInt(micros)
 }
 
-/** TIME from its packed form: micros since midnight. */
-export function unpackTime(packed: bigint): bigint | undefined {
-  if (packed < 0n || packed >> 37n !== 0n) return undefined
-  const seconds = Number(packed >> 20n)
-  return timeMicros((seconds >> 12) & 31, (seconds >> 6) & 63, seconds & 63, Number(packed & 0xfffffn))
+/** Whole seconds and the micros above them: a time in numbers, exact where micros alone would not be. */
+export type CivilTime = { seconds: number; micros: number }
+
+/** TIME from its packed form, halves of 64 bits: since midnight. Fills `out`; false when there is no such time. */
+export function unpackTime(lo: number, hi: number, out: CivilTime): boolean {
+  if (hi >>> 5 !== 0) return false
+  const clock = (lo >>> 20) | (hi << 12)
+  const hour = clock >> 12
+  const minute = (clock >> 6) & 63
+  const second = clock & 63
+  out.micros = lo & 0xfffff
+  out.seconds = (hour * 60 + minute) * 60 + second
+  return hour <= 23 && minute <= 59 && second <= 59 && out.micros <= 999_999
 }
 
-/** DATETIME from its packed form: micros since 1970-01-01T00:00. */
-export function unpackDatetime(packed: bigint): bigint | undefined {
-  if (packed < 0n) return undefined
-  const date = Number(packed >> 37n)
+/** DATETIME from its packed form: since 1970-01-01T00:00. */
+export function unpackDatetime(lo: number, hi: number, out: CivilTime): boolean {
+  if (!unpackTime(lo, hi & 31, out)) return false
+  const date = hi >>> 5
   const days = daysFromCivil(date >> 9, (date >> 5) & 15, date & 31)
-  const time = unpackTime(packed & 0x1fffffffffn)
-  return days === undefined || time === undefined ? undefined : BigInt(days) * DAY_MICROS + time
+  if (days === undefined) return false
+  out.seconds += days * 86_400
+  return true
 }
 
 export function parseDate(text: string): number | undefined {

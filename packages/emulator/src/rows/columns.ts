@@ -24,7 +24,9 @@ abstract class ColumnBase {
   }
 
   protected abstract growTo(capacity: number): void
-  abstract mark(): void
+  /** Remembers this point. Texts come from source number `source` from here on. */
+  abstract mark(source: number): void
+  /** Returns to the marked point, but for what truncate() does. */
   abstract rollback(): void
 }
 
@@ -85,6 +87,17 @@ export class FixedColumn extends ColumnBase {
     this.uint32[row * 2 + 1] = hi
   }
 
+  /** seconds × 10^6 + micros, without passing through a bigint. */
+  setMicros(row: number, seconds: number, micros: number): void {
+    // The product passes 2^53: taken apart at 2^20, every part stays below.
+    const high = Math.floor(seconds / 1048576)
+    const low = (seconds - high * 1048576) * 1_000_000 + micros
+    const carried = high * 1_000_000 + Math.floor(low / 1048576)
+    const rest = low % 1048576
+    const hi = Math.floor(carried / 4096)
+    this.setHalves(row, (carried - hi * 4096) * 1048576 + rest, hi)
+  }
+
   setInt64(row: number, value: bigint): void {
     this.setHalves(row, Number(value & 0xffffffffn), Number((value >> 32n) & 0xffffffffn))
   }
@@ -99,15 +112,22 @@ export class FixedColumn extends ColumnBase {
   override rollback(): void {}
 }
 
-/** DuckDB's string_t is 16 bytes: a length, then either up to 12 bytes of text or a prefix and a pointer. */
+/** DuckDB's string_t is 16 bytes: a length, then either up to 12 bytes of text or 4 bytes of it and a pointer. */
 export const INLINE_TEXT_MAX = 12
+/** The source that means the column's own arena. */
+export const ARENA = 0
 
-/** Bytes of any length. Short ones lie in `slots` as DuckDB wants them; of long ones the slot holds length and place in `arena`. */
+/**
+ * Bytes of any length, as string_t in `slots`. Long ones are not copied here: the last two words of their slot say where in which
+ * source they lie, a request buffer (RowBatch.sources) or, for texts made here, the arena.
+ */
 export class TextColumn extends ColumnBase {
   readonly kind = 'text'
   slots: Uint8Array = new Uint8Array(START_CAPACITY * 16)
   words: Uint32Array = new Uint32Array(this.slots.buffer)
-  arena: Buffer = Buffer.allocUnsafeSlow(16 * 1024)
+  /** Index of the buffer that set() is given places in. */
+  source: number = ARENA
+  arena: Buffer = Buffer.alloc(0)
   arenaUsed = 0
   private arenaMark = 0
 
@@ -116,32 +136,49 @@ export class TextColumn extends ColumnBase {
     this.words = new Uint32Array(this.slots.buffer)
   }
 
-  set(row: number, source: Uint8Array, start: number, end: number): void {
-    const length = end - start
-    this.valid[row] = 1
-    const word = row * 4
-    this.words[word] = length
-    if (length <= INLINE_TEXT_MAX) {
-      // DuckDB compares inlined strings as whole words: the rest must be zero.
-      this.words[word + 1] = 0
-      this.words[word + 2] = 0
-      this.words[word + 3] = 0
-      for (let from = start, to = row * 16 + 4; from < end; ) this.slots[to++] = source[from++]!
-      return
-    }
-    if (this.arenaUsed + length > this.arena.length) this.growArena(this.arenaUsed + length)
-    this.arena.set(source.subarray(start, end), this.arenaUsed)
-    this.words[word + 1] = this.arenaUsed
-    this.arenaUsed += length
+  /** Takes `bytes[start, end)`, `bytes` being the current source. True when it is plain ASCII. */
+  set(row: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.put(row, bytes, start, end, this.source)
   }
 
   setText(row: number, text: string): void {
-    const bytes = Buffer.from(text)
-    this.set(row, bytes, 0, bytes.length)
+    const length = Buffer.byteLength(text)
+    if (this.arenaUsed + length > this.arena.length) this.growArena(this.arenaUsed + length)
+    const start = this.arenaUsed
+    this.arenaUsed += this.arena.write(text, start)
+    this.put(row, this.arena, start, this.arenaUsed, ARENA)
+  }
+
+  private put(row: number, bytes: Uint8Array, start: number, end: number, source: number): boolean {
+    const length = end - start
+    const { slots, words } = this
+    this.valid[row] = 1
+    const word = row * 4
+    words[word] = length
+    // DuckDB compares inlined texts as whole words: what they leave must be zero.
+    words[word + 1] = 0
+    words[word + 2] = 0
+    words[word + 3] = 0
+    const isInline = length <= INLINE_TEXT_MAX
+    const shown = isInline ? end : start + 4
+    let seen = 0
+    let from = start
+    for (let to = row * 16 + 4; from < shown; ) {
+      const byte = bytes[from++]!
+      seen |= byte
+      slots[to++] = byte
+    }
+    if (!isInline) {
+      words[word + 2] = start
+      words[word + 3] = source
+      for (; from + 4 <= end; from += 4) seen |= bytes[from]! | bytes[from + 1]! | bytes[from + 2]! | bytes[from + 3]!
+      while (from < end) seen |= bytes[from++]!
+    }
+    return seen < 0x80
   }
 
   private growArena(needed: number): void {
-    let size = this.arena.length
+    let size = Math.max(4096, this.arena.length)
     while (size < needed) size *= 2
     const larger = Buffer.allocUnsafeSlow(size)
     larger.set(this.arena.subarray(0, this.arenaUsed))
@@ -154,7 +191,8 @@ export class TextColumn extends ColumnBase {
     if (from === 0) this.arenaUsed = 0
   }
 
-  override mark(): void {
+  override mark(source: number): void {
+    this.source = source
     this.arenaMark = this.arenaUsed
   }
 
@@ -203,9 +241,9 @@ export class ListColumn extends ColumnBase {
     }
   }
 
-  override mark(): void {
+  override mark(source: number): void {
     this.childMark = this.childCount
-    this.child.mark()
+    this.child.mark(source)
   }
 
   override rollback(): void {
@@ -236,8 +274,8 @@ export class StructColumn extends ColumnBase {
     for (const child of this.children) child.truncate(from, to)
   }
 
-  override mark(): void {
-    for (const child of this.children) child.mark()
+  override mark(source: number): void {
+    for (const child of this.children) child.mark(source)
   }
 
   override rollback(): void {

@@ -20,8 +20,12 @@ function builderFor(column: Column, mode: Column['mode'] = column.mode): ColumnB
   return width ? new FixedColumn(width) : new TextColumn()
 }
 
+const NO_BYTES = Buffer.alloc(0)
+
 export class RowBatch {
   readonly columns: readonly ColumnBuilder[]
+  /** The request buffers that texts lie in; the first place is the columns' own arenas'. */
+  sources: Buffer[] = [NO_BYTES]
   rowCount = 0
   private markedRows = 0
 
@@ -36,10 +40,11 @@ export class RowBatch {
     return row
   }
 
-  /** Remembers this point; rollback() returns to it. */
-  mark(): void {
+  /** Rows of a request follow. rollback() returns to this point. */
+  begin(request: Buffer): void {
     this.markedRows = this.rowCount
-    for (const column of this.columns) column.mark()
+    this.sources.push(request)
+    for (const column of this.columns) column.mark(this.sources.length - 1)
   }
 
   rollback(): void {
@@ -48,10 +53,12 @@ export class RowBatch {
       column.truncate(this.markedRows, this.rowCount)
     }
     this.rowCount = this.markedRows
+    this.sources.pop()
   }
 
   clear(): void {
     for (const column of this.columns) column.truncate(0, this.rowCount)
     this.rowCount = 0
+    this.sources = [NO_BYTES]
   }
 }

@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Column } from '../catalog/table-schema.ts'
 import { Cursor, MalformedProto, WIRE } from '../wire/cursor.ts'
 import {
+  type CivilTime,
   MAX_DATE_DAYS,
   MAX_TIMESTAMP_MICROS,
   MIN_DATE_DAYS,
@@ -199,12 +200,6 @@ function float64Store({ field, builder }: ValueTarget): Store | undefined {
   return undefined
 }
 
-function isText(c: Cursor, start: number, end: number): boolean {
-  const bytes = c.bytes
-  for (let at = start; at < end; at++) if (bytes[at]! >= 0x80) return isUtf8(bytes.subarray(start, end))
-  return true
-}
-
 function textStore({ field, column, name, enumType, builder }: ValueTarget): Store | undefined {
   const out = builder as TextColumn
   if (field.type === T.ENUM) {
@@ -224,7 +219,6 @@ function textStore({ field, column, name, enumType, builder }: ValueTarget): Sto
     const length = c.length()
     const start = c.pos
     c.pos += length
-    if (isTextColumn && !isText(c, start, c.pos)) throw new RowFault(`Invalid UTF-8 in string value on field ${name}.`)
     if (isJson) checkJson(c.bytes.toString('utf8', start, c.pos), name)
     if (length > limit) {
       const actual = isTextColumn ? [...c.bytes.toString('utf8', start, c.pos)].length : length
@@ -233,7 +227,9 @@ function textStore({ field, column, name, enumType, builder }: ValueTarget): Sto
           `Field ${name}: ${column.type}(${limit}) has maximum length ${limit} but got a value with length ${actual} on field ${name}.`,
         )
     }
-    out.set(row, c.bytes, start, c.pos)
+    const isAscii = out.set(row, c.bytes, start, c.pos)
+    if (!isAscii && isTextColumn && !isUtf8(c.bytes.subarray(start, c.pos)))
+      throw new RowFault(`Invalid UTF-8 in string value on field ${name}.`)
   }
 }
 
@@ -274,7 +270,8 @@ function dateStore({ field, name, builder }: ValueTarget): Store | undefined {
 function civilStore({ field, column, name, builder }: ValueTarget): Store | undefined {
   const out = builder as FixedColumn
   const isTime = column.type === 'TIME'
-  const [parse, unpack] = isTime ? [parseTime, unpackTime] : [parseDatetime, unpackDatetime]
+  const parse = isTime ? parseTime : parseDatetime
+  const unpack = isTime ? unpackTime : unpackDatetime
   const word = isTime ? 'time' : 'datetime'
   if (field.type === T.STRING)
     return (c, row) => {
@@ -285,12 +282,11 @@ function civilStore({ field, column, name, builder }: ValueTarget): Store | unde
     }
   if (!INTEGER_TYPES.has(field.type) || field.type === T.BOOL || field.type === T.ENUM) return undefined
   const read = integerReader(field.type)
+  const time: CivilTime = { seconds: 0, micros: 0 }
   return (c, row) => {
     read(c)
-    const packed = c.int64()
-    const micros = unpack(packed)
-    if (micros === undefined) throw new RowFault(`Invalid ${word} value: ${packed} on field ${name}.`)
-    out.setInt64(row, micros)
+    if (!unpack(c.lo, c.hi, time)) throw new RowFault(`Invalid ${word} value: ${c.int64()} on field ${name}.`)
+    out.setMicros(row, time.seconds, time.micros)
   }
 }
 

@@ -1,11 +1,11 @@
 // The few calls of DuckDB's C API that filling a data chunk in bulk needs and @duckdb/node-api does not offer.
 // They come from the very bindings node-api was built on, so both speak of the same native objects.
 import { createRequire } from 'node:module'
-import type { DuckDBAppender } from '@duckdb/node-api'
+import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 
 export type NativeVector = { readonly __duckdb_type: 'duckdb_vector' }
 export type NativeChunk = { readonly __duckdb_type: 'duckdb_data_chunk' }
-type NativeType = { readonly __duckdb_type: 'duckdb_logical_type' }
+export type NativeType = { readonly __duckdb_type: 'duckdb_logical_type' }
 type NativeAppender = { readonly __duckdb_type: 'duckdb_appender' }
 
 type Bindings = {
@@ -30,6 +30,7 @@ type Bindings = {
     fromByte: number,
     bytes: number,
   ): void
+  vector_get_data(vector: NativeVector, bytes: number): Uint8Array
   vector_ensure_validity_writable(vector: NativeVector): void
   vector_assign_string_element_len(vector: NativeVector, index: number, data: Uint8Array): void
   list_vector_get_child(vector: NativeVector): NativeVector
@@ -40,6 +41,11 @@ type Bindings = {
 
 const fromHere = createRequire(import.meta.url)
 export const duckdb: Bindings = createRequire(fromHere.resolve('@duckdb/node-api'))('@duckdb/node-bindings') as Bindings
+
+/** The native type of one of node-api's. */
+export function nativeType(type: DuckDBType): NativeType {
+  return (type.toLogicalType() as unknown as { readonly logical_type: NativeType }).logical_type
+}
 
 /** The native appender inside node-api's. */
 export function nativeAppender(appender: DuckDBAppender): NativeAppender {

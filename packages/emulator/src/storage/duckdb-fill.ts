@@ -1,5 +1,6 @@
 // Copies accepted rows into DuckDB's vectors: whole columns at a time, one call per value only for texts over 12 bytes.
 import {
+  ARENA,
   type ColumnBuilder,
   type FixedColumn,
   INLINE_TEXT_MAX,
@@ -7,22 +8,72 @@ import {
   type StructColumn,
   type TextColumn,
 } from '../rows/columns.ts'
-import { duckdb, type NativeVector } from './duckdb-bindings.ts'
+import { duckdb, type NativeChunk, type NativeType, type NativeVector } from './duckdb-bindings.ts'
+
+/**
+ * Where texts over 12 bytes lie while rows move into DuckDB, which wants a pointer for each. Instead of a call per text, a whole
+ * request becomes one BLOB value: the pointer DuckDB writes for it is where the request's texts start, and its memory lives until
+ * the next reset. (A BLOB, since the bytes between the texts are no UTF-8.)
+ * Layout: duckdb_string_t in https://github.com/duckdb/duckdb/blob/main/src/include/duckdb.h
+ */
+export class TextHeap {
+  private readonly chunk: NativeChunk
+  private vector: NativeVector
+  private sources: readonly Buffer[] = []
+  private addresses: number[] = []
+  private arenas = new Map<TextColumn, number>()
+
+  constructor(blob: NativeType) {
+    this.chunk = duckdb.create_data_chunk([blob])
+    this.vector = duckdb.data_chunk_get_vector(this.chunk, 0)
+  }
+
+  /** Forgets the texts of the last drain and takes the sources of the next. */
+  reset(sources: readonly Buffer[]): void {
+    duckdb.data_chunk_reset(this.chunk)
+    this.vector = duckdb.data_chunk_get_vector(this.chunk, 0)
+    this.sources = sources
+    this.addresses = []
+    this.arenas.clear()
+  }
+
+  /** The address of a source's first byte. Addresses have 48 bits: exact as numbers. */
+  addressOf(column: TextColumn, source: number): number {
+    const known = source === ARENA ? this.arenas.get(column) : this.addresses[source]
+    if (known !== undefined) return known
+    const address = this.place(source === ARENA ? column.arena.subarray(0, column.arenaUsed) : this.sources[source]!)
+    if (source === ARENA) this.arenas.set(column, address)
+    else this.addresses[source] = address
+    return address
+  }
+
+  private place(bytes: Buffer): number {
+    duckdb.vector_assign_string_element_len(this.vector, 0, bytes)
+    const slot = Uint8Array.from(duckdb.vector_get_data(this.vector, 16))
+    return Number(new DataView(slot.buffer).getBigUint64(8, true))
+  }
+}
 
 /** Rows `[start, start + count)` of `column` become the first `count` entries of `vector`. */
-export function fillVector(vector: NativeVector, column: ColumnBuilder, start: number, count: number): void {
+export function fillVector(
+  vector: NativeVector,
+  column: ColumnBuilder,
+  start: number,
+  count: number,
+  heap: TextHeap,
+): void {
   switch (column.kind) {
     case 'fixed':
       fillValidity(vector, column, start, count)
       return fillFixed(vector, column, start, count)
     case 'text':
       fillValidity(vector, column, start, count)
-      return fillText(vector, column, start, count)
+      return fillText(vector, column, start, count, heap)
     case 'struct':
       fillValidity(vector, column, start, count)
-      return fillStruct(vector, column, start, count)
+      return fillStruct(vector, column, start, count, heap)
     case 'list':
-      return fillList(vector, column, start, count)
+      return fillList(vector, column, start, count, heap)
   }
 }
 
@@ -30,23 +81,24 @@ function fillFixed(vector: NativeVector, column: FixedColumn, start: number, cou
   duckdb.copy_data_to_vector(vector, 0, column.bytes.buffer, start * column.width, count * column.width)
 }
 
-function fillText(vector: NativeVector, column: TextColumn, start: number, count: number): void {
-  duckdb.copy_data_to_vector(vector, 0, column.slots.buffer, start * 16, count * 16)
-  const { words, arena } = column
-  for (let i = 0, word = start * 4; i < count; i++, word += 4) {
-    const length = words[word]!
-    if (length <= INLINE_TEXT_MAX) continue
-    const at = words[word + 1]!
-    duckdb.vector_assign_string_element_len(vector, i, arena.subarray(at, at + length))
+/** Copies long texts' pointers into the slots, then the slots into the vector. */
+function fillText(vector: NativeVector, column: TextColumn, start: number, count: number, heap: TextHeap): void {
+  const { words, slots } = column
+  for (let word = start * 4, end = (start + count) * 4; word < end; word += 4) {
+    if (words[word]! <= INLINE_TEXT_MAX) continue
+    const address = heap.addressOf(column, words[word + 3]!) + words[word + 2]!
+    words[word + 2] = address % 4294967296
+    words[word + 3] = address / 4294967296
   }
+  duckdb.copy_data_to_vector(vector, 0, slots.buffer, start * 16, count * 16)
 }
 
-function fillStruct(vector: NativeVector, column: StructColumn, start: number, count: number): void {
+function fillStruct(vector: NativeVector, column: StructColumn, start: number, count: number, heap: TextHeap): void {
   for (const [index, child] of column.children.entries())
-    fillVector(duckdb.struct_vector_get_child(vector, index), child, start, count)
+    fillVector(duckdb.struct_vector_get_child(vector, index), child, start, count, heap)
 }
 
-function fillList(vector: NativeVector, column: ListColumn, start: number, count: number): void {
+function fillList(vector: NativeVector, column: ListColumn, start: number, count: number, heap: TextHeap): void {
   const entries = new BigUint64Array(count * 2)
   let first = -1
   let total = 0
@@ -60,7 +112,7 @@ function fillList(vector: NativeVector, column: ListColumn, start: number, count
   duckdb.copy_data_to_vector(vector, 0, entries.buffer, 0, count * 16)
   duckdb.list_vector_reserve(vector, total)
   duckdb.list_vector_set_size(vector, total)
-  if (total > 0) fillVector(duckdb.list_vector_get_child(vector), column.child, first, total)
+  if (total > 0) fillVector(duckdb.list_vector_get_child(vector), column.child, first, total, heap)
 }
 
 let bits = new Uint8Array(256)

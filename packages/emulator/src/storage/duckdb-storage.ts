@@ -3,7 +3,7 @@
 // emulator knows each acknowledged row once. A log of our own would write every row twice to save nothing: DuckDB has one already.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { BLOB, type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { type DatasetRef, datasetKey, type TableRef, tableKey } from '../catalog/names.ts'
 import type { Dataset, Table } from '../catalog/resources.ts'
 import type { Column } from '../catalog/table-schema.ts'
@@ -12,8 +12,8 @@ import { RowBatch } from '../rows/row-batch.ts'
 import { compileRowDecoder, type RowDecoder } from '../rows/row-decoder.ts'
 import type { StreamState } from '../streams/stream-state.ts'
 import { Cursor } from '../wire/cursor.ts'
-import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender } from './duckdb-bindings.ts'
-import { fillVector } from './duckdb-fill.ts'
+import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender, nativeType } from './duckdb-bindings.ts'
+import { fillVector, TextHeap } from './duckdb-fill.ts'
 import { duckdbType, quoteIdentifier, quoteText, resultColumn, resultValue, TYPE_ALIASES } from './duckdb-types.ts'
 import {
   type Change,
@@ -36,9 +36,9 @@ const DECODERS_MAX = 64
 const ROW_ERRORS_MAX = 1000
 
 const META = `
-  CREATE SCHEMA emulator;
-  CREATE TABLE emulator.catalog (kind VARCHAR, key VARCHAR, value VARCHAR, PRIMARY KEY (kind, key));
-  CREATE TABLE emulator.stream_ends (name VARCHAR PRIMARY KEY, row_end BIGINT);`
+  CREATE SCHEMA emulator_meta;
+  CREATE TABLE emulator_meta.catalog (kind VARCHAR, key VARCHAR, value VARCHAR, PRIMARY KEY (kind, key));
+  CREATE TABLE emulator_meta.stream_ends (name VARCHAR PRIMARY KEY, row_end BIGINT);`
 
 /** The physical name of a table: BigQuery's project and dataset make the schema. */
 export const physicalName = (ref: TableRef): string => `${physicalSchema(ref)}.${quoteIdentifier(ref.table)}`
@@ -56,6 +56,7 @@ export class DuckDbStorage implements Storage {
   private readonly instance: DuckDBInstance
   private readonly writer: DuckDBConnection
   private readonly isDurable: boolean
+  private readonly heap: TextHeap = new TextHeap(nativeType(BLOB))
   /** By incarnation. */
   private readonly open = new Map<string, OpenTable>()
 
@@ -76,14 +77,14 @@ export class DuckDbStorage implements Storage {
   }
 
   async load(): Promise<Saved> {
-    const existing = await this.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'emulator'")
+    const existing = await this.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'emulator_meta'")
     if (existing.length === 0) {
       for (const statement of TYPE_ALIASES) await this.writer.run(statement)
       await this.writer.run(META)
     }
-    const catalog = await this.rows('SELECT kind, value FROM emulator.catalog ORDER BY kind, key')
+    const catalog = await this.rows('SELECT kind, value FROM emulator_meta.catalog ORDER BY kind, key')
     const ends = new Map(
-      (await this.rows('SELECT name, row_end FROM emulator.stream_ends')) as unknown as [string, bigint][],
+      (await this.rows('SELECT name, row_end FROM emulator_meta.stream_ends')) as unknown as [string, bigint][],
     )
     const ofKind = <T>(kind: string): T[] =>
       catalog.filter(row => row[0] === kind).map(row => JSON.parse(String(row[1])) as T)
@@ -107,7 +108,7 @@ export class DuckDbStorage implements Storage {
         }
         const { batch } = open
         const errors: RowError[] = []
-        batch.mark()
+        batch.begin(rows.bytes)
         for (let index = 0; index < rows.count; index++) {
           cursor.reset(rows.bytes, rows.bounds[index * 2]!, rows.bounds[index * 2 + 1]!)
           const message = decode(cursor, batch.addRow())
@@ -146,7 +147,7 @@ export class DuckDbStorage implements Storage {
     for (let bare = dirty().find(open => !open.appender); bare; bare = dirty().find(open => !open.appender))
       await this.prepareAppender(bare)
     const work = take()
-    for (const open of dirty()) drain(open)
+    for (const open of dirty()) drain(open, this.heap)
     for (const { change } of work.changes)
       if (change.kind === 'alterTable') this.followAlter(change.before, change.after)
     if (this.isDurable) {
@@ -178,7 +179,7 @@ export class DuckDbStorage implements Storage {
   private async saveEnds(ends: ReadonlyMap<string, bigint>): Promise<void> {
     if (ends.size === 0) return
     const values = [...ends].map(([name, end]) => `(${quoteText(name)}, ${end})`).join(', ')
-    await this.writer.run(`INSERT OR REPLACE INTO emulator.stream_ends VALUES ${values}`)
+    await this.writer.run(`INSERT OR REPLACE INTO emulator_meta.stream_ends VALUES ${values}`)
   }
 
   private async apply(change: Change, settle: (error?: Error) => void): Promise<void> {
@@ -225,8 +226,8 @@ export class DuckDbStorage implements Storage {
         return [
           `DROP TABLE ${physicalName(change.table)}`,
           remove('table', tableKey(change.table)),
-          `DELETE FROM emulator.stream_ends WHERE name IN (SELECT key FROM emulator.catalog WHERE ${streamsOf(change.table)})`,
-          `DELETE FROM emulator.catalog WHERE ${streamsOf(change.table)}`,
+          `DELETE FROM emulator_meta.stream_ends WHERE name IN (SELECT key FROM emulator_meta.catalog WHERE ${streamsOf(change.table)})`,
+          `DELETE FROM emulator_meta.catalog WHERE ${streamsOf(change.table)}`,
         ]
       }
       case 'putStream':
@@ -240,7 +241,9 @@ export class DuckDbStorage implements Storage {
     const connection = await this.instance.connect()
     try {
       const reader = await connection.streamAndReadUntil(sql, rowsMax + 1)
-      const names = reader.columnNames()
+      let unnamed = 0
+      // BigQuery calls a column without a name f0_, f1_, …
+      const names = reader.columnNames().map(name => (/^[\p{L}\p{N}_ -]+$/u.test(name) ? name : `f${unnamed++}_`))
       const columns = reader.columnTypes().map((type, index) => {
         const column = resultColumn(names[index]!, type)
         if (!column)
@@ -281,23 +284,24 @@ export class DuckDbStorage implements Storage {
 }
 
 const put = (kind: string, key: string, value: unknown): string =>
-  `INSERT OR REPLACE INTO emulator.catalog VALUES (${quoteText(kind)}, ${quoteText(key)}, ${quoteText(JSON.stringify(value))})`
+  `INSERT OR REPLACE INTO emulator_meta.catalog VALUES (${quoteText(kind)}, ${quoteText(key)}, ${quoteText(JSON.stringify(value))})`
 const remove = (kind: string, key: string): string =>
-  `DELETE FROM emulator.catalog WHERE kind = ${quoteText(kind)} AND key = ${quoteText(key)}`
+  `DELETE FROM emulator_meta.catalog WHERE kind = ${quoteText(kind)} AND key = ${quoteText(key)}`
 
 const streamsOf = (table: Table): string =>
   `kind = 'stream' AND json_extract_string(value, '$.incarnation') = ${quoteText(table.incarnation)}`
 
 /** Moves the rows of the batch into DuckDB, in the writer's open transaction if there is one. Synchronous. */
-function drain(open: OpenTable): void {
+function drain(open: OpenTable, heap: TextHeap): void {
   const { batch } = open
   const { native, chunk } = open.appender!
+  heap.reset(batch.sources)
   for (let start = 0; start < batch.rowCount; start += CHUNK_ROWS) {
     const count = Math.min(CHUNK_ROWS, batch.rowCount - start)
     duckdb.data_chunk_reset(chunk)
     duckdb.data_chunk_set_size(chunk, count)
     for (const [index, column] of batch.columns.entries())
-      fillVector(duckdb.data_chunk_get_vector(chunk, index), column, start, count)
+      fillVector(duckdb.data_chunk_get_vector(chunk, index), column, start, count, heap)
     duckdb.append_data_chunk(native, chunk)
   }
   duckdb.appender_flush_sync(native)

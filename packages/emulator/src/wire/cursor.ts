@@ -49,6 +49,17 @@ export class Cursor {
   varint64(): void {
     const bytes = this.bytes
     let pos = this.pos
+    // One and two bytes are most of what there is.
+    if (this.end - pos >= 2) {
+      const first = bytes[pos]!
+      const second = bytes[pos + 1]!
+      if (first < 0x80 || second < 0x80) {
+        this.pos = first < 0x80 ? pos + 1 : pos + 2
+        this.lo = first < 0x80 ? first : (first & 0x7f) | (second << 7)
+        this.hi = 0
+        return
+      }
+    }
     let lo = 0
     let hi = 0
     for (let shift = 0; shift < 70; shift += 7) {
