@@ -83,21 +83,22 @@ describe('connectors', () => {
     assert.equal((await api.call('PATCH', '/connectors/a/config', { topics: null })).statusCode, 400)
   })
 
-  test('two PATCHes at once on two workers are both applied', async () => {
+  test('two PATCHes on two workers are both applied, though the second one has not heard of the first', async () => {
     const topic = new CompactedTopicTwin()
     await using one = await TestApi.open(topic)
     await using two = await TestApi.open(topic)
     await one.create('a')
     await two.store.refresh({ signal: new AbortController().signal })
-    const answers = await Promise.all([
-      one.call('PATCH', '/connectors/a/config', { 'tasks.max': '5' }),
-      two.call('PATCH', '/connectors/a/config', { 'errors.tolerance': 'none' }),
-    ])
+    topic.setQuiet(true)
+    const answers = [
+      await one.call('PATCH', '/connectors/a/config', { 'tasks.max': '5' }),
+      await two.call('PATCH', '/connectors/a/config', { 'errors.tolerance': 'none' }),
+    ]
     assert.deepEqual(
       answers.map(answer => answer.statusCode),
       [200, 200],
     )
-    const { config } = (await one.call('GET', '/connectors/a')).json()
+    const { config } = (await two.call('GET', '/connectors/a')).json()
     assert.deepEqual([config['tasks.max'], config['errors.tolerance']], ['5', 'none'])
   })
 
@@ -105,6 +106,7 @@ describe('connectors', () => {
     const topic = new CompactedTopicTwin()
     await using one = await TestApi.open(topic)
     await using two = await TestApi.open(topic)
+    topic.setQuiet(true)
     await one.create('a')
     assert.equal((await two.call('GET', '/connectors/a')).statusCode, 200)
     assert.equal((await two.call('DELETE', '/connectors/a')).statusCode, 204)

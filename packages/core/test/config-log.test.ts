@@ -66,6 +66,12 @@ describe('the fold of the config log', () => {
     assert.deepEqual(state.deleted.get(NAME)?.incarnations, ['inc'])
   })
 
+  test('the valid record read twice is not superfluous', () => {
+    const topic = new Topic()
+    topic.land(topic.write(EMPTY_CONFIG_LOG, 'w0'))
+    assert.deepEqual(topic.read().get(NAME)?.superseded, new Set())
+  })
+
   test('a tombstone on the valid record is refused: readers would disagree from then on', () => {
     const topic = new Topic()
     const head = topic.write(EMPTY_CONFIG_LOG, 'w0')

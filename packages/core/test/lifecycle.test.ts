@@ -258,6 +258,14 @@ describe('worker reports', () => {
     )
     assert.equal(decoded.partitions[0]?.trace?.length, TRACE_CHARS_MAX)
     assert.equal(decoded.partitions[0]?.streams.length, STREAMS_REPORTED_MAX)
+    const failed = part({ state: 'FAILED', trace: 'x'.repeat(100_000) })
+    const many = encodeWorkerReport(
+      worker(
+        'w1',
+        Array.from({ length: 1000 }, (_, partition) => ({ ...failed, partition })),
+      ),
+    )
+    assert.ok(many.length < 1024 * 1024, `${many.length} characters`)
   })
 
   test('that are damaged are refused, naming the field', () => {

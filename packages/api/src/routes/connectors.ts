@@ -173,7 +173,7 @@ async function createConnector(
   targetState: TargetState,
 ): Promise<ConnectorEntry | null> {
   const { deps } = context
-  if (deps.configStore.read().connectors.has(name)) return null
+  if (await isTaken(context, name)) return null
   const incarnation = deps.random.nextId() as Incarnation
   const journalId = await context.within(REQUEST_TIMEOUT_MS, 'writing to the journal topic', signal =>
     deps.beginIncarnation(name, incarnation, { signal }),
@@ -181,6 +181,16 @@ async function createConnector(
   const result = await write(context, { kind: 'create', name, config, targetState, incarnation, journalId })
   if (result.kind === 'written') return result.entry
   return null
+}
+
+/** Asked before the Genesis is written. It may have been deleted on another worker a moment ago. */
+async function isTaken(context: Context, name: string): Promise<boolean> {
+  const { configStore } = context.deps
+  if (!configStore.read().connectors.has(name)) return false
+  const state = await context.within(REQUEST_TIMEOUT_MS, 'reading the config topic', signal =>
+    configStore.refresh({ signal }),
+  )
+  return state.connectors.has(name)
 }
 
 type Put = { readonly entry: ConnectorEntry; readonly isNew: boolean }

@@ -61,20 +61,22 @@ export type WorkerReport = {
 
 /** 20 names of about 100 bytes: 2 kB per partition at most. */
 export const STREAMS_REPORTED_MAX = 20
-/** 8 kB of trace per failed partition is enough to name the cause. */
+/** 8 kB of trace name a cause; the first 20 failed partitions of a worker have them whole, the others their beginning. */
 export const TRACE_CHARS_MAX = 8192
+export const TRACES_WHOLE_MAX = 20
+export const TRACE_BEGINNING_CHARS = 256
 
 export function encodeWorkerReport(report: WorkerReport): string {
-  return JSON.stringify({ ...report, partitions: report.partitions.map(boundedPartition) }, (_key, value: unknown) =>
+  let wholeTraces = 0
+  const partitions = report.partitions.map(partition => {
+    const streams = partition.streams.slice(0, STREAMS_REPORTED_MAX)
+    if (partition.trace === undefined) return { ...partition, streams }
+    const charsMax = wholeTraces++ < TRACES_WHOLE_MAX ? TRACE_CHARS_MAX : TRACE_BEGINNING_CHARS
+    return { ...partition, streams, trace: partition.trace.slice(0, charsMax) }
+  })
+  return JSON.stringify({ ...report, partitions }, (_key, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,
   )
-}
-
-function boundedPartition(report: PartitionReport): PartitionReport {
-  const streams = report.streams.slice(0, STREAMS_REPORTED_MAX)
-  return report.trace === undefined
-    ? { ...report, streams }
-    : { ...report, streams, trace: report.trace.slice(0, TRACE_CHARS_MAX) }
 }
 
 /** Throws CONFIG_INVALID naming the field; the caller shows the worker as unknown and goes on. */

@@ -12,6 +12,7 @@ export class CompactedTopicTwin {
   readonly #waiting = new Set<() => void>()
   #end = 0n
   #isDown = false
+  #isQuiet = false
 
   client(): CompactedLog {
     return new CompactedLogTwin(this)
@@ -33,6 +34,12 @@ export class CompactedTopicTwin {
   /** While down every call is rejected. */
   setDown(isDown: boolean): void {
     this.#isDown = isDown
+  }
+
+  /** While quiet nobody who waits for more hears of it: replicas stay as old as they are. */
+  setQuiet(isQuiet: boolean): void {
+    this.#isQuiet = isQuiet
+    for (const wake of this.#waiting) wake()
   }
 
   throwIfDown(): void {
@@ -66,7 +73,7 @@ export class CompactedTopicTwin {
   }
 
   async waitBeyond(position: bigint, signal: AbortSignal): Promise<void> {
-    while (this.#end <= position) {
+    while (this.#isQuiet || this.#end <= position) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.add(resolve)
       signal.addEventListener('abort', () => resolve(), { once: true })
