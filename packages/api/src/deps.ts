@@ -30,7 +30,7 @@ export type ApiDeps = {
    * Called before a connector is created: writes the Genesis of its new incarnation and answers with the journal's id.
    * A create that then loses its race leaves a Genesis without a connector, which means nothing.
    */
-  beginIncarnation(name: string, incarnation: Incarnation, options: { signal: AbortSignal }): Promise<string>
+  beginIncarnation(config: RawConfig, incarnation: Incarnation, options: { signal: AbortSignal }): Promise<string>
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random

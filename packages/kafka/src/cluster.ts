@@ -23,6 +23,7 @@ export type TopicMetadata = {
 }
 
 type MetadataResponse = {
+  readonly clusterId: string | null
   readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]
   readonly controllerId: number
   readonly topicMetadata: readonly {
@@ -56,6 +57,7 @@ export class Cluster {
   readonly #connections = new Map<string, Promise<BrokerConnection>>()
   #nodes = new Map<NodeId, BrokerAddress>()
   #controller: NodeId | null = null
+  #clusterId: string | null = null
   readonly #leaders = new Map<string, ReadonlyMap<number, NodeId | null>>()
   /** Questions for a topic's leaders under way, shared by all who want to know. */
   readonly #asking = new Map<string, Promise<ReadonlyMap<string, TopicMetadata>>>()
@@ -80,6 +82,7 @@ export class Cluster {
     const answer = await this.sendToAny(request, options)
     this.#nodes = new Map(answer.brokers.map(b => [b.nodeId, { host: b.host, port: b.port }]))
     this.#controller = answer.controllerId >= 0 ? answer.controllerId : null
+    this.#clusterId = answer.clusterId ?? null
     const found = new Map<string, TopicMetadata>()
     for (const topic of answer.topicMetadata) {
       const metadata: TopicMetadata = {
@@ -217,6 +220,12 @@ export class Cluster {
     const connection = this.#connections.get(key)
     this.#connections.delete(key)
     connection?.then(c => c.destroy(reason)).catch(() => undefined)
+  }
+
+  /** The id of the cluster, which never changes; asked once. */
+  async clusterId(options: { signal: AbortSignal }): Promise<string> {
+    if (this.#clusterId === null) await this.metadata('all', options)
+    return this.#clusterId ?? ''
   }
 
   /** Closes every connection; nothing is answered after. Idempotent. */

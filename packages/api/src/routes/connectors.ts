@@ -176,7 +176,7 @@ async function createConnector(
   if (await isTaken(context, name)) return null
   const incarnation = deps.random.nextId() as Incarnation
   const journalId = await context.within(REQUEST_TIMEOUT_MS, 'writing to the journal topic', signal =>
-    deps.beginIncarnation(name, incarnation, { signal }),
+    deps.beginIncarnation(config, incarnation, { signal }),
   )
   const result = await write(context, { kind: 'create', name, config, targetState, incarnation, journalId })
   if (result.kind === 'written') return result.entry

@@ -107,3 +107,7 @@ export function verdictFor(state: KeySpaceState, stream: StreamName): StreamOffs
   for (const verdict of state.verdicts.values()) if (verdict.stream === stream) return verdict.rows
   return null
 }
+
+/** Where delivery stands as far as the journal tells without row counts: a view for status, at most a window behind. */
+export const knownPosition = (state: KeySpaceState): KafkaOffset | null =>
+  knownProgress(state, Number.POSITIVE_INFINITY, null)?.frontier ?? null

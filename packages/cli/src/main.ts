@@ -1,0 +1,43 @@
+// The command line. Each command is loaded only when it is called, so that `--help` answers at once.
+import { Command } from 'commander'
+
+const program = new Command('millrace').description('Kafka to BigQuery, exactly once.').helpCommand(false)
+
+program
+  .command('worker')
+  .description('Run one worker of a cluster.')
+  .requiredOption('--config <file>', 'worker properties file')
+  .option('--set <key=value...>', 'settings that win over file and environment')
+  .action(async (options: { config: string; set?: string[] }) => {
+    const { runWorkerCommand } = await import('./worker/command.ts')
+    process.exitCode = await runWorkerCommand(options)
+  })
+
+for (const [name, description] of [
+  ['demo', 'Move three million real records through Kafka into the emulator, with faults, and compare.'],
+  ['emulator', 'Run the BigQuery emulator.'],
+] as const)
+  program
+    .command(name)
+    .description(description)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false) // the command knows its own options
+    .action(async (_options: unknown, command: Command) => {
+      process.exitCode = await (name === 'demo' ? demo(command.args) : emulator(command.args))
+    })
+
+async function demo(args: readonly string[]): Promise<number> {
+  const { runDemo } = await import('./demo/index.ts')
+  return await runDemo(args)
+}
+
+async function emulator(args: readonly string[]): Promise<number> {
+  const { runEmulator } = await import('@millrace/emulator')
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort())
+  return await runEmulator(args, { signal: stop.signal })
+}
+
+program.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
+await program.parseAsync()

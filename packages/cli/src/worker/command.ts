@@ -1,0 +1,87 @@
+// `millrace worker --config FILE`: reads the configuration, runs until SIGTERM or SIGINT, and says why when it cannot.
+import { readFileSync } from 'node:fs'
+import { parseWorkerConfig, type WorkerConfig } from '@millrace/config'
+import { ERROR_CODES, isMillraceError, MillraceError, Shutdown } from '@millrace/core'
+import { type Log, openLog } from './log.ts'
+import { runWorker } from './run-worker.ts'
+import { systemClock } from './system.ts'
+
+const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
+/** Errors of the command line or the file: the same start would fail again. */
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'CONFIG_INVALID',
+  'CONFIG_UNKNOWN_KEY',
+  'NOT_SUPPORTED',
+  'PORT_IN_USE',
+])
+
+export async function runWorkerCommand(options: {
+  readonly config: string
+  readonly set?: readonly string[]
+}): Promise<number> {
+  const log = openLog(systemClock)
+  const stop = new AbortController()
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(EXIT.interrupted) // asked twice: SIGKILL is always safe
+    stop.abort(new Shutdown(`Received ${signal}.`))
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  try {
+    await runWorker(readConfig(options, log), log, {
+      signal: stop.signal,
+      onReady: url => process.stdout.write(`ready rest=${url}\n`),
+    })
+    return EXIT.ok
+  } catch (error) {
+    if (stop.signal.aborted) return EXIT.ok
+    return explain(error)
+  } finally {
+    log.flush()
+    process.off('SIGTERM', onSignal)
+    process.off('SIGINT', onSignal)
+  }
+}
+
+function readConfig(options: { readonly config: string; readonly set?: readonly string[] }, log: Log): WorkerConfig {
+  const parse = parseWorkerConfig({
+    file: { path: options.config, text: readFile(options.config) },
+    environment: process.env,
+    flags: flagsOf(options.set ?? []),
+  })
+  for (const notice of parse.notices)
+    log.logger[notice.kind === 'ignored' ? 'info' : 'warn']({ key: notice.key }, notice.message)
+  if (parse.ok) return parse.config
+  const message = parse.errors.map(error => error.message).join('\n')
+  throw new MillraceError('CONFIG_INVALID', 'failPartition', message)
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new MillraceError('CONFIG_INVALID', 'failPartition', `--config: ${path} cannot be read.`, { cause })
+  }
+}
+
+function flagsOf(set: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    set.map(flag => {
+      const at = flag.indexOf('=')
+      if (at < 1) throw new MillraceError('CONFIG_INVALID', 'failPartition', `--set ${flag} is not key=value.`)
+      return [flag.slice(0, at), flag.slice(at + 1)]
+    }),
+  )
+}
+
+function explain(error: unknown): number {
+  if (!isMillraceError(error)) {
+    process.stderr.write(
+      `The worker failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    )
+    return EXIT.failed
+  }
+  const { cause, fix } = ERROR_CODES[error.code]
+  process.stderr.write(`${error.code}: ${error.message}\nCause: ${cause}\nFix: ${fix}\n`)
+  return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed
+}

@@ -1,0 +1,91 @@
+// Everything the worker needs of Kafka, opened in order: topics checked first, then journal and config log read to their ends.
+import type { WorkerConfig } from '@millrace/config'
+import type { Clock, Logger, Random, Timers } from '@millrace/core'
+import { ConfigWriter } from '@millrace/core'
+import {
+  Cluster,
+  clientSettings,
+  Fetcher,
+  JOURNAL_TOPIC_CONFIGS,
+  KafkaCompactedLog,
+  KafkaDeadLetters,
+  KafkaGroupOffsets,
+  KafkaJournalLog,
+  KafkaTopicCatalog,
+  TopicAdmin,
+} from '@millrace/kafka'
+
+export type System = {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export type KafkaSide = {
+  readonly cluster: Cluster
+  readonly journal: KafkaJournalLog
+  readonly configStore: ConfigWriter
+  readonly source: Fetcher
+  readonly groupOffsets: KafkaGroupOffsets
+  readonly deadLetters: KafkaDeadLetters
+  readonly catalog: KafkaTopicCatalog
+}
+
+/** How long closing may wait for produces in flight. */
+const CLOSE_MS = 3_000
+
+/** Half of the worker's budget buffers fetched bytes, the other half batches on their way. */
+export const fetchBudgetBytes = (config: WorkerConfig): number => Math.floor(config.memoryBudgetBytes / 2)
+
+export async function openKafkaSide(
+  config: WorkerConfig,
+  { clock, timers, random, logger }: System,
+  stack: AsyncDisposableStack,
+  { signal }: { signal: AbortSignal },
+): Promise<KafkaSide> {
+  const deps = { clock, timers, random, log: logger }
+  const clusterFor = (role: 'consumer' | 'producer' | 'admin'): Cluster => {
+    const cluster = new Cluster(clientSettings(config.kafkaClients[role], role, { clock, fetch }), deps)
+    stack.defer(() => cluster.close())
+    return cluster
+  }
+  const [consumer, producer, admin] = [clusterFor('consumer'), clusterFor('producer'), clusterFor('admin')]
+  const topics = new TopicAdmin(admin)
+  const { configTopic, journalTopic } = config
+  await topics.ensureCompactedTopic(
+    journalTopic.name,
+    {
+      partitions: journalTopic.partitions,
+      replicationFactor: journalTopic.replicationFactor,
+      configs: JOURNAL_TOPIC_CONFIGS,
+    },
+    { signal },
+  )
+  await topics.ensureCompactedTopic(
+    configTopic.name,
+    { partitions: 1, replicationFactor: configTopic.replicationFactor, configs: {} },
+    { signal },
+  )
+  const journal = await KafkaJournalLog.open(
+    producer,
+    { topic: journalTopic.name, partitions: journalTopic.partitions },
+    { signal },
+  )
+  stack.defer(() => journal.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
+  const log = await KafkaCompactedLog.open(producer, { topic: configTopic.name }, { signal })
+  stack.defer(() => log.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
+  const configStore = stack.use(await ConfigWriter.open({ log, clock, timers, random, logger }, { signal }))
+  const source = stack.use(new Fetcher(consumer, { totalBudgetBytes: fetchBudgetBytes(config) }))
+  const deadLetters = new KafkaDeadLetters(producer)
+  stack.defer(() => deadLetters.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
+  return {
+    cluster: admin,
+    journal,
+    configStore,
+    source,
+    groupOffsets: new KafkaGroupOffsets(consumer),
+    deadLetters,
+    catalog: new KafkaTopicCatalog(admin),
+  }
+}

@@ -1,0 +1,58 @@
+// Structured logs by pino, and their levels as the REST API's /admin/loggers shows and sets them.
+
+import type { LoggerLevel, LoggerLevels } from '@millrace/api'
+import type { Clock, Logger } from '@millrace/core'
+import { destination, type Logger as PinoLogger, pino } from 'pino'
+
+const ROOT = 'root'
+const PINO_LEVEL: Readonly<Record<string, string>> = {
+  FATAL: 'fatal',
+  ERROR: 'error',
+  WARN: 'warn',
+  INFO: 'info',
+  DEBUG: 'debug',
+  TRACE: 'trace',
+  OFF: 'silent',
+}
+
+export type Log = { readonly logger: Logger; readonly levels: LoggerLevels; flush(): void }
+
+/** JSON lines on stderr: stdout belongs to the answers of commands. */
+export function openLog(clock: Clock): Log {
+  const sink = destination({ fd: 2, sync: true })
+  const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
+  return { logger: loggerOf(root), levels: new Levels(root, clock), flush: () => sink.flushSync() }
+}
+
+function loggerOf(log: PinoLogger): Logger {
+  return {
+    error: (fields, sentence) => log.error(fields, sentence),
+    warn: (fields, sentence) => log.warn(fields, sentence),
+    info: (fields, sentence) => log.info(fields, sentence),
+    debug: (fields, sentence) => log.debug(fields, sentence),
+    child: bindings => loggerOf(log.child(bindings)),
+  }
+}
+
+/** One level for the whole worker so far: `root`. Forgotten at restart, as in Connect. */
+class Levels implements LoggerLevels {
+  readonly #root: PinoLogger
+  readonly #clock: Clock
+  #level: LoggerLevel = { level: 'INFO', lastModifiedMs: null }
+
+  constructor(root: PinoLogger, clock: Clock) {
+    this.#root = root
+    this.#clock = clock
+  }
+  list(): ReadonlyMap<string, LoggerLevel> {
+    return new Map([[ROOT, this.#level]])
+  }
+  set(name: string, level: string): readonly string[] | null {
+    const pinoLevel = PINO_LEVEL[level.toUpperCase()]
+    if (pinoLevel === undefined) return null
+    if (name !== ROOT) return []
+    this.#root.level = pinoLevel
+    this.#level = { level: level.toUpperCase(), lastModifiedMs: this.#clock.nowMs() }
+    return [ROOT]
+  }
+}

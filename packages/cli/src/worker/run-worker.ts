@@ -1,0 +1,233 @@
+// One worker process, put together: the only place that knows every adapter. Closing runs in reverse of opening.
+import { createRequire } from 'node:module'
+import { connectorConfigs, startApi } from '@millrace/api'
+import { configRefused, parseConnectorConfig, type WorkerConfig } from '@millrace/config'
+import { Coordinator, Ownership } from '@millrace/coordinator'
+import type { ConnectorEntry, Member, WorkerId, WorkerReport } from '@millrace/core'
+import {
+  RedisAssignmentBoard,
+  RedisConnection,
+  RedisLeadership,
+  RedisLeases,
+  RedisMembership,
+  RedisStatusBoard,
+  RedisStreamPermits,
+} from '@millrace/redis'
+import { ByteBudget, Worker } from '@millrace/worker'
+import { BigQuerySide } from './bigquery-side.ts'
+import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
+import type { Log } from './log.ts'
+import { journalOffsets } from './offsets.ts'
+import { SourceCatalog } from './source-catalog.ts'
+import { StatusPublisher } from './status-publisher.ts'
+import { systemClock, systemRandom, systemTimers } from './system.ts'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+/** An Intent stays well below the broker's default message.max.bytes of 1 MiB. */
+const INTENT_BYTES_MAX = 512 * 1024
+
+/** Resolves after an orderly shutdown; rejects with what keeps the worker from running. */
+export async function runWorker(
+  config: WorkerConfig,
+  log: Log,
+  { signal, onReady }: { signal: AbortSignal; onReady: (url: string) => void },
+): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const lifetime = new AbortController()
+  stack.defer(() => lifetime.abort(signal.reason))
+  const { logger } = log
+  const system: System = { clock: systemClock, timers: systemTimers, random: systemRandom, logger }
+  const workerId = systemRandom.nextId() as WorkerId
+  const startedAtMs = systemClock.nowMs()
+
+  const redis = stack.use(
+    await RedisConnection.open({ ...config.redis, leaseTtlMs: config.leaseTtlMs, name: 'millrace' }, systemClock, {
+      signal,
+    }),
+  )
+  const kafka = await openKafkaSide(config, system, stack, { signal })
+  const bigQuery = stack.use(new BigQuerySide(config, system))
+
+  const { burst, maxPerSec, maxPerHour } = config.streamCreate
+  const permits = new RedisStreamPermits(redis, system, {
+    burst,
+    permitsPerSecMax: maxPerSec,
+    permitsPerHourMax: maxPerHour,
+  })
+  const board = new RedisAssignmentBoard(redis)
+  const status = new RedisStatusBoard(redis)
+  const leases = new RedisLeases(redis, systemRandom)
+
+  const worker = new Worker({
+    workerId,
+    services: {
+      journal: kafka.journal,
+      source: kafka.source,
+      groupOffsets: kafka.groupOffsets,
+      deadLetters: kafka.deadLetters,
+      permits,
+      parseConfig: entry => {
+        const parse = parseConnectorConfig(entry.config, config.connectorContext)
+        if (!parse.ok) throw configRefused(parse.errors)
+        return parse.config
+      },
+      converterSettings: entry => converterSettings(entry, config),
+      bigQuery: connector => bigQuery.servicesFor(connector),
+      genesis: (entry, options) => kafka.journal.readGenesis(entry.incarnation, options),
+    },
+    budget: new ByteBudget(config.memoryBudgetBytes - fetchBudgetBytes(config)),
+    ...system,
+    leaseTtlMs: config.leaseTtlMs,
+    intentBytesMax: INTENT_BYTES_MAX,
+    lifetime: lifetime.signal,
+    gracefulMs: config.shutdownTimeoutMs,
+  })
+
+  const catalog = new SourceCatalog({ configStore: kafka.configStore, topics: kafka.catalog }, config, system)
+  const advertised = { current: '' }
+  const report = (): WorkerReport => ({
+    worker: workerId,
+    advertised: advertised.current,
+    pid: process.pid,
+    version,
+    startedAtMs,
+    publishedAtMs: systemClock.nowMs(),
+    rssBytes: process.memoryUsage.rss(),
+    takeovers: worker.takeovers,
+    partitions: worker.reports(),
+    connectorFailures: [],
+  })
+  const reports = new StatusPublisher({ board: status, assignments: board }, system, report)
+
+  const listener = config.listeners[0] ?? { scheme: 'http', host: '127.0.0.1', port: 8083 }
+  const thisWorker = {
+    worker: workerId,
+    get advertised() {
+      return advertised.current
+    },
+    pid: process.pid,
+    version,
+    commit: process.env['MILLRACE_COMMIT'] ?? 'unknown',
+  }
+  const health = { isReady: false }
+  const api = await startApi(
+    {
+      configStore: kafka.configStore,
+      cluster: reports,
+      configs: connectorConfigs(version, config.connectorContext),
+      offsets: journalOffsets(kafka.journal, entry => catalog.partitionsNow(entry)),
+      loggers: log.levels,
+      worker: thisWorker,
+      clusterId: options => kafka.cluster.clusterId(options),
+      health: async () => ({ status: health.isReady ? 'healthy' : 'starting' }),
+      beginIncarnation: async (connector, incarnation, options) => {
+        const journalId = systemRandom.nextId()
+        await kafka.journal.writeGenesis(incarnation, {
+          journalId,
+          journalPartitions: config.journalTopic.partitions,
+          partitionsKnown: await catalog.partitionsOf({ config: connector }, options),
+        })
+        return journalId
+      },
+      ...system,
+    },
+    listener,
+  )
+  stack.defer(() => api.close())
+  advertised.current = advertisedAddress(config, api.url)
+
+  const member: Member = { workerId, advertised: advertised.current, startedAtMs }
+  const coordinator: Coordinator = new Coordinator(
+    {
+      membership: new RedisMembership(redis),
+      leadership: new RedisLeadership(redis),
+      board,
+      status,
+      leases,
+      catalog,
+      clock: systemClock,
+      timers: systemTimers,
+      log: logger,
+      onPublished: () => ownership.nudge(),
+    },
+    { member, ttlMs: config.leaseTtlMs, heartbeatMs: config.leaseRenewalMs, rebalanceDelayMs: config.rebalanceDelayMs },
+  )
+  const ownership: Ownership = new Ownership(
+    {
+      board,
+      leases,
+      clock: systemClock,
+      timers: systemTimers,
+      random: systemRandom,
+      log: logger,
+      election: () => coordinator.election,
+    },
+    { workerId, ttlMs: config.leaseTtlMs, heartbeatMs: config.leaseRenewalMs },
+    worker,
+  )
+  stack.use(ownership)
+
+  await catalog.look({ signal })
+  const running = Promise.all([
+    followControl(),
+    catalog.run(() => coordinator.nudge(), { signal: lifetime.signal }),
+    reports.run({ signal: lifetime.signal }),
+    worker.run({ signal: lifetime.signal }),
+    coordinator.run({ signal: lifetime.signal }),
+    ownership.run({ signal: lifetime.signal }),
+  ])
+  health.isReady = true
+  logger.info({ worker: workerId, rest: api.url }, 'Worker is ready.')
+  onReady(api.url)
+
+  try {
+    await Promise.race([running, aborted(signal)])
+  } finally {
+    await shutDown()
+  }
+
+  async function followControl(): Promise<void> {
+    for await (const control of kafka.configStore.changes({ signal: lifetime.signal })) {
+      worker.setControl(control)
+      coordinator.nudge()
+    }
+  }
+
+  /** Tells the cluster first, so that partitions are taken over while they drain; then lets go of them in order. */
+  async function shutDown(): Promise<void> {
+    logger.info({}, 'Worker is shutting down.')
+    const grace = AbortSignal.timeout(config.shutdownTimeoutMs)
+    await coordinator.leave().catch(error => logger.warn({ err: error }, 'The cluster was not told.'))
+    await ownership
+      .letGoAll({ signal: grace })
+      .catch(() => logger.warn({}, 'Not everything drained in time; the next owners recover it.'))
+    await worker.publishOffsets({ signal: grace })
+    lifetime.abort(signal.reason)
+    await running.catch(() => {})
+  }
+}
+
+/** `rest.advertised.*`, else where we listen. */
+function advertisedAddress({ advertised }: WorkerConfig, url: string): string {
+  const { hostname, port } = new URL(url)
+  return `${advertised.hostName ?? hostname}:${advertised.port ?? port}`
+}
+
+/** A connector's own converter keys over the worker's. */
+function converterSettings(entry: ConnectorEntry, config: WorkerConfig): Readonly<Record<string, string>> {
+  const value = config.connectorContext.converters?.value
+  const inherited: Record<string, string> = {}
+  if (value !== undefined && entry.config['value.converter'] === undefined) {
+    inherited['value.converter'] = value.className
+    for (const [option, setting] of Object.entries(value.options))
+      inherited[`value.converter.${option}`] = String(setting)
+  }
+  return { ...inherited, ...entry.config }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

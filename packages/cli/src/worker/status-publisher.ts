@@ -1,0 +1,63 @@
+// Publishes this worker's report to the status board, so that any worker can show it; and reads all reports for the API.
+import type { ClusterReports } from '@millrace/api'
+import {
+  type Assignment,
+  type AssignmentBoard,
+  decodeWorkerReport,
+  encodeWorkerReport,
+  type StatusBoard,
+  type WorkerReport,
+} from '@millrace/core'
+import type { System } from './kafka-side.ts'
+
+/** Staleness of status: at most this plus a round trip. */
+const PUBLISH_EVERY_MS = 500
+const TTL_MS = 10_000
+
+export class StatusPublisher implements ClusterReports {
+  readonly #board: StatusBoard
+  readonly #assignments: AssignmentBoard
+  readonly #system: System
+  readonly #report: () => WorkerReport
+  #lastAssignment: Assignment | null = null
+
+  constructor(
+    deps: { readonly board: StatusBoard; readonly assignments: AssignmentBoard },
+    system: System,
+    report: () => WorkerReport,
+  ) {
+    this.#board = deps.board
+    this.#assignments = deps.assignments
+    this.#system = system
+    this.#report = report
+  }
+
+  async run({ signal }: { signal: AbortSignal }): Promise<void> {
+    for (;;) {
+      const report = this.#report()
+      await this.#board.publish(report.worker, encodeWorkerReport(report), TTL_MS).catch(() => {}) // the coordinator says when Redis is away
+      await this.#system.timers.sleep(PUBLISH_EVERY_MS, { signal })
+    }
+  }
+
+  /** Without Redis: what this worker knows of itself. */
+  async reports(): Promise<readonly WorkerReport[]> {
+    const mine = this.#report()
+    const bodies = await this.#board.all().catch(() => new Map())
+    const others = [...bodies].flatMap(([worker, body]) => (worker === mine.worker ? [] : decoded(body)))
+    return [mine, ...others]
+  }
+
+  async assignment(): Promise<Assignment | null> {
+    this.#lastAssignment = await this.#assignments.current().catch(() => this.#lastAssignment)
+    return this.#lastAssignment
+  }
+}
+
+function decoded(body: string): readonly WorkerReport[] {
+  try {
+    return [decodeWorkerReport(body)]
+  } catch {
+    return [] // another version's report: shown once it is upgraded
+  }
+}
