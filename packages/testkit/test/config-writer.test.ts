@@ -144,6 +144,7 @@ describe('the config writer', () => {
     await assert.rejects(writer.write(create('a'), never), isUnsafe)
     await assert.rejects(openWriter(topic), isUnsafe)
     assert.equal(topic.records.length, 1)
+    assert.equal(writer.failure?.code, 'JOURNAL_TOPIC_UNSAFE')
   })
 
   test('deleting and creating again makes another incarnation that knows its predecessors', async () => {

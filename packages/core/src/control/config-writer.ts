@@ -30,6 +30,8 @@ export const LOST_RACES_MAX = 50
 /** Pause before the log is tried again after a failure. */
 export const RETRY_PAUSE_MS = 200
 
+const FATAL: ReadonlySet<string> = new Set(['JOURNAL_TOPIC_UNSAFE', 'JOURNAL_LOST'])
+
 type WriteOptions = { readonly ifVersion?: number; readonly signal: AbortSignal }
 
 export class ConfigWriter implements ConfigStore, AsyncDisposable {
@@ -38,8 +40,7 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
   readonly #watchers = new Set<() => void>()
   #fold: ConfigLogState = EMPTY_CONFIG_LOG
   #state: ControlState = EMPTY_CONTROL_STATE
-  /** Set when the topic turned out not to be ours: nothing is written or believed after that. */
-  #unsafe: MillraceError | null = null
+  #failure: MillraceError | null = null
   #turn: Promise<unknown> = Promise.resolve()
   #queuedRefresh: Promise<ControlState> | null = null
   #following: Promise<void> = Promise.resolve()
@@ -54,6 +55,11 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     await writer.#readToEnd(signal)
     writer.#following = writer.#follow()
     return writer
+  }
+
+  /** Set for good when the topic turned out not to be ours, or to have lost records: nothing is written or believed after that. */
+  get failure(): MillraceError | null {
+    return this.#failure
   }
 
   read(): ControlState {
@@ -182,13 +188,13 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
   }
 
   async #readToEnd(signal: AbortSignal): Promise<void> {
-    if (this.#unsafe !== null) throw this.#unsafe
-    const records = await this.#deps.log.readToEnd({ signal })
-    if (records.length === 0) return
+    if (this.#failure !== null) throw this.#failure
     try {
+      const records = await this.#deps.log.readToEnd({ signal })
+      if (records.length === 0) return
       this.#fold = foldConfigLog(this.#fold, records)
     } catch (error) {
-      if (isMillraceError(error)) this.#unsafe = error
+      if (isMillraceError(error) && FATAL.has(error.code)) this.#failure = error
       throw error
     }
     this.#state = controlStateOf(this.#fold)
@@ -210,18 +216,23 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
+    const { log, logger, timers } = this.#deps
     const { signal } = this.#closing
-    while (!signal.aborted && this.#unsafe === null) {
+    let isAway = false
+    while (!signal.aborted) {
       try {
-        await this.#deps.log.waitForMore({ signal })
+        await log.waitForMore({ signal })
         await this.refresh({ signal })
+        isAway = false
       } catch (error) {
         if (signal.aborted) return
-        if (this.#unsafe !== null) this.#deps.logger.error({ error }, 'The config topic is not followed any more.')
-        else {
-          this.#deps.logger.warn({ error }, 'The config topic cannot be read; trying again.')
-          await this.#deps.timers.sleep(RETRY_PAUSE_MS, { signal }).catch(() => {})
+        if (this.#failure !== null) {
+          logger.error({ error }, 'The config topic is not followed any more.')
+          return
         }
+        if (!isAway) logger.warn({ error }, 'The config topic cannot be read; trying again.')
+        isAway = true
+        await timers.sleep(RETRY_PAUSE_MS, { signal }).catch(() => {})
       }
     }
   }
