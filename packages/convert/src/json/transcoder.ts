@@ -413,7 +413,10 @@ export class Transcoder {
     d = (src[++p]! | 0) - 48
     if (value === 0 && d >= 0 && d <= 9) return BAIL
     while (d >= 0 && d <= 9) {
-      if (p - first >= 15) return this.#longInteger(src, p, first, negative, value, dst, op)
+      if (p - first >= 15) {
+        // Narrower integers than int64 never have so many digits.
+        return max === Number.POSITIVE_INFINITY ? this.#longInteger(src, p, first, negative, value, dst, op) : BAIL
+      }
       value = value * 10 + d
       d = (src[++p]! | 0) - 48
     }
@@ -424,7 +427,7 @@ export class Transcoder {
     return putInteger(dst, op, value)
   }
 
-  /** Sixteen to nineteen digits: `head` holds the fifteen before `p`. Bounds smaller than int64 never get so far. */
+  /** Sixteen to nineteen digits: `head` holds the fifteen before `from`. */
   #longInteger(
     src: Buffer,
     from: number,
