@@ -3,6 +3,7 @@ import {
   backoffMs,
   type Clock,
   type ConnectorEntry,
+  type Incarnation,
   isMillraceError,
   type KafkaOffset,
   type KeySpace,
@@ -21,7 +22,9 @@ import {
 } from '@millrace/core'
 import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
-import { Partition, type PartitionEnd, type PartitionView } from './partition.ts'
+import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
+import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
+import { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 import { untilDefinitive } from './retry.ts'
 import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
@@ -105,6 +108,24 @@ export class PartitionSupervisor {
     await this.#running
   }
 
+  /** The connector is deleted: let go in order, then end its incarnation here, so that nobody continues it. */
+  async delete(): Promise<void> {
+    await this.stop()
+    const signal = AbortSignal.any([this.#deps.lifetime, AbortSignal.timeout(this.#deps.gracefulMs)])
+    try {
+      const deps = await this.#prepare(signal)
+      const runtime = await this.#deps.runtimeOf(this.#entry, () =>
+        openConnector(this.#entry, this.#deps.services, { signal }),
+      )
+      await this.#endIncarnation(this.#entry.incarnation, runtime, deps, signal)
+    } catch (error) {
+      this.#logger.warn(
+        { err: error },
+        'The deleted connector was not ended in the journal here; a connector re-created under its name will do so.',
+      )
+    }
+  }
+
   /** Somebody else holds the lease: nothing more is written; what was under way is the next owner's to recover. */
   async abandon(reason: LeaseLost): Promise<void> {
     this.#isStopping = true
@@ -175,7 +196,7 @@ export class PartitionSupervisor {
   /** One claim, from beginning to end. */
   async #claimOnce(signal: AbortSignal): Promise<PartitionEnd> {
     try {
-      const partition = await this.#open(signal)
+      const partition = new Partition(await this.#prepare(signal))
       this.#partition = partition
       this.#become('RUNNING')
       if (this.#isStopping) partition.letGo()
@@ -199,7 +220,7 @@ export class PartitionSupervisor {
     this.#partition = null
   }
 
-  async #open(signal: AbortSignal): Promise<Partition> {
+  async #prepare(signal: AbortSignal): Promise<PartitionDeps> {
     const { services, runtimeOf } = this.#deps
     const entry = this.#entry
     const open = (): Promise<ConnectorRuntime> => openConnector(entry, services, { signal: this.#deps.lifetime })
@@ -217,7 +238,7 @@ export class PartitionSupervisor {
         'The journal holds dead letters that may not have been produced, but errors.deadletterqueue.topic.name is empty.',
       )
     const { journal, source, permits, groupOffsets, deadLetters } = services
-    return new Partition({
+    const deps: PartitionDeps = {
       connector: entry.name,
       tp: this.#tp,
       incarnation: entry.incarnation,
@@ -259,7 +280,26 @@ export class PartitionSupervisor {
         return await deadLetters.find(queue, this.#tp, offsets, options)
       },
       onProgress: next => this.#deps.onProgress(config.consumer.groupId, this.#tp, next),
-    })
+    }
+    for (const incarnation of entry.predecessors) await this.#endIncarnation(incarnation, runtime, deps, signal)
+    return deps
+  }
+
+  /** What an earlier connector of this name left here; also what this one leaves when it is deleted. */
+  async #endIncarnation(
+    incarnation: Incarnation,
+    { config }: ConnectorRuntime,
+    deps: PartitionDeps,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const io: EndIncarnationIo = {
+      ...deps,
+      space: { ...this.#tp, incarnation },
+      saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, deps, options),
+      commit: (nextKafkaOffset, options) =>
+        this.#deps.services.groupOffsets.commit(config.consumer.groupId, [{ tp: this.#tp, nextKafkaOffset }], options),
+    }
+    await endIncarnation(incarnation, io, { signal })
   }
 
   /** IN_DOUBT says what it saw, and waits for an operator's Verdict: the next claim folds it. */

@@ -105,7 +105,8 @@ export class Worker {
     for (const [resource, running] of this.#running) {
       const want = wanted.get(resource)
       if (want !== undefined && restartToken(want.entry, want.assignment.taskId) === running.supervisor.token) continue
-      this.#end(resource, running, running.supervisor.stop())
+      const { supervisor, entry } = running
+      this.#end(resource, running, this.#isDeleted(entry) ? supervisor.delete() : supervisor.stop())
     }
     for (const [resource, want] of wanted) {
       if (this.#running.has(resource) || this.#lettingGo.has(resource)) continue
@@ -124,6 +125,10 @@ export class Worker {
       wanted.set(resource, { entry, assignment })
     }
     return wanted
+  }
+
+  #isDeleted({ name, incarnation }: ConnectorEntry): boolean {
+    return this.#control.deleted.get(name)?.incarnations.includes(incarnation) ?? false
   }
 
   #end(resource: string, { supervisor }: Running, ending: Promise<void>): void {

@@ -1,0 +1,40 @@
+// Delete acts as an owner (journal.md): claim what the incarnation left, fold it, commit the frontier to the group, write Deleted.
+// After that nobody can claim its key space again, and a re-created connector continues from the group without a duplicate.
+import { type Incarnation, type KafkaOffset, type KeySpace, MillraceError, type WorkerId } from '@millrace/core'
+import { type ClaimIo, runClaim } from './claim-runner.ts'
+
+export type EndIncarnationIo = ClaimIo & {
+  readonly workerId: WorkerId
+  commit(next: KafkaOffset, options: { signal: AbortSignal }): Promise<void>
+}
+
+/** Does nothing where the incarnation never claimed the partition or is ended already. Rejects IN_DOUBT where it is. */
+export async function endIncarnation(
+  incarnation: Incarnation,
+  io: EndIncarnationIo,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const space: KeySpace = { ...io.space, incarnation }
+  const before = await io.journal.readToEnd(space, { signal })
+  if (before.deleted || before.claims.size === 0) return
+  const claimId = io.random.nextId()
+  const end = await runClaim({ claimId, workerId: io.workerId, generation: 0 }, { ...io, space }, { signal })
+  switch (end.kind) {
+    case 'fenced': {
+      if (end.deleted) return
+      const message = `Another worker is ending the deleted incarnation of ${space.topic}-${space.partition}.`
+      throw new MillraceError('FENCED', 'fenced', message)
+    }
+    case 'inDoubt': {
+      const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
+      throw new MillraceError(
+        'IN_DOUBT',
+        'failPartition',
+        `The deleted incarnation of ${space.topic}-${space.partition}: ${saw}.`,
+      )
+    }
+    case 'owning':
+      await io.commit(end.ownership.progress.frontier, { signal })
+      await io.journal.append(space, [{ kind: 'deleted', by: io.workerId }])
+  }
+}
