@@ -12,6 +12,7 @@ const POLL_MS = 100
 /** Waits a little for processes of this run to end, kills those that do not, and answers their command lines. */
 export async function endLeftovers(): Promise<string[]> {
   const deadline = performance.now() + PATIENCE_MS
+  const running = (): MarkedProcess[] => markedProcesses(MARK, process.env[MARK] ?? '')
   let left = running()
   while (left.length > 0 && performance.now() < deadline) {
     await sleep(POLL_MS)
@@ -27,19 +28,22 @@ export async function endLeftovers(): Promise<string[]> {
   return left.map(({ pid, command }) => `${pid} ${command}`)
 }
 
-function running(): { readonly pid: number; readonly command: string }[] {
-  const mark = `${MARK}=${process.env[MARK]}`
+export type MarkedProcess = { readonly pid: number; readonly command: string }
+
+/** Processes other than this one with `name=value` in the environment they were started with; orphan guards left out. */
+export function markedProcesses(name: string, value: string): MarkedProcess[] {
+  const mark = `${name}=${value}`
   if (!existsSync('/proc/self/environ')) return []
   return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap(name => {
+    .filter(entry => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .flatMap(pid => {
       try {
-        if (!readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(mark)) return []
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+        if (!readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark)) return []
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
         // The guard of this very process waits for our end; a zombie has no command line.
         return command === '' || command.endsWith('millrace-orphan-guard')
           ? []
-          : [{ pid: Number(name), command: command.slice(0, 200) }]
+          : [{ pid: Number(pid), command: command.slice(0, 200) }]
       } catch {
         return []
       }
