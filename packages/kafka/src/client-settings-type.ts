@@ -13,6 +13,8 @@ export type ClientSettings = {
   readonly ssl: ConnectionOptions | null
   /** null = no SASL. A function, so that a secret is revealed only when a connection is opened. */
   readonly sasl: (() => SaslOptions) | null
+  /** Where a broker is really reached, when its advertised address is not (a tunnel, a proxy). */
+  readonly reachedAt?: (advertised: BrokerAddress) => BrokerAddress
   /** TCP connect, TLS, ApiVersions and SASL together. */
   readonly connectTimeoutMs: number
   /** Answer to one request, beyond the time the broker may hold it on purpose. */

@@ -252,7 +252,8 @@ export class Cluster {
       else return this.#connection(key, address, options)
     }
     // Shared by everybody who wants this lane, so it is bound to the cluster's life and not to the first caller's signal.
-    const opening = BrokerConnection.open(address, this.settings, this.deps, { signal: this.#closed.signal })
+    const reached = this.settings.reachedAt?.(address) ?? address
+    const opening = BrokerConnection.open(reached, this.settings, this.deps, { signal: this.#closed.signal })
     this.#connections.set(key, opening)
     opening.catch(() => {
       if (this.#connections.get(key) === opening) this.#connections.delete(key)

@@ -4,7 +4,7 @@ import { assert, type CompactedLog, type CompactedRecord } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
 import { ISOLATION } from './fetch-request.ts'
 import { listOffsets } from './list-offsets.ts'
-import { FORMAT_HEADER, LogFollower } from './log-follower.ts'
+import { FORMAT_HEADER, LogFollower, STALE_LEADER_MS } from './log-follower.ts'
 import { LogWriter, type LogWriterOptions } from './log-writer.ts'
 import { Wake } from './wake.ts'
 import { withSignal } from './with-signal.ts'
@@ -12,6 +12,7 @@ import { withSignal } from './with-signal.ts'
 export type CompactedLogOptions = {
   readonly topic: string
   readonly followIntervalMs?: number
+  readonly staleLeaderMs?: number
   readonly writer?: Partial<LogWriterOptions>
 }
 
@@ -43,7 +44,11 @@ export class KafkaCompactedLog implements CompactedLog {
         this.#wake.notify()
       },
       () => this.#writer.acknowledgedOffset,
-      { followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS, format: FORMAT },
+      {
+        followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS,
+        staleLeaderMs: options.staleLeaderMs ?? STALE_LEADER_MS,
+        format: FORMAT,
+      },
     )
   }
 

@@ -19,7 +19,7 @@ import {
   type KeySpaceState,
 } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
-import { FORMAT_HEADER, LogFollower, type LogRecord } from './log-follower.ts'
+import { FORMAT_HEADER, LogFollower, type LogRecord, STALE_LEADER_MS } from './log-follower.ts'
 import { type LogEntry, LogWriter, type LogWriterOptions } from './log-writer.ts'
 import { partitionOfKey } from './murmur2.ts'
 
@@ -28,6 +28,7 @@ export type JournalLogOptions = {
   /** `journal.storage.partitions`; must be what the topic has. */
   readonly partitions: number
   readonly followIntervalMs?: number
+  readonly staleLeaderMs?: number
   readonly writer?: Partial<LogWriterOptions>
 }
 
@@ -53,7 +54,11 @@ export class KafkaJournalLog implements JournalLog {
       options.partitions,
       record => this.#apply(record),
       partition => this.#writers[partition]!.acknowledgedOffset,
-      { followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS, format: JOURNAL_FORMAT },
+      {
+        followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS,
+        staleLeaderMs: options.staleLeaderMs ?? STALE_LEADER_MS,
+        format: JOURNAL_FORMAT,
+      },
     )
   }
 

@@ -26,15 +26,15 @@ export type LogFollowerOptions = {
   readonly followIntervalMs: number
   /** Value of the `millrace.format` header that every record must carry. */
   readonly format: string
+  /** "Out of range" and ends below our position are believed only after this long: a deposed leader may not know it yet. */
+  readonly staleLeaderMs: number
 }
+export const STALE_LEADER_MS = 15_000
 
 const PARTITION_FETCH_BYTES = 1024 * 1024
 const FETCH_BYTES_MAX = 128 * 1024 * 1024
 const REQUEST_BYTES = 16 * 1024 * 1024
 const FETCH_TIMEOUT_MS = 10_000
-/** "Out of range" and ends below our position are believed only after this long: a deposed leader may not know it yet. */
-const STALE_LEADER_MS = 15_000
-
 type Partition = {
   readonly index: number
   position: bigint
@@ -153,7 +153,7 @@ export class LogFollower {
       }
       if (doubt.isStale) {
         staleSinceMs ??= clock.monotonicMs()
-        if (clock.monotonicMs() - staleSinceMs > STALE_LEADER_MS) this.#end(p, this.#lost(p, doubt.why))
+        if (clock.monotonicMs() - staleSinceMs > this.#options.staleLeaderMs) this.#end(p, this.#lost(p, doubt.why))
       }
       if (tries === 3)
         log.warn({ topic: this.#topic, partition: p.index, why: doubt.why }, 'Reading the log to its end waits.')
