@@ -25,7 +25,7 @@ abstract class ColumnBase {
 
   protected abstract growTo(capacity: number): void
   /** Remembers this point. Texts come from source number `source` from here on. */
-  abstract mark(source: number): void
+  abstract mark(source: number, bytes: Buffer): void
   /** Returns to the marked point, but for what truncate() does. */
   abstract rollback(): void
 }
@@ -125,8 +125,9 @@ export class TextColumn extends ColumnBase {
   readonly kind = 'text'
   slots: Uint8Array = new Uint8Array(START_CAPACITY * 16)
   words: Uint32Array = new Uint32Array(this.slots.buffer)
-  /** Index of the buffer that set() is given places in. */
-  source: number = ARENA
+  /** The request texts come from, and its index. */
+  private sourceBytes: Buffer | undefined
+  private source: number = ARENA
   arena: Buffer = Buffer.alloc(0)
   arenaUsed = 0
   private arenaMark = 0
@@ -136,17 +137,25 @@ export class TextColumn extends ColumnBase {
     this.words = new Uint32Array(this.slots.buffer)
   }
 
-  /** Takes `bytes[start, end)`, `bytes` being the current source. True when it is plain ASCII. */
-  set(row: number, bytes: Uint8Array, start: number, end: number): boolean {
-    return this.put(row, bytes, start, end, this.source)
+  /** Takes `bytes[start, end)`, by place when it is of the current request. True when it is plain ASCII. */
+  set(row: number, bytes: Buffer, start: number, end: number): boolean {
+    if (bytes === this.sourceBytes) return this.put(row, bytes, start, end, this.source)
+    const at = this.reserve(end - start)
+    bytes.copy(this.arena, at, start, end)
+    return this.put(row, this.arena, at, this.arenaUsed, ARENA)
   }
 
   setText(row: number, text: string): void {
-    const length = Buffer.byteLength(text)
-    if (this.arenaUsed + length > this.arena.length) this.growArena(this.arenaUsed + length)
-    const start = this.arenaUsed
-    this.arenaUsed += this.arena.write(text, start)
-    this.put(row, this.arena, start, this.arenaUsed, ARENA)
+    const bytes = Buffer.from(text)
+    this.set(row, bytes, 0, bytes.length)
+  }
+
+  /** Room in the arena. */
+  private reserve(length: number): number {
+    const at = this.arenaUsed
+    if (at + length > this.arena.length) this.growArena(at + length)
+    this.arenaUsed = at + length
+    return at
   }
 
   private put(row: number, bytes: Uint8Array, start: number, end: number, source: number): boolean {
@@ -181,7 +190,7 @@ export class TextColumn extends ColumnBase {
     let size = Math.max(4096, this.arena.length)
     while (size < needed) size *= 2
     const larger = Buffer.allocUnsafeSlow(size)
-    larger.set(this.arena.subarray(0, this.arenaUsed))
+    larger.set(this.arena)
     this.arena = larger
   }
 
@@ -191,8 +200,9 @@ export class TextColumn extends ColumnBase {
     if (from === 0) this.arenaUsed = 0
   }
 
-  override mark(source: number): void {
+  override mark(source: number, bytes: Buffer): void {
     this.source = source
+    this.sourceBytes = bytes
     this.arenaMark = this.arenaUsed
   }
 
@@ -241,9 +251,9 @@ export class ListColumn extends ColumnBase {
     }
   }
 
-  override mark(source: number): void {
+  override mark(source: number, bytes: Buffer): void {
     this.childMark = this.childCount
-    this.child.mark(source)
+    this.child.mark(source, bytes)
   }
 
   override rollback(): void {
@@ -274,8 +284,8 @@ export class StructColumn extends ColumnBase {
     for (const child of this.children) child.truncate(from, to)
   }
 
-  override mark(source: number): void {
-    for (const child of this.children) child.mark(source)
+  override mark(source: number, bytes: Buffer): void {
+    for (const child of this.children) child.mark(source, bytes)
   }
 
   override rollback(): void {

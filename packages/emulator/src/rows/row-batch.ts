@@ -44,7 +44,7 @@ export class RowBatch {
   begin(request: Buffer): void {
     this.markedRows = this.rowCount
     this.sources.push(request)
-    for (const column of this.columns) column.mark(this.sources.length - 1)
+    for (const column of this.columns) column.mark(this.sources.length - 1, request)
   }
 
   rollback(): void {

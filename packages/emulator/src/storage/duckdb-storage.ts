@@ -14,7 +14,7 @@ import type { StreamState } from '../streams/stream-state.ts'
 import { Cursor } from '../wire/cursor.ts'
 import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender, nativeType } from './duckdb-bindings.ts'
 import { fillVector, TextHeap } from './duckdb-fill.ts'
-import { duckdbType, quoteIdentifier, quoteText, resultColumn, resultValue, TYPE_ALIASES } from './duckdb-types.ts'
+import { duckdbType, quoteIdentifier, quoteText, resultColumn, resultValue } from './duckdb-types.ts'
 import {
   type Change,
   QueryRefused,
@@ -84,10 +84,7 @@ export class DuckDbStorage implements Storage {
 
   async load(): Promise<Saved> {
     const existing = await this.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'emulator_meta'")
-    if (existing.length === 0) {
-      for (const statement of TYPE_ALIASES) await this.writer.run(statement)
-      await this.writer.run(META)
-    }
+    if (existing.length === 0) await this.writer.run(META)
     const catalog = await this.rows('SELECT kind, value FROM emulator_meta.catalog ORDER BY kind, key')
     const ends = new Map(
       (await this.rows('SELECT name, row_end FROM emulator_meta.stream_ends')) as unknown as [string, bigint][],

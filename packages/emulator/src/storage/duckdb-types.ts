@@ -16,9 +16,7 @@ import type { Column, ColumnType } from '../catalog/table-schema.ts'
 import { formatDecimal } from '../rows/decimal.ts'
 import type { ResultColumn } from './storage.ts'
 
-/** BIGNUMERIC has up to 77 digits and DuckDB's DECIMAL 38: it is kept as exact decimal text under a type name of its own. */
-export const TYPE_ALIASES: readonly string[] = ['CREATE TYPE BIGNUMERIC AS VARCHAR']
-
+/** BIGNUMERIC has up to 77 digits and DuckDB's DECIMAL 38: it is kept as exact decimal text, and shows as STRING in results. */
 const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
   STRING: 'VARCHAR',
   BYTES: 'BLOB',
@@ -30,7 +28,7 @@ const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
   TIME: 'TIME',
   DATETIME: 'TIMESTAMP',
   NUMERIC: 'DECIMAL(38,9)',
-  BIGNUMERIC: 'BIGNUMERIC',
+  BIGNUMERIC: 'VARCHAR',
   JSON: 'JSON',
 }
 
@@ -84,7 +82,7 @@ export function resultColumn(name: string, type: DuckDBType): ResultColumn | und
     const fields = struct.entryNames.map((entry, index) => resultColumn(entry, struct.entryTypes[index]!))
     return fields.every(field => field !== undefined) ? { name, type: 'RECORD', mode: 'NULLABLE', fields } : undefined
   }
-  const stated = type.alias === 'JSON' || type.alias === 'BIGNUMERIC' ? type.alias : RESULT_TYPES[type.typeId]
+  const stated = type.alias === 'JSON' ? 'JSON' : RESULT_TYPES[type.typeId]
   return stated ? { name, type: stated, mode: 'NULLABLE' } : undefined
 }
 
