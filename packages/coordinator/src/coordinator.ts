@@ -186,7 +186,6 @@ export class Coordinator implements AsyncDisposable {
     if (!isForgotten) return
     this.#deps.log.warn({}, 'Redis forgot the assignment: it is rebuilt from what the workers hold.')
     this.#settling.unsettle(this.#nowMs())
-    this.#heartbeatDueMs = 0
   }
 
   async #lead({ term }: Election): Promise<void> {

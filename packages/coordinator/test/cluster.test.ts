@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { WorkerId } from '@millrace/core'
 import fc from 'fast-check'
 import { Cluster, connector, type TestWorker, TTL_MS } from './cluster.ts'
 
@@ -191,6 +192,47 @@ describe('coordination', () => {
       assert.ok(cluster.workers.every(w => w.ownership.owned.every(p => w.ownership.isConfirmed(p))))
     }
   })
+
+  scenario('an outage that outlasts some memberships and not others declares nobody dead', async cluster => {
+    cluster.connectors = [connector('c', 12, 12)]
+    for (const id of ['a', 'b', 'c']) {
+      cluster.add(id)
+      await cluster.advance(1_170) // heartbeats and turns of the three do not coincide
+    }
+    await cluster.untilCovered()
+    await cluster.advance(5_000)
+    cluster.clearLogs()
+    for (let outageMs = 7_000; outageMs <= 10_000; outageMs += 250) {
+      cluster.redis.mode = 'down'
+      await cluster.advance(outageMs)
+      cluster.redis.mode = 'up'
+      await cluster.advance(7_100)
+      assert.deepEqual(
+        cluster.workers.flatMap(w => w.log),
+        [],
+        `after ${outageMs} ms`,
+      )
+    }
+  })
+
+  scenario(
+    'who lost a lease to another does not contend for it for a TTL, so that the two do not take turns',
+    async cluster => {
+      cluster.connectors = [connector('c', 2, 2)]
+      const a = cluster.add('a')
+      await cluster.untilCovered()
+      a.freeze()
+      await cluster.advance(TTL_MS + 1_000)
+      const stranger = await cluster.redis.leases.acquire('c/c-0', 'stranger' as WorkerId, TTL_MS)
+      await a.wake()
+      assert.deepEqual([...a.working.keys()], ['c/c-1'])
+      await cluster.redis.leases.release(stranger!)
+      await cluster.advance(TTL_MS - 1_000)
+      assert.deepEqual([...a.working.keys()], ['c/c-1'])
+      await cluster.advance(TTL_MS)
+      assert.ok(cluster.isCovered())
+    },
+  )
 
   scenario('a worker killed during an outage is replaced after it', async cluster => {
     const [, b] = await threeWorkers(cluster)

@@ -3,9 +3,11 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
   type AssignableConnector,
+  type Assignment,
   type AssignmentInput,
   assignPartitions,
   EMPTY_PLACEMENT,
+  isToFollow,
   type Placement,
   partitionResource,
   placementFromHolders,
@@ -205,6 +207,43 @@ describe('assignment', () => {
       [worker(0)],
       'one heavy partition moves',
     )
+  })
+
+  test('shares that differ by a fifth stay when loads are measured; by two fifths they are evened out', () => {
+    const members = [worker(0), worker(1)]
+    const kept = (left: number, right: number): Placement => {
+      const all = connector('c', left + right, left + right)
+      const owner = (id: number) => (id < left ? worker(0) : worker(1))
+      const tasks = all.partitions.map((_, taskId) => ({
+        connector: 'c',
+        incarnation: 'c-1',
+        taskId,
+        worker: owner(taskId),
+      }))
+      const partitions = tasks.map(task => ({ ...task, topic: 'topic-c', partition: task.taskId }))
+      const loads = new Map(all.partitions.map(tp => [partitionResource('c', tp), 5_000]))
+      return assign(members, [all], { tasks, partitions }, { loads })
+    }
+    assert.deepEqual(taskCounts(kept(10, 8), members), [10, 8])
+    assert.deepEqual(taskCounts(kept(10, 6), members), [8, 8])
+  })
+
+  test('a worker follows the elected leader whatever it had, and otherwise only what is newer', () => {
+    const by = (leader: WorkerId, term: number, counter: number): Assignment => ({
+      leader,
+      generation: { term, counter },
+      ...EMPTY_PLACEMENT,
+    })
+    const current = by(worker(0), 7, 3)
+    const elected = { leader: worker(1), term: 5 }
+    assert.equal(isToFollow(current, null, null), true)
+    assert.equal(isToFollow(current, current, elected), false)
+    assert.equal(isToFollow(by(worker(1), 5, 1), current, elected), true, 'Redis went back in time')
+    assert.equal(isToFollow(by(worker(1), 4, 9), current, elected), false)
+    assert.equal(isToFollow(by(worker(2), 5, 9), current, elected), false)
+    assert.equal(isToFollow(by(worker(0), 7, 2), current, null), false)
+    assert.equal(isToFollow(by(worker(0), 7, 4), current, null), true)
+    assert.equal(isToFollow(by(worker(2), 8, 1), current, null), true)
   })
 
   test('new partitions go to the lightest tasks and move no other', () => {

@@ -105,7 +105,9 @@ describe('ramp', () => {
     let takeovers = 0
     for (let i = 0; i < 100; i++, ramp.nowMs += 1_000) takeovers += ramp.take(1000, 0).takeovers
     assert.equal(takeovers, 10)
-    ramp.nowMs += 3_600_000
+    ramp.nowMs += 3_300_000
+    assert.equal(ramp.take(1, 1).takeovers, 0, 'the hour is not over')
+    ramp.nowMs += 360_000
     assert.equal(ramp.take(0, 1000).coldStarts, 40, 'an hour later it starts again')
   })
 
