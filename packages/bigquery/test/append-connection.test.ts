@@ -399,3 +399,66 @@ async function anotherExchange(bigquery: Awaited<ReturnType<typeof openBigQuery>
   await listener.hears(1)
   connection.close()
 }
+
+test('slots of connections that ended are used again', async () => {
+  const peers = new Set<string>()
+  const script: Script = {
+    append: call => {
+      peers.add(call.getPeer())
+      call.on('data', (bytes: Buffer) => call.write(acknowledge(offsetOf(bytes))))
+      call.on('end', () => call.end())
+    },
+  }
+  await using t = await connected(script)
+  for (let i = 0; i < 300; i++) await anotherExchange(t.bigquery)
+  assert.ok(peers.size <= 4, `${peers.size} TCP connections for one stream at a time`)
+})
+
+test('a TCP connection on which an append hung carries no new stream', async () => {
+  const peers: string[] = []
+  let isHanging = true
+  const script: Script = {
+    append: call => {
+      peers.push(call.getPeer())
+      call.on('data', (bytes: Buffer) => {
+        if (!isHanging) call.write(acknowledge(offsetOf(bytes)))
+      })
+    },
+  }
+  await using t = await connected(script, { appendDeadlineMs: 100 })
+  t.connection.send(request(1, 0))
+  await t.listener.hears(1)
+  isHanging = false
+  for (let i = 0; i < 5; i++) await anotherExchange(t.bigquery)
+  assert.equal(peers.length, 6)
+  assert.ok(!peers.slice(1).includes(peers[0] ?? ''))
+})
+
+test('an end of the connection after close is not reported either', async () => {
+  const { promise: isAsked, resolve: asked } = Promise.withResolvers<AppendCall>()
+  await using t = await connected({ append: call => call.on('data', () => asked(call)) })
+  t.connection.send(request(1, 0))
+  const call = await isAsked
+  t.connection.close()
+  call.emit('error', { code: 14, details: 'the connection is draining' })
+  while (t.connection.inFlightBytes > 0) await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(t.listener.heard, [])
+})
+
+test('an answer to a request that was not yet written is one too many', async () => {
+  const script: Script = {
+    append: call => {
+      for (let i = 0; i < 50; i++) call.write(acknowledge(i))
+    },
+  }
+  await using t = await connected(script)
+  for (let id = 0; id < 60; id++) t.connection.send(request(id, id, freezeRows(1, 0, 500_000)))
+  const deadline = AbortSignal.timeout(5_000)
+  while (t.listener.heard.at(-1)?.kind !== 'broken') {
+    assert.ok(!deadline.aborted, 'the connection went on')
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  assert.ok(t.listener.heard.length < 40)
+  const last = t.listener.heard.at(-1)
+  assert.equal(last?.kind === 'broken' && last.error.code, 'ACK_UNEXPECTED')
+})
