@@ -25,7 +25,7 @@ const APPEND_ROWS = '/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows'
 /** After a half-close the service ends the call at once; one that does not is cut. */
 const HALF_CLOSE_MS = 5_000
 /** Requests a connection holds at most: a lane's window is far smaller (1,000 × 2 MB would pass every memory budget). */
-export const UNANSWERED_MAX = 1_000
+const UNANSWERED_MAX = 1_000
 
 export type AppendDeps = {
   readonly channels: ChannelPool

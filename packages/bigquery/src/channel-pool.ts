@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.ts'
 import { trustedRoots } from './trust.ts'
 
 /** Half of HTTP/2's usual limit: room for calls that are still being torn down. */
-export const STREAMS_PER_CHANNEL_MAX = 50
+const STREAMS_PER_CHANNEL_MAX = 50
 /** Streams are spread over this many TCP connections before any carries two: one alone would share its window. */
 const CHANNELS_SPREAD = 4
 /** × 50 streams = the service's 10,000 connections per project. https://cloud.google.com/bigquery/quotas#write-api-limits */
@@ -72,10 +72,6 @@ export class ChannelPool {
         this.#closeIfUnused(slot)
       },
     }
-  }
-
-  get channelCount(): number {
-    return this.#slots.size
   }
 
   close(): void {

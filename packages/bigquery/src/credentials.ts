@@ -13,7 +13,7 @@ export type CredentialSource =
   | { readonly kind: 'keyJson'; readonly json: Secret }
 
 /** Both are needed: the first for tables (REST), the second suffices for rows. */
-export const SCOPES: readonly string[] = [
+const SCOPES: readonly string[] = [
   'https://www.googleapis.com/auth/bigquery',
   'https://www.googleapis.com/auth/bigquery.insertdata',
 ]

@@ -4,7 +4,7 @@ import { ProtoReader, ProtoWriter } from './wire.ts'
 /** WriteStream.Type */
 export const STREAM_TYPE = { COMMITTED: 1, PENDING: 2, BUFFERED: 3 } as const
 
-export type WriteStreamMessage = { readonly name: string; readonly type: number }
+type WriteStreamMessage = { readonly name: string; readonly type: number }
 
 /** CreateWriteStreamRequest {parent=1, write_stream=2 WriteStream {type=2}}. */
 export const encodeCreateRequest = (parent: string, type: number): Buffer =>

@@ -7,7 +7,7 @@ import type { TokenSource } from './token-source.ts'
 import { trustedRoots } from './trust.ts'
 import { DeadlineExceeded, withDeadline } from './with-deadline.ts'
 
-export const REST_DEADLINE_MS = 30_000
+const REST_DEADLINE_MS = 30_000
 /** A table of 10,000 columns with descriptions stays below this. */
 const RESPONSE_MAX_BYTES = 32 << 20
 const SOCKETS_MAX = 8

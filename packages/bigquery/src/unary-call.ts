@@ -1,16 +1,17 @@
 // One unary call with its own deadline, cancellable, its failure classified. Retrying is the caller's.
 import { Metadata, type ServiceError } from '@grpc/grpc-js'
-import { MillraceError } from '@millrace/core'
+import { MillraceError, type Timers } from '@millrace/core'
 import type { ChannelPool } from './channel-pool.ts'
 import { classifyError, toMillraceError } from './classify-error.ts'
 import { GRPC, statusOfCall } from './grpc-status.ts'
 import type { TokenSource } from './token-source.ts'
 import { WireError } from './wire.ts'
+import { DeadlineExceeded, withDeadline } from './with-deadline.ts'
 
 const SERVICE = '/google.cloud.bigquery.storage.v1.BigQueryWrite/'
 const passThrough = (bytes: Buffer): Buffer => bytes
 
-export type UnaryDeps = { readonly channels: ChannelPool; readonly tokens: TokenSource | null }
+export type UnaryDeps = { readonly channels: ChannelPool; readonly tokens: TokenSource | null; readonly timers: Timers }
 
 export type UnaryRequest<T> = {
   readonly method: 'CreateWriteStream' | 'GetWriteStream' | 'FinalizeWriteStream'
@@ -26,7 +27,7 @@ export async function callUnary<T>(deps: UnaryDeps, call: UnaryRequest<T>, signa
   signal.throwIfAborted()
   const token = deps.tokens === null ? null : await deps.tokens.token({ signal })
   try {
-    return decodeAnswer(call, await perform(deps.channels, call, token, signal))
+    return decodeAnswer(call, await perform(deps, call, token, signal))
   } catch (error) {
     signal.throwIfAborted()
     if (!isServiceError(error)) throw error
@@ -40,7 +41,25 @@ export async function callUnary<T>(deps: UnaryDeps, call: UnaryRequest<T>, signa
   }
 }
 
-function perform<T>(
+/** The deadline is ours, by injected timers: gRPC's own would read the wall clock. */
+async function perform<T>(
+  deps: UnaryDeps,
+  call: UnaryRequest<T>,
+  token: string | null,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  try {
+    return await withDeadline(deps.timers, call.deadlineMs, signal, inner =>
+      exchange(deps.channels, call, token, inner),
+    )
+  } catch (error) {
+    if (!(error instanceof DeadlineExceeded)) throw error
+    const message = `${call.method} of ${call.route.value}: ${error.message}`
+    throw new MillraceError('BIGQUERY_UNREACHABLE', 'retry', message)
+  }
+}
+
+function exchange<T>(
   channels: ChannelPool,
   call: UnaryRequest<T>,
   token: string | null,
@@ -50,15 +69,12 @@ function perform<T>(
   metadata.set('x-goog-request-params', `${call.route.field}=${encodeURIComponent(call.route.value)}`)
   if (token !== null) metadata.set('authorization', `Bearer ${token}`)
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-  // gRPC deadlines are wall clock times by contract; they never leave this process's own arithmetic.
-  const options = { deadline: Date.now() + call.deadlineMs }
   const ongoing = channels.unary.makeUnaryRequest<Buffer, Buffer>(
     `${SERVICE}${call.method}`,
     passThrough,
     passThrough,
     call.request,
     metadata,
-    options,
     (error, response) => (error === null ? resolve(response ?? Buffer.alloc(0)) : reject(error)),
   )
   const cancel = (): void => ongoing.cancel()

@@ -2,10 +2,10 @@
 // Numbers that carry meaning (offsets, counts) are bigints; nothing here trusts a length it has not compared with the rest.
 // https://protobuf.dev/programming-guides/encoding/
 
-export const WIRE_VARINT = 0
-export const WIRE_FIXED64 = 1
-export const WIRE_BYTES = 2
-export const WIRE_FIXED32 = 5
+const WIRE_VARINT = 0
+const WIRE_FIXED64 = 1
+const WIRE_BYTES = 2
+const WIRE_FIXED32 = 5
 
 /** The bytes are not a protobuf message. */
 export class WireError extends Error {

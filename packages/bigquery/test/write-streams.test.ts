@@ -164,3 +164,16 @@ test('a default stream exists for its table without being created', async () => 
   })
   assert.equal(await t.streams.exists(name, { signal }), true)
 })
+
+test('a call that is never answered ends at its deadline, to be asked again', async () => {
+  const deadlines: number[] = []
+  await using t = await opened(() => {}, {
+    timers: {
+      sleep: async ms => {
+        deadlines.push(ms)
+      },
+    },
+  })
+  await assert.rejects(t.streams.finalize(stream, { signal }), { code: 'BIGQUERY_UNREACHABLE', disposition: 'retry' })
+  assert.deepEqual(deadlines, [60_000])
+})

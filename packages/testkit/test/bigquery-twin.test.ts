@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleepFor } from 'node:timers/promises'
-import { type Clock, streamOffset, type Timers, tableName } from '@millrace/core'
+import { type Clock, MillraceError, streamOffset, type Timers, tableName } from '@millrace/core'
 import {
   type BigQueryUnderTest,
   CONFORMANCE_SCHEMA,
@@ -10,7 +10,8 @@ import {
   rows,
   testBigQuery,
 } from '../src/conformance/bigquery.ts'
-import { BigQueryTwin } from '../src/twins/bigquery.ts'
+import { type AppendFate, BigQueryTwin } from '../src/twins/bigquery.ts'
+import { splitRows } from '../src/twins/proto-rows.ts'
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() }
 const timers: Timers = { sleep: (ms, { signal }) => sleepFor(ms, undefined, { signal }) }
@@ -92,4 +93,42 @@ test('a table that comes back under its name knows neither the rows nor the stre
   assert.notEqual(after.creationTime, before?.creationTime)
   await assert.rejects(t.twin.writeStreams.exists(t.stream, { signal }), { code: 'STREAM_GONE' })
   assert.equal(t.twin.rows(table).length, 0)
+})
+
+test('every other fate of an append is heard as such', async () => {
+  const t = await openStream({ appendDeadlineMs: 20 })
+  const busy = new MillraceError('BIGQUERY_QUOTA', 'retry', 'Exceeds quota')
+  const fates: AppendFate[] = [
+    { kind: 'refuse', error: { kind: 'other', error: busy } },
+    { kind: 'acknowledgeAt', offset: streamOffset(7) },
+    { kind: 'silence', applies: true },
+  ]
+  t.twin.appendFate = () => fates.shift() ?? { kind: 'apply' }
+  const connection = t.connect()
+  connection.send({ id: 1, firstRow: streamOffset(0), rows: rows(0, 1) })
+  connection.send({ id: 2, firstRow: streamOffset(0), rows: rows(0, 1) })
+  connection.send({ id: 3, firstRow: streamOffset(1), rows: rows(1, 1) })
+  connection.send({ id: 4, firstRow: streamOffset(2), rows: rows(2, 1) })
+  await t.isBroken
+  assert.deepEqual(t.heard, ['1 other', '2 at 7', 'reconnect'])
+  // What was sent behind the silence has arrived all the same.
+  assert.equal(t.twin.rowCount(t.stream), 3)
+})
+
+test('a connection can be ended with any error, and a new schema is announced with the next acknowledgement', async () => {
+  const t = await openStream()
+  t.twin.announceSchema(table)
+  const connection = t.connect()
+  connection.send({ id: 1, firstRow: streamOffset(0), rows: rows(0, 1) })
+  connection.send({ id: 2, firstRow: streamOffset(1), rows: rows(1, 1) })
+  const draining = new MillraceError('BIGQUERY_UNREACHABLE', 'reconnect', 'draining')
+  t.twin.appendFate = () => ({ kind: 'break', error: draining })
+  connection.send({ id: 3, firstRow: streamOffset(2), rows: rows(2, 1) })
+  await t.isBroken
+  assert.deepEqual(t.heard, ['1 at 0', 'schema', '2 at 1', 'reconnect'])
+  assert.equal(t.twin.rowCount(t.stream), 2)
+})
+
+test('frozen rows that are not as many as they say are a bug of their sender', () => {
+  assert.throws(() => splitRows({ ...rows(0, 2), rowCount: 3 }), { code: 'BUG' })
 })
