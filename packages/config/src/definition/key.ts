@@ -66,5 +66,9 @@ export type ConfigNotice = {
 export const invalid = (key: string, message: string): ConfigError => ({ key, code: 'CONFIG_INVALID', message })
 /** Kafka's ConfigException text. The value is left out where it may be a secret. */
 export const invalidValue = (key: string, shown: string, problem: string): ConfigError =>
-  invalid(key, `Invalid value ${shown} for configuration ${key}: ${problem}`)
+  invalid(key, `Invalid value ${shortened(shown)} for configuration ${key}: ${problem}`)
+/** A megabyte of value helps nobody in a log line. */
+const SHOWN_CHARACTERS_MAX = 200
+const shortened = (text: string): string =>
+  text.length <= SHOWN_CHARACTERS_MAX ? text : `${text.slice(0, SHOWN_CHARACTERS_MAX)}…`
 export const isRequired = (def: KeyDef): boolean => def.default === undefined
