@@ -23,7 +23,8 @@ export class BrokerConnection {
   readonly #name: string
   readonly #hasSasl: boolean
   #failure: MillraceError | null = null
-  #authenticating: Promise<void> | null = null
+  /** Shortly before the broker ends the login's session (connections.max.reauth.ms), by the monotonic clock. */
+  #retireAtMs = Number.POSITIVE_INFINITY
 
   private constructor(connection: KafkaJsConnection, name: string, hasSasl: boolean, deps: KafkaDeps) {
     this.#connection = connection
@@ -61,8 +62,18 @@ export class BrokerConnection {
     return self
   }
 
+  /** false once it failed, or when its login is about to end: then ask for a new one and `retire` this. */
   get isAlive(): boolean {
-    return this.#failure === null && this.#connection.isConnected()
+    const isFresh = this.#deps.clock.monotonicMs() < this.#retireAtMs
+    return this.#failure === null && isFresh && this.#connection.isConnected()
+  }
+
+  /** Closes when everything under way is answered. */
+  retire(): void {
+    this.#connection.requestQueue
+      .waitForPendingRequests()
+      .then(() => this.destroy())
+      .catch(() => undefined)
   }
 
   /** Sends one request. A failure or timeout ends the connection: the outcome of every unanswered request is unknown. */
@@ -71,7 +82,7 @@ export class BrokerConnection {
     if (this.#failure) throw this.#failure
     const what = request.request.apiName
     try {
-      return await this.#within(options.timeoutMs, options.signal, what, this.#sendAuthenticated(request))
+      return await this.#within(options.timeoutMs, options.signal, what, this.#connection.send(request))
     } catch (error) {
       if (options.signal.aborted && error === options.signal.reason) throw error
       const failure = this.#failure ?? connectionError(error, this.#name)
@@ -97,21 +108,12 @@ export class BrokerConnection {
     assertSupported(versions, this.#name)
     this.#connection.setVersions(versions)
     this.#connection.setSupportAuthenticationProtocol(true)
-    if (this.#hasSasl) await this.#connection.authenticate()
-  }
-
-  async #sendAuthenticated<T>(request: ProtocolRequest<T>): Promise<T> {
-    // KafkaJS takes the next bytes for the login's answer, so a renewed login (KIP-368) waits until nothing is in flight.
-    if (this.#hasSasl && !this.#connection.isAuthenticated()) {
-      this.#authenticating ??= this.#connection.requestQueue
-        .waitForPendingRequests()
-        .then(() => this.#connection.authenticate())
-        .finally(() => {
-          this.#authenticating = null
-        })
-      await this.#authenticating
-    }
-    return this.#connection.send(request)
+    if (!this.#hasSasl) return
+    await this.#connection.authenticate()
+    // A new connection takes over before the session ends. KafkaJS would log in again on this one (KIP-368), taking the
+    // next answer under way for the login's.
+    const sessionMs = this.#connection.sessionLifetime.toNumber()
+    if (sessionMs > 0) this.#retireAtMs = this.#deps.clock.monotonicMs() + sessionMs * RETIRE_AT
   }
 
   async #within<T>(timeoutMs: number, signal: AbortSignal, what: string, work: Promise<T>): Promise<T> {
@@ -139,6 +141,8 @@ export class BrokerConnection {
   }
 }
 
+/** Part of a login's session after which its connection is replaced. */
+const RETIRE_AT = 0.75
 const DONE = new Error('answered')
 
 const NEEDED: readonly (readonly [Api, number])[] = [

@@ -248,6 +248,7 @@ export class Cluster {
     if (present) {
       const connection = await present
       if (connection.isAlive) return connection
+      connection.retire()
       if (this.#connections.get(key) === present) this.#connections.delete(key)
       else return this.#connection(key, address, options)
     }

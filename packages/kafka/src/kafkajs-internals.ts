@@ -44,6 +44,8 @@ export type SaslOptions =
 
 export interface KafkaJsConnection {
   readonly socket?: { destroy(): void }
+  /** A Long; 0 = no limit. Known after `authenticate`. */
+  readonly sessionLifetime: { toNumber(): number }
   readonly requestQueue: {
     throttledUntil: number
     readonly pending: readonly unknown[]
@@ -55,7 +57,6 @@ export interface KafkaJsConnection {
   disconnect(): Promise<unknown>
   authenticate(): Promise<void>
   isConnected(): boolean
-  isAuthenticated(): boolean
   setVersions(versions: ApiVersions): void
   setSupportAuthenticationProtocol(isSupported: boolean): void
   send<T>(request: ProtocolRequest<T>): Promise<T>
@@ -72,6 +73,7 @@ type ConnectionOptionsOfKafkaJs = {
   readonly connectionTimeout: number
   readonly requestTimeout: number
   readonly enforceRequestTimeout: boolean
+  readonly reauthenticationThreshold: number
   readonly socketFactory: unknown
   readonly logger: unknown
 }
@@ -104,6 +106,7 @@ export function newConnection(
     // Deadlines are BrokerConnection's: KafkaJS would leave a timed-out response to be matched with nobody.
     requestTimeout: 30_000,
     enforceRequestTimeout: false,
+    reauthenticationThreshold: 0,
     socketFactory: socketFactory(),
     logger: createLogger({ level: LEVELS.WARN, logCreator: () => entry => log(entry.log.message) }),
   })
