@@ -72,6 +72,10 @@ export class Coordinator implements AsyncDisposable {
   /** The board as of the last turn; kept when Redis forgets it. */
   #assignment: Assignment | null = null
   #wasBoardEmpty = true
+  #computedFrom: { readonly inputs: string; readonly loads: ReadonlyMap<string, number> | null } = {
+    inputs: '',
+    loads: null,
+  }
   #heartbeatDueMs = 0
   #loadsDueMs = 0
   /** Since when workers with tasks are absent; bounded by the workers of one assignment. */
@@ -191,7 +195,7 @@ export class Coordinator implements AsyncDisposable {
   async #lead({ term }: Election): Promise<void> {
     const catalog = this.#deps.catalog.connectors()
     if (catalog === null || !this.#settling.isSettled(this.#nowMs())) return
-    this.#members = await this.#deps.membership.members()
+    this.#members = (await this.#deps.membership.members()).toSorted((a, b) => (a.workerId < b.workerId ? -1 : 1))
     this.#rememberAddresses()
     const members = [...new Set([this.#me, ...this.#members.map(member => member.workerId)])]
     await this.#measureLoads()
@@ -199,7 +203,13 @@ export class Coordinator implements AsyncDisposable {
     const previous = inheritTasks(before, this.#members, this.#addresses)
     const connectors = assignableOf(catalog, previous)
     const lingering = this.#lingering(previous, new Set(members))
-    const placement = assignPartitions({ members, connectors, previous, loads: this.#meter.loads, lingering })
+    const generation = this.#assignment?.generation
+    const inputs = JSON.stringify([this.#members, connectors, [...lingering], generation])
+    const { loads } = this.#meter
+    const isUnchanged = inputs === this.#computedFrom.inputs && loads === this.#computedFrom.loads
+    if (isUnchanged && !this.#wasBoardEmpty) return // thousands of partitions take a while to assign
+    this.#computedFrom = { inputs, loads }
+    const placement = assignPartitions({ members, connectors, previous, loads, lingering })
     if (!this.#wasBoardEmpty && isSamePlacement(placement, before)) return
     await this.#publish(placement, term)
   }
@@ -221,6 +231,7 @@ export class Coordinator implements AsyncDisposable {
     try {
       await this.#deps.board.publish(assignment)
     } catch (error) {
+      this.#computedFrom = { inputs: '', loads: null } // or what was refused would never be tried again
       if (isMillraceError(error) && error.code === 'NOT_LEADER') return // the next campaign tells who leads
       throw error
     }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import {
   DEFAULT_RAMP_LIMITS,
@@ -18,12 +22,14 @@ import { RedisConnection, RedisStreamPermits } from '../src/index.ts'
 import { SCRIPTS } from '../src/script.ts'
 import { clientOn, clock, connect, never, testRedis, timers } from './redis-subject.ts'
 
-const redis = await testRedis()
+const redis = await testRedis({ isOwn: true })
 const control = new Redis(redis.url)
 after(async () => {
   control.disconnect()
   await redis[Symbol.asyncDispose]()
 })
+/** `false`, or what to install. */
+const noTls = spawnSync('openssl', ['version']).error ? 'openssl is missing: apt install openssl' : false
 const ALICE = 'alice' as WorkerId
 const BOB = 'bob' as WorkerId
 
@@ -205,6 +211,37 @@ describe('Redis adapter', () => {
     const db3 = new Redis(server.url, { password: 'right', db: 3 })
     assert.deepEqual(await db3.keys('*'), ['p:lease:r'])
     db3.disconnect()
+  })
+
+  test('rediss:// speaks TLS and believes only a certificate it can trust', { skip: noTls }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-tls-'))
+    try {
+      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+      const pair = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert]
+      execFileSync('openssl', ['req', '-x509', ...pair, '-days', '2', ...subject], { stdio: 'ignore' })
+      const tlsPort = await freePort()
+      const tls = [
+        '--tls-port',
+        String(tlsPort),
+        '--tls-cert-file',
+        cert,
+        '--tls-key-file',
+        key,
+        '--tls-ca-cert-file',
+        cert,
+      ]
+      await using _server = await startRedis({ args: [...tls, '--tls-auth-clients', 'no'] })
+      for (const host of ['127.0.0.1', 'localhost']) {
+        const settings = { url: new Secret(`rediss://${host}:${tlsPort}`), prefix: 'p:', leaseTtlMs: 10_000 }
+        await assert.rejects(RedisConnection.open(settings, clock, never), /certificate/)
+        const tlsCa = await readFile(cert, 'utf8')
+        await using connection = await RedisConnection.open({ ...settings, tlsCa }, clock, never)
+        assert.ok(await clientOn(connection).leases.acquire('r', ALICE, 5_000))
+      }
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   test('opening can be aborted', async () => {

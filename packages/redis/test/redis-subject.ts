@@ -28,8 +28,9 @@ export type TestRedis = AsyncDisposable & {
   wipe(prefix: string): Promise<void>
 }
 
-export async function testRedis(): Promise<TestRedis> {
-  const given = process.env['MILLRACE_TEST_REDIS']
+/** @param options.isOwn for tests that look at or change the whole server. */
+export async function testRedis(options: { isOwn?: boolean } = {}): Promise<TestRedis> {
+  const given = options.isOwn ? undefined : process.env['MILLRACE_TEST_REDIS']
   const started = given === undefined ? await startRedis() : null
   const url = given ?? started!.url
   const control = new Redis(url)

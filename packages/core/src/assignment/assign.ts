@@ -3,7 +3,7 @@
 import type { TopicPartition, WorkerId } from '../ids.ts'
 import { formatTopicPartition } from '../ids.ts'
 import type { PartitionAssignment, TaskAssignment } from '../ports/coordination.ts'
-import { balance, type Group, groupOf, lightest, place } from './balance.ts'
+import { balance, countOf, type Group, groupOf, type Item, lightest, place } from './balance.ts'
 import { partitionResource, type Weights, weightsFrom } from './weights.ts'
 
 export type TasksMax = number | 'auto'
@@ -70,6 +70,7 @@ function planTasks(
   const tasks = keepTasks(connector, input, keepers)
   const isOpen = (task: Task): boolean => task.worker === null || !input.lingering?.has(task.worker)
   const open = tasks.some(isOpen) ? tasks.filter(isOpen) : tasks
+  const groups = open.map(task => task.partitions)
   const homes = new Map(previousOf(connector, input.previous.partitions).map(p => [formatTopicPartition(p), p]))
   const taskById = new Map(tasks.map(task => [task.partitions.name, task]))
   const homeless: { tp: TopicPartition; weight: number; worker: WorkerId | null }[] = []
@@ -77,22 +78,17 @@ function planTasks(
     const home = homes.get(formatTopicPartition(tp))
     const task = home && taskById.get(String(home.taskId))
     const weight = weights.of(partitionResource(connector.name, tp))
-    if (task) place(task.partitions, { value: tp, weight, cost: 1 })
+    if (task) place(task.partitions, { value: tp, weight, cost: 1, kind: connector.name })
     else homeless.push({ tp, weight, worker: home?.worker ?? null })
   }
   homeless.sort((a, b) => b.weight - a.weight)
   for (const { tp, weight, worker } of homeless) {
     const stays = (group: Group<TopicPartition>): number => (taskById.get(group.name)!.worker === worker ? 0 : 1)
-    const group = lightest(
-      open.map(task => task.partitions),
-      worker === null ? undefined : stays,
-    )
-    place(group, { value: tp, weight, cost: taskById.get(group.name)!.worker === worker ? 1 : 0 })
+    const group = lightest(groups, worker === null ? undefined : stays)
+    const isRunningThere = worker !== null && stays(group) === 0
+    place(group, { value: tp, weight, cost: isRunningThere ? 1 : 0, kind: connector.name })
   }
-  balance(
-    open.map(task => task.partitions),
-    { isMeasured: weights.isMeasured },
-  )
+  balance(groups, weights)
   return tasks
 }
 
@@ -122,30 +118,31 @@ function keepTasks(connector: AssignableConnector, input: AssignmentInput, keepe
 }
 
 function mostExpendable(tasks: readonly Task[]): Task {
-  const countOf = (worker: WorkerId | null): number =>
-    worker === null ? Number.POSITIVE_INFINITY : tasks.filter(task => task.worker === worker).length
-  return tasks.reduce((worst, task) => (countOf(task.worker) >= countOf(worst.worker) ? task : worst))
+  const counts = new Map<WorkerId | null, number>([[null, Number.POSITIVE_INFINITY]])
+  for (const { worker } of tasks) counts.set(worker, (counts.get(worker) ?? 0) + 1)
+  return tasks.reduce((worst, task) => (counts.get(task.worker)! >= counts.get(worst.worker)! ? task : worst))
 }
 
 /** Tasks over workers: those without a worker first (heaviest first, to the lightest), then what is worth moving. */
 function spreadTasks(tasks: readonly Task[], members: readonly WorkerId[], weights: Weights): void {
   const groups = new Map(members.map(worker => [worker, groupOf<Task>(worker)]))
-  const itemOf = (task: Task, cost: number) => ({ value: task, weight: TASK_WEIGHT + task.partitions.load, cost })
+  const all = [...groups.values()]
+  const itemOf = (task: Task, cost: number): Item<Task> => ({
+    value: task,
+    weight: TASK_WEIGHT + task.partitions.load,
+    cost,
+    kind: task.connector.name,
+  })
   for (const task of tasks) {
-    if (task.worker !== null) groups.get(task.worker)?.items.push(itemOf(task, task.partitions.items.length))
+    const group = task.worker === null ? undefined : groups.get(task.worker)
+    if (group) place(group, itemOf(task, task.partitions.items.length))
   }
-  for (const group of groups.values()) group.load = group.items.reduce((sum, item) => sum + item.weight, 0)
-  const siblings = (group: Group<Task>, task: Task): number =>
-    group.items.filter(item => item.value.connector === task.connector).length
   const orphans = tasks.filter(task => task.worker === null).sort((a, b) => b.partitions.load - a.partitions.load)
   for (const task of orphans) {
-    const group = lightest([...groups.values()], candidate => siblings(candidate, task))
+    const group = lightest(all, candidate => countOf(candidate, task.connector.name))
     place(group, itemOf(task, 0))
   }
-  balance([...groups.values()], {
-    isMeasured: weights.isMeasured,
-    preference: (item, from, to) => siblings(to, item.value) - siblings(from, item.value),
-  })
+  balance(all, weights)
   for (const [worker, group] of groups) for (const item of group.items) item.value.worker = worker
 }
 

@@ -6,14 +6,19 @@ export type Item<T> = {
   readonly weight: number
   /** What moving it would interrupt: at equal effect the cheaper item moves. */
   readonly cost: number
+  /** Items of one kind are spread over the groups where that costs nothing. */
+  readonly kind: string
 }
-export type Group<T> = { readonly name: string; load: number; readonly items: Item<T>[] }
+export type Group<T> = {
+  readonly name: string
+  load: number
+  readonly items: Item<T>[]
+  readonly countByKind: Map<string, number>
+}
 
-export type BalanceRule<T> = {
+export type BalanceRule = {
   /** Measured loads wobble: nothing moves for less than TRIGGER, and no single move for less than GAIN. */
   readonly isMeasured: boolean
-  /** Breaks ties between items of one weight and cost; lower moves first. */
-  readonly preference?: (item: Item<T>, from: Group<T>, to: Group<T>) => number
 }
 
 /** Difference between two groups, as a share of the heavier, that is worth a rebalance. */
@@ -22,13 +27,23 @@ const TRIGGER = 0.25
 const GAIN = 0.05
 
 export function groupOf<T>(name: string): Group<T> {
-  return { name, load: 0, items: [] }
+  return { name, load: 0, items: [], countByKind: new Map() }
 }
 
 export function place<T>(group: Group<T>, item: Item<T>): void {
   group.items.push(item)
   group.load += item.weight
+  group.countByKind.set(item.kind, countOf(group, item.kind) + 1)
 }
+
+function take<T>(group: Group<T>, item: Item<T>): void {
+  group.items.splice(group.items.indexOf(item), 1)
+  group.load -= item.weight
+  group.countByKind.set(item.kind, countOf(group, item.kind) - 1)
+}
+
+/** How many items of the kind are in the group. */
+export const countOf = <T>(group: Group<T>, kind: string): number => group.countByKind.get(kind) ?? 0
 
 /** The group with the smallest load; `preference` (lower is better), then the order given, breaks ties. */
 export function lightest<T>(groups: readonly Group<T>[], preference: (group: Group<T>) => number = () => 0): Group<T> {
@@ -39,7 +54,7 @@ export function lightest<T>(groups: readonly Group<T>[], preference: (group: Gro
   return best
 }
 
-export function balance<T>(groups: readonly Group<T>[], rule: BalanceRule<T>): void {
+export function balance<T>(groups: readonly Group<T>[], rule: BalanceRule): void {
   if (groups.length < 2) return
   let isTriggered = false
   const movesMax = 4 * groups.reduce((count, group) => count + group.items.length, 0) // a backstop against rounding only
@@ -49,8 +64,7 @@ export function balance<T>(groups: readonly Group<T>[], rule: BalanceRule<T>): v
     const move = firstMove(donors, to, rule, isTriggered)
     if (!move) return
     isTriggered = true
-    move.from.items.splice(move.from.items.indexOf(move.item), 1)
-    move.from.load -= move.item.weight
+    take(move.from, move.item)
     place(to, move.item)
   }
 }
@@ -58,7 +72,7 @@ export function balance<T>(groups: readonly Group<T>[], rule: BalanceRule<T>): v
 function firstMove<T>(
   donors: readonly Group<T>[],
   to: Group<T>,
-  rule: BalanceRule<T>,
+  rule: BalanceRule,
   isTriggered: boolean,
 ): { from: Group<T>; item: Item<T> } | null {
   for (const from of donors) {
@@ -69,20 +83,20 @@ function firstMove<T>(
   return null
 }
 
-function tolerance<T>(from: Group<T>, rule: BalanceRule<T>): number {
+function tolerance<T>(from: Group<T>, rule: BalanceRule): number {
   const share = TRIGGER * from.load
   if (rule.isMeasured) return share
   return Math.min(share, Math.max(...from.items.map(item => item.weight)))
 }
 
-function bestItem<T>(from: Group<T>, to: Group<T>, rule: BalanceRule<T>): Item<T> | null {
+function bestItem<T>(from: Group<T>, to: Group<T>, rule: BalanceRule): Item<T> | null {
   const gainMin = rule.isMeasured ? GAIN * from.load : 0
   const ideal = (from.load - to.load) / 2
   let best: Item<T> | null = null
   let bestRank: readonly number[] = []
   for (const item of from.items) {
     if (from.load - (to.load + item.weight) <= gainMin || item.weight <= gainMin) continue
-    const rank = [Math.abs(ideal - item.weight), item.cost, rule.preference?.(item, from, to) ?? 0]
+    const rank = [Math.abs(ideal - item.weight), item.cost, countOf(to, item.kind) - countOf(from, item.kind)]
     if (best === null || isLower(rank, bestRank)) {
       best = item
       bestRank = rank
