@@ -16,7 +16,8 @@ export function assertLaneInvariants(state: LaneState): void {
     }
     if (batch.phase === 'sent') {
       inFlight++
-      assert(!unsent, `I3: batch ${batch.id} was sent before an earlier one.`)
+      // A refused batch waits for those behind it to be answered: that is what draining is.
+      assert(!unsent || state.kind === 'draining', `I3: batch ${batch.id} was sent before an earlier one.`)
       assert(batch.lettersSafe, `I4 OneOutcome: rows of batch ${batch.id} were sent before its dead letters were safe.`)
       assert(batch.rowCount > 0 && state.stream !== null, `I5: batch ${batch.id} was sent without rows or stream.`)
     } else if (batch.rowCount > 0 && batch.phase !== 'refused') unsent = true
