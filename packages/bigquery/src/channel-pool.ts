@@ -118,8 +118,6 @@ export class ChannelPool {
 
 /** TLS with verification, whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
 function secureCredentials(ca: string | undefined): ChannelCredentials {
-  const roots = trustedRoots(ca)
-  return credentials.createSsl(roots === undefined ? null : Buffer.from(roots.join('\n')), null, null, {
-    rejectUnauthorized: true,
-  })
+  const roots = Buffer.from(trustedRoots(ca).join('\n'))
+  return credentials.createSsl(roots, null, null, { rejectUnauthorized: true })
 }

@@ -62,7 +62,8 @@ const BY_GRPC_CODE: ReadonlyMap<number, Verdict> = new Map([
   [GRPC.INTERNAL, TRANSIENT],
   [GRPC.UNAVAILABLE, TRANSIENT],
   [GRPC.DATA_LOSS, NO_RULE],
-  [GRPC.UNAUTHENTICATED, other('BIGQUERY_AUTH_FAILED', 'retry')],
+  // Final as such; where a token was sent, the token source may know a way on.
+  [GRPC.UNAUTHENTICATED, other('BIGQUERY_AUTH_FAILED', 'failPartition')],
 ])
 
 /** Only for statuses that came without BigQuery's own code. */
@@ -82,10 +83,10 @@ const BY_TEXT: readonly { readonly grpcCode: number; readonly text: string; read
 /** What a status means at the place it was read. */
 export function classifyError(status: VendorStatus, place: Place): Verdict {
   const verdict = classifyAnywhere(status, place)
-  if (place !== 'close') return verdict
-  // An offset error answers one append; as the end of a connection it would not say which.
+  if (place === 'answer') return verdict
+  // An offset error answers one append; elsewhere it would not say which.
   if (verdict.kind === 'alreadyExists' || verdict.kind === 'outOfRange') return NO_RULE
-  return verdict.disposition === 'retry' ? { ...verdict, disposition: 'reconnect' } : verdict
+  return place === 'close' && verdict.disposition === 'retry' ? { ...verdict, disposition: 'reconnect' } : verdict
 }
 
 function classifyAnywhere(status: VendorStatus, place: Place): Verdict {

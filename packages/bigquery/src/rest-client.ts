@@ -32,7 +32,7 @@ export class RestClient {
       : new https.Agent({
           ...pool,
           rejectUnauthorized: true,
-          ca: trustedRoots(ca),
+          ca: [...trustedRoots(ca)],
         })
   }
 

@@ -26,29 +26,17 @@ const BY_GRPC_CODE: Record<keyof typeof GRPC, readonly [string, string, string]>
   INVALID_ARGUMENT: everywhere('other BIGQUERY_REQUEST_INVALID failPartition'),
   DEADLINE_EXCEEDED: transient(),
   NOT_FOUND: everywhere('streamNotFound STREAM_GONE reopenStream'),
-  ALREADY_EXISTS: [
-    'alreadyExists ACK_UNEXPECTED alreadyDone',
-    'other ACK_UNEXPECTED failPartition',
-    'alreadyExists ACK_UNEXPECTED alreadyDone',
-  ],
+  ALREADY_EXISTS: offset('alreadyExists ACK_UNEXPECTED alreadyDone'),
   PERMISSION_DENIED: everywhere('other BIGQUERY_PERMISSION_DENIED failPartition'),
   RESOURCE_EXHAUSTED: ['other BIGQUERY_QUOTA retry', 'other BIGQUERY_QUOTA reconnect', 'other BIGQUERY_QUOTA retry'],
   FAILED_PRECONDITION: everywhere('other BIGQUERY_REQUEST_INVALID failPartition'),
   ABORTED: transient(),
-  OUT_OF_RANGE: [
-    'outOfRange ACK_UNEXPECTED failPartition',
-    'other ACK_UNEXPECTED failPartition',
-    'outOfRange ACK_UNEXPECTED failPartition',
-  ],
+  OUT_OF_RANGE: offset('outOfRange ACK_UNEXPECTED failPartition'),
   UNIMPLEMENTED: everywhere('other BIGQUERY_REQUEST_INVALID failPartition'),
   INTERNAL: transient(),
   UNAVAILABLE: transient(),
   DATA_LOSS: everywhere('other ACK_UNEXPECTED failPartition'),
-  UNAUTHENTICATED: [
-    'other BIGQUERY_AUTH_FAILED retry',
-    'other BIGQUERY_AUTH_FAILED reconnect',
-    'other BIGQUERY_AUTH_FAILED retry',
-  ],
+  UNAUTHENTICATED: everywhere('other BIGQUERY_AUTH_FAILED failPartition'),
 }
 
 /** Every code of BigQuery in an answer; each decides whatever gRPC code it comes with. */
@@ -192,4 +180,8 @@ function transient(): readonly [string, string, string] {
     'other BIGQUERY_UNREACHABLE reconnect',
     'other BIGQUERY_UNREACHABLE retry',
   ]
+}
+/** Means something only in the answer to one append. */
+function offset(answer: string): readonly [string, string, string] {
+  return [answer, 'other ACK_UNEXPECTED failPartition', 'other ACK_UNEXPECTED failPartition']
 }

@@ -1,11 +1,12 @@
 // Tokens end to end: a TLS Write API and a TLS REST API that check them, and a token endpoint of the test's own.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { inspect } from 'node:util'
+import { inspect, promisify } from 'node:util'
 import { status } from '@grpc/grpc-js'
 import { type Clock, type MillraceError, Secret } from '@millrace/core'
 import { openCredentials } from '../src/credentials.ts'
@@ -138,6 +139,37 @@ test('a server whose certificate nobody vouched for gets nothing, whatever the e
   } finally {
     if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
     else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+  }
+})
+
+test('an authority named by NODE_EXTRA_CA_CERTS is trusted by both APIs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-ca-'))
+  try {
+    await writeFile(join(folder, 'ca.pem'), TEST_CA)
+    await writeFile(join(folder, 'key.json'), JSON.stringify(serviceAccount()))
+    await using apis = await startApis(new Set(['token-1']))
+    await using tokens = await startTokenEndpoint()
+    const script = `
+      import { openBigQuery } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+      import { time, table, stream, signal } from ${JSON.stringify(new URL('./support/harness.ts', import.meta.url).href)}
+      const [endpoint, restEndpoint, tokenEndpoint, path] = process.argv.slice(1)
+      await using bigquery = await openBigQuery({ ...time, endpoint, restEndpoint, tokenEndpoint, credentials: { kind: 'keyFile', path } })
+      await bigquery.tables.get(table, { signal })
+      await bigquery.writeStreams.exists(stream, { signal })`
+    const args = [
+      '--input-type=module',
+      '--eval',
+      script,
+      apis.endpoint,
+      apis.restEndpoint,
+      `http://127.0.0.1:${tokens.port}/`,
+    ]
+    await promisify(execFile)(process.execPath, [...args, join(folder, 'key.json')], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') },
+      timeout: 30_000,
+    })
+  } finally {
+    await rm(folder, { recursive: true })
   }
 })
 

@@ -177,3 +177,16 @@ test('a call that is never answered ends at its deadline, to be asked again', as
   await assert.rejects(t.streams.finalize(stream, { signal }), { code: 'BIGQUERY_UNREACHABLE', disposition: 'retry' })
   assert.deepEqual(deadlines, [60_000])
 })
+
+test('without credentials a service that wants some is not asked twice', async () => {
+  let calls = 0
+  await using t = await opened((_method, _call, answer) => {
+    calls++
+    answer(fail(status.UNAUTHENTICATED))
+  })
+  await assert.rejects(t.streams.create(table, { signal }), {
+    code: 'BIGQUERY_AUTH_FAILED',
+    disposition: 'failPartition',
+  })
+  assert.equal(calls, 1)
+})

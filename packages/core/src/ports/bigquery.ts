@@ -44,7 +44,7 @@ export interface AppendListener {
   onAcknowledged(id: number, offset: StreamOffset): void
   /** A definitive in-band answer: this copy of the request did not land. (OFFSET_ALREADY_EXISTS: an earlier one did.) */
   onRefused(id: number, error: AppendRefusal): void
-  /** Connection lost or a deadline passed: every unanswered request may or may not have landed. The connection is dead. */
+  /** Connection lost (also an idle one, with nothing unanswered) or a deadline passed: every unanswered request may or may not have landed. The connection is dead. */
   onBroken(error: MillraceError): void
   /** BigQuery reported a new table schema on a successful append. */
   onSchemaUpdated(): void
@@ -56,7 +56,10 @@ export type AppendRefusal =
   | { readonly kind: 'other'; readonly error: MillraceError }
 
 export interface AppendConnection {
-  /** Sends at once, or as soon as HTTP/2 flow control lets it. Order is kept. */
+  /**
+   * Sends at once, or as soon as HTTP/2 flow control lets it. Order is kept. On a connection that broke it does nothing:
+   * its `onBroken` stands for this request too. After `close` it is a bug.
+   */
   send(request: AppendRequest): void
   /** Bytes handed to `send` and not yet answered. */
   readonly inFlightBytes: number
