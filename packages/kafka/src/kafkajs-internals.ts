@@ -134,7 +134,6 @@ export const API_VERSION = {
   CreateTopics: 2,
   InitProducerId: 1,
   DescribeConfigs: 2,
-  DeleteTopics: 2,
 } as const
 export type Api = keyof typeof API_VERSION
 
