@@ -115,6 +115,14 @@ const REFUSED_FUNCTIONS: ReadonlySet<string> = new Set([
 ])
 /** DuckDB's readers of files and settings have no business in BigQuery SQL. */
 const FOREIGN_FUNCTION = /^(read_|parquet_|sniff_|glob$|getenv$|duckdb_|pragma_|query$|query_table$|sqlite_|postgres_)/i
+/** Reserved in DuckDB and plain names in BigQuery: quoted. (duckdb_keywords() less BigQuery's reserved words and syntax.) */
+const QUOTED_WORDS: ReadonlySet<string> = new Set(
+  (
+    'ANALYSE ANALYZE ANTI ASOF ASYMMETRIC AUTHORIZATION BINARY BOTH CHECK COLLATION COLUMN COLUMNS CONCURRENTLY CONSTRAINT DEFERRABLE ' +
+    'DESCRIBE DO FOREIGN FREEZE GENERATED GLOB ILIKE INITIALLY ISNULL LAMBDA MAP NOTNULL ONLY OVERLAPS PLACING POSITIONAL PRIMARY ' +
+    'REFERENCES RETURNING SEMI SHOW SIMILAR SUMMARIZE SYMMETRIC TABLE UNIQUE UNPACK VARIADIC VERBOSE'
+  ).split(' '),
+)
 const TABLE_WORDS: ReadonlySet<string> = new Set(['FROM', 'JOIN'])
 
 /** Throws SqlRefused. */
@@ -219,9 +227,9 @@ class Translator {
     const upper = text.toUpperCase()
     if (text.startsWith('@')) throw new SqlRefused('Query parameters are not supported by this emulator yet')
     const isField = this.at > 0 && this.isSymbol('.', -1)
-    if (isField) {
+    if (isField || (QUOTED_WORDS.has(upper) && !this.isSymbol('(', 1))) {
       this.at++
-      return quoteIfOdd(text)
+      return quote(text)
     }
     if (TABLE_WORDS.has(upper)) return this.from(text)
     if (upper === 'INFORMATION_SCHEMA') throw new SqlRefused('INFORMATION_SCHEMA is not supported by this emulator')
@@ -250,6 +258,8 @@ class Translator {
 
   /** One item of a FROM list up to the next comma or clause; only its head may be a table name. */
   private tableItem(): string {
+    if (this.peek()?.kind === 'string')
+      throw new SqlRefused(`Syntax error: Unexpected string literal "${this.peek()!.text}" in FROM`)
     const path = this.path()
     const head = path ? this.tableOrName(path) : ''
     const rest = this.until(
@@ -386,4 +396,3 @@ class Translator {
 const isName = (token: Token | undefined): boolean => token?.kind === 'word' || token?.kind === 'quoted'
 const isWord = (token: Token | undefined, ...words: readonly string[]): boolean =>
   token?.kind === 'word' && words.includes(token.text.toUpperCase())
-const quoteIfOdd = (text: string): string => (/^[A-Za-z_]\w*$/.test(text) ? text : quote(text))

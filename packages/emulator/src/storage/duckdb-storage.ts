@@ -79,6 +79,9 @@ export class DuckDbStorage implements Storage {
     const writer = await instance.connect()
     await writer.run("SET GLOBAL TimeZone = 'UTC'")
     if (dataDir !== undefined) for (const setting of FILE_SETTINGS) await writer.run(setting)
+    // SQL comes from outside: no files, no extensions, no settings.
+    await writer.run('SET GLOBAL enable_external_access = false')
+    await writer.run('SET GLOBAL lock_configuration = true')
     return new DuckDbStorage(instance, writer, dataDir !== undefined)
   }
 
