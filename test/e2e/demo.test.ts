@@ -33,10 +33,17 @@ function startDemo(args: readonly string[]): Demo {
   return { process: child, mark, output: () => output, exited: new Promise(resolve => child.once('close', resolve)) }
 }
 
-async function until(what: string, condition: () => boolean, timeoutMs: number, demo: Demo): Promise<void> {
+async function until(
+  what: string,
+  condition: () => boolean,
+  timeoutMs: number,
+  demo: Demo,
+  options: { whileRuns: boolean } = { whileRuns: false },
+): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!condition()) {
     assert.ok(performance.now() < deadline, `in ${timeoutMs} ms: ${what}\n${demo.output()}`)
+    if (options.whileRuns) assert.equal(demo.process.exitCode, null, demo.output())
     await sleep(50)
   }
 }
@@ -44,7 +51,7 @@ async function until(what: string, condition: () => boolean, timeoutMs: number, 
 /** The demo's data folder, from the arguments of what it started. */
 const folderOf = (demo: Demo): string | undefined =>
   markedProcesses(MARK, demo.mark)
-    .map(({ command }) => /\S*millrace-demo-\w+/.exec(command)?.[0])
+    .map(({ command }) => /\/[^\s=:]*millrace-demo-\w+/.exec(command)?.[0])
     .find(folder => folder !== undefined)
 
 async function isCleanedUp(demo: Demo, folder: string): Promise<void> {
@@ -72,14 +79,18 @@ test('every record arrives exactly once although a worker is killed and another 
   assert.equal(markedProcesses(MARK, demo.mark).length, 0)
 })
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 130],
-  ['SIGKILL', null],
-] as const) {
-  test(`a demo ended by ${signal} leaves neither processes nor files`, async () => {
+for (const { signal, code, when, isWhen } of [
+  { signal: 'SIGINT', code: 130, when: 'at work', isWhen: demo => /is created/.test(demo.output()) },
+  { signal: 'SIGKILL', code: null, when: 'starting', isWhen: demo => folderOf(demo) !== undefined },
+] as const satisfies readonly {
+  signal: NodeJS.Signals
+  code: number | null
+  when: string
+  isWhen: (demo: Demo) => boolean
+}[]) {
+  test(`a demo ended by ${signal} while ${when} leaves neither processes nor files`, async () => {
     const demo = startDemo(['--records', '10000'])
-    await until('workers run', () => /is created/.test(demo.output()) || demo.process.exitCode !== null, 120_000, demo)
+    await until(`it is ${when}`, () => isWhen(demo), 120_000, demo, { whileRuns: true })
     const folder = folderOf(demo)
     assert.ok(folder !== undefined && existsSync(folder), demo.output())
     demo.process.kill(signal)

@@ -26,10 +26,13 @@ import { DemoFailure, waitFor } from './wait.ts'
 import { WorkerFleet } from './worker-fleet.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
+const SAME_SIGNAL_MS = 500
 const REPLACEMENT_DELAY_MS = 3_000
 const FREEZE_MS = LEASE_TTL_MS + 5_000
 /** After it was woken, a worker gets this long to do any harm it could do. */
 const WAKE_MS = 2_000
+/** The longest a timer can be: 24 days. */
+const FOREVER_MS = 2 ** 31 - 1
 /** Longer than any run; what hangs is found by its stalling. */
 const RUN_MAX_MS = 1_800_000
 
@@ -42,7 +45,13 @@ export async function runDemo(argv: readonly string[]): Promise<number> {
     return isHelp ? EXIT.ok : EXIT.usage
   }
   const interrupt = new AbortController()
-  const onSignal = (): void => interrupt.abort(new Interrupted())
+  let interruptedAtMs = 0
+  const onSignal = (): void => {
+    // A second Ctrl-C does not wait for an orderly stop: the orphan guard ends everything. One Ctrl-C may arrive twice.
+    if (interrupt.signal.aborted && performance.now() - interruptedAtMs > SAME_SIGNAL_MS) process.exit(EXIT.interrupted)
+    interruptedAtMs = performance.now()
+    interrupt.abort(new Interrupted())
+  }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   try {
     return await runUntilDone(options, outputTo(process.stdout), interrupt.signal)
@@ -121,9 +130,11 @@ async function runUntilDone(options: DemoOptions, output: Output, signal: AbortS
   output.write(
     `${count(options.records)} records in ${elapsed.toFixed(1)} s, starts and faults included; ${takeovers} partitions taken over\n`,
   )
+  if (options.keep) printAddresses(environment, fleet, output)
   output.write(`${verdictLine(verdict)}\n`)
   if (options.json) output.write(`${JSON.stringify(report(verdict, elapsed, takeovers, memory))}\n`)
-  if (options.keep) await keepRunning(environment, fleet, output, signal)
+  // Aborting is how this ends; the result stands.
+  if (options.keep) await sleep(FOREVER_MS, undefined, { signal }).catch(() => {})
   return verdict.differences.length === 0 ? EXIT.ok : EXIT.failed
 }
 
@@ -234,15 +245,9 @@ const report = (verdict: Verdict, elapsed: number, takeovers: number, memory: Me
   rss: memory.peaks(),
 })
 
-async function keepRunning(
-  environment: Environment,
-  fleet: WorkerFleet,
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  output.write('\nStill running (Ctrl-C ends it):\n')
+function printAddresses(environment: Environment, fleet: WorkerFleet, output: Output): void {
+  output.write('Left running until Ctrl-C:\n')
   for (const worker of fleet.running()) output.write(`  ${worker.name.padEnd(9)} ${worker.process.rest}\n`)
   output.write(`  emulator  ${environment.emulator.rest} (REST), ${environment.emulator.grpc} (gRPC)\n`)
   output.write(`  Kafka     ${environment.kafka.bootstrapServers}\n`)
-  await sleep(2 ** 31 - 1, undefined, { signal }).catch(() => {})
 }

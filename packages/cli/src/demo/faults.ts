@@ -10,8 +10,13 @@ import { DemoFailure, waitFor } from './wait.ts'
 import type { FleetWorker } from './worker-fleet.ts'
 
 const ATTEMPTS_MAX = 8
-/** How long after new records appear the victim is stopped: within the time a batch needs from fetch to answer. */
-const STRIKE_DELAY_MAX_MS = 60
+/**
+ * How long after new records appear the victim is stopped, at random: a few records within the time a batch needs from
+ * fetch to answer, many in the middle of the stream.
+ */
+const STRIKE_DELAY_FEW_MS = [0, 60] as const
+const STRIKE_DELAY_MANY_MS = [50, 250] as const
+const MANY_ROWS = 20_000
 /** Requests already on the wire land in the emulator within this; then what is missing is in the victim's hands. */
 const WIRE_QUIET_MS = 300
 const MOVE_TIMEOUT_MS = 60_000
@@ -47,7 +52,8 @@ export async function stopInFlight(
       timeoutMs: MOVE_TIMEOUT_MS,
       everyMs: 1,
     })
-    await sleep(randomInt(0, STRIKE_DELAY_MAX_MS), undefined, { signal })
+    const [delayMinMs, delayMaxMs] = chunk < MANY_ROWS ? STRIKE_DELAY_FEW_MS : STRIKE_DELAY_MANY_MS
+    await sleep(randomInt(delayMinMs, delayMaxMs), undefined, { signal })
     const produced = producer.produced()
     const owned = situation.partitions().filter(p => p.worker === victim.id)
     victim.state = 'frozen'

@@ -111,7 +111,7 @@ async function startOnce(libs: string, options: KafkaOptions, jvm: Jvm): Promise
   }
 
   try {
-    const clusterId = randomBytes(16).toString('base64url')
+    const clusterId = newClusterId()
     for (const plan of plans) writeBrokerFiles(plan, plans, options)
     await Promise.all(plans.map(plan => format(libs, plan, clusterId, options.scramUsers ?? [])))
     for (const plan of plans) children.push(await launch(plan))
@@ -254,6 +254,12 @@ const classPath = (libs: string): string =>
     .sort()
     .map(name => join(libs, name))
     .join(':')
+
+/** 16 random bytes in base64url; never with a leading dash, which the tool would take for an option. */
+function newClusterId(): string {
+  const id = randomBytes(16).toString('base64url')
+  return id.startsWith('-') ? newClusterId() : id
+}
 
 /** What `kafka-storage.sh format` does: a new cluster id, and the SCRAM users from the first moment on. */
 function format(libs: string, plan: BrokerPlan, clusterId: string, users: readonly ScramUser[]): Promise<void> {
