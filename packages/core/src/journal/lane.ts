@@ -3,7 +3,7 @@
 // Invariants: IntentFirst, Contiguous, NoDup (a layout never changes while a copy of it may still land), NoOrphanRows.
 import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import { type StreamName, type StreamOffset, streamOffset, type TableName } from '../ids.ts'
-import { type IntervalSet, union } from '../interval-set.ts'
+import { type IntervalSet, size, union } from '../interval-set.ts'
 import type { AppendRefusal, RowError } from '../ports/bigquery.ts'
 import type { Adoptable, Doubt } from './claim.ts'
 import type { Fingerprint, IntentBatch } from './records.ts'
@@ -501,7 +501,7 @@ function splitIn(state: LaneState, batch: Batch): LaneStep {
     if (i < index) return b
     const changed: PlacedBatch =
       i === index
-        ? { ...b, ...batch, lettersSafe: batch.dead.length === before.dead.length && b.lettersSafe, refusedRows: [] }
+        ? { ...b, ...batch, lettersSafe: b.lettersSafe && size(batch.dead) === size(before.dead), refusedRows: [] }
         : b
     const firstRow = nextRow
     nextRow = streamOffset(nextRow + BigInt(changed.rowCount))
