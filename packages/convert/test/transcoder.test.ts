@@ -1,10 +1,12 @@
 // The transcoder and the general path are the same function: same bytes, same verdicts, on random tables and records.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TableSchema } from '@millrace/core'
+import type { Column, ColumnType, TableSchema } from '@millrace/core'
 import fc from 'fast-check'
 import { compileJsonEncoder, RowBuffer, type RowEncoder, writerSchemaFor } from '../src/index.ts'
 import { compileGeneralJsonEncoder } from '../src/json/row-encoder.ts'
+import { BAIL, Transcoder } from '../src/json/transcoder.ts'
+import { TranscoderPlan } from '../src/json/transcoder-plan.ts'
 import { compileRowPlan, type RowOptions } from '../src/row-plan.ts'
 import { oneValue, recordFor, tableSchema } from './support/arbitrary-records.ts'
 
@@ -60,4 +62,52 @@ test('the transcoder and the general path agree about every single odd value', (
     }),
     { numRuns: RUNS * 4 },
   )
+})
+
+test('usual records of every type are the transcoder’s own work', () => {
+  const leaf = (name: string, type: ColumnType, mode: Column['mode'] = 'NULLABLE'): Column => ({ name, type, mode })
+  const fields = [
+    leaf('b', 'BOOL'),
+    leaf('i', 'INT64'),
+    leaf('f', 'FLOAT64'),
+    leaf('n', 'NUMERIC'),
+    leaf('s', 'STRING'),
+    leaf('y', 'BYTES'),
+    leaf('d', 'DATE'),
+    leaf('t', 'TIME'),
+    leaf('dt', 'DATETIME'),
+    leaf('ts', 'TIMESTAMP'),
+    leaf('j', 'JSON'),
+    leaf('r', 'INT64', 'REPEATED'),
+  ]
+  const table: TableSchema = { columns: [...fields, { name: 'st', type: 'STRUCT', mode: 'REPEATED', fields }] }
+  const some =
+    '"b":true,"i":-9007199254740993,"f":1.25e3,"n":-12.5,"s":"é\\n\\ud83d\\ude00","y":"AQI=","d":"2024-02-29","t":"01:02:03.5",' +
+    '"dt":"2024-02-29 01:02:03","ts":"2024-02-29T01:02:03.123456+01:00","j":{"a":[1,"x",null]},"r":[1, 2]'
+  const writerSchema = writerSchemaFor(table)
+  const plan = compileRowPlan(table, writerSchema, null, { ignoreUnknownFields: true, sanitizeFieldNames: false })
+  const transcoder = new Transcoder(new TranscoderPlan(plan, 0))
+  const out = new RowBuffer(1024)
+  for (const json of [
+    `{${some}}`,
+    `{ ${some} , "unknown" : [ {"x":"\\u0041"} ],"st":[{${some}},{}, {${some}}]}`,
+    '{}',
+    '{"i":null}',
+  ]) {
+    const record = Buffer.from(json)
+    assert.notEqual(transcoder.encodeRow(record, 0, record.length, out, 0), BAIL, json)
+  }
+  // And what is broken never is.
+  for (const json of [
+    '{"i":1',
+    '{"i":1}x',
+    '{"i":1,"i":2}',
+    '{"i":true}',
+    '[]',
+    '{"s":"\\ud83d"}',
+    '{"d":"2023-02-29"}',
+  ]) {
+    const record = Buffer.from(json)
+    assert.equal(transcoder.encodeRow(record, 0, record.length, out, 0), BAIL, json)
+  }
 })

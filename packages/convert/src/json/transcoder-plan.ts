@@ -24,6 +24,9 @@ export const KIND = {
   EPOCH_MILLIS: 13,
   EPOCH_MICROS: 14,
   EPOCH_DAYS: 15,
+  /** Connect's Decimal (base64 of the unscaled value) into NUMERIC and FLOAT64. */
+  DECIMAL_NUMERIC: 16,
+  DECIMAL_FLOAT64: 17,
 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
@@ -42,8 +45,12 @@ export type Slot = {
   /** Bounds of the source's integer type. */
   readonly min: number
   readonly max: number
+  /** Of a DECIMAL. */
+  readonly scale: number
   readonly message: TranscoderPlan | null
   readonly field: FieldPlan
+  /** Without a source schema the token alone decides, so that several tokens are usual. */
+  readonly schemaless: boolean
   /** Nesting of the column's value in the record; of one element, when repeated. */
   readonly depth: number
 }
@@ -158,6 +165,8 @@ function slotOf(field: FieldPlan, parentDepth: number): Slot {
     mandatory: field.mandatory ? 1 : 0,
     min,
     max,
+    scale: scaleOf(field),
+    schemaless: field.source === null,
     message: kind === KIND.MESSAGE ? new TranscoderPlan(field.message!, depth) : null,
     field,
     depth,
@@ -172,6 +181,12 @@ const INTEGER_BOUNDS: Readonly<Record<string, readonly [number, number]>> = {
 
 const elementOf = (field: FieldPlan): ConnectSchema | null =>
   field.repeated ? (field.source?.items ?? null) : field.source
+
+function scaleOf(field: FieldPlan): number {
+  const source = elementOf(field)
+  const logical = source && logicalTypeOf(source)
+  return logical?.kind === 'decimal' ? logical.scale : 0
+}
 
 /** Wire types by proto type; proto numbers of core's PROTO_TYPE. */
 function tagOf(field: FieldPlan): number {
@@ -194,6 +209,10 @@ function kindWithSource(field: FieldPlan, source: ConnectSchema): Kind {
   if (logical?.kind === 'timestamp' && field.type === 'TIMESTAMP' && source.type === 'int64') {
     return logical.unit === 'millis' ? KIND.EPOCH_MILLIS : logical.unit === 'micros' ? KIND.EPOCH_MICROS : KIND.SLOW
   }
+  if (logical?.kind === 'decimal' && logical.scale >= 0) {
+    if (field.type === 'NUMERIC' && logical.scale <= 9) return KIND.DECIMAL_NUMERIC
+    if (field.type === 'FLOAT64' && logical.scale <= 22) return KIND.DECIMAL_FLOAT64
+  }
   if (logical?.kind === 'date' && field.type === 'DATE' && source.type === 'int32') return KIND.EPOCH_DAYS
   if (logical !== null) return KIND.SLOW
   switch (source.type) {
@@ -201,6 +220,7 @@ function kindWithSource(field: FieldPlan, source: ConnectSchema): Kind {
     case 'int16':
     case 'int32':
     case 'int64':
+      if (field.type === 'TIMESTAMP' && source.type === 'int64') return KIND.EPOCH_MICROS
       return field.type === 'INT64' ? KIND.INT64 : KIND.SLOW
     case 'float':
     case 'double':

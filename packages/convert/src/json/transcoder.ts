@@ -221,10 +221,10 @@ export class Transcoder {
     let op = out
     switch (slot.kind) {
       case KIND.INT64: {
-        if (c === 0x22) break
+        if (c === 0x22 && !slot.schemaless) break
         op = putTag(dst, op, tag)
-        op = this.#integer(src, start, dst, op, slot.min, slot.max)
-        if (op < 0) break
+        op = this.#integer(src, c === 0x22 ? start + 1 : start, dst, op, slot.min, slot.max)
+        if (op < 0 || (c === 0x22 && src[this.#at++] !== 0x22)) break
         return op
       }
       case KIND.STRING: {
@@ -269,7 +269,10 @@ export class Transcoder {
         return putVarint64(dst, op, high, (this.#minute << 26) | (this.#second << 20) | this.#micros)
       }
       case KIND.TIMESTAMP: {
-        if (c !== 0x22) break
+        if (c !== 0x22) {
+          if (!slot.schemaless) break
+          return this.#plainMicros(slot, src, start, end, dst, out, limit)
+        }
         const p = this.#dateAndTime(src, start + 1)
         if (p < 0) break
         const offsetMinutes = this.#zone(src, p)
@@ -296,9 +299,10 @@ export class Transcoder {
         return putVarint64(dst, op, this.#hour, (this.#minute << 26) | (this.#second << 20) | this.#micros)
       }
       case KIND.NUMERIC: {
+        if (c === 0x22 && !slot.schemaless) break
         op = putTag(dst, op, tag)
-        op = this.#numeric(src, start, dst, op)
-        if (op < 0) break
+        op = this.#numeric(src, c === 0x22 ? start + 1 : start, dst, op)
+        if (op < 0 || (c === 0x22 && src[this.#at++] !== 0x22)) break
         return op
       }
       case KIND.MESSAGE: {
@@ -312,12 +316,8 @@ export class Transcoder {
         op = putTag(dst, op, tag)
         return putInteger(dst, op, value * 1_000)
       }
-      case KIND.EPOCH_MICROS: {
-        const value = this.#safeInteger(src, start)
-        if (Number.isNaN(value) || Math.abs(value) > MAX_PLAIN_MILLIS * 1_000) break
-        op = putTag(dst, op, tag)
-        return putInteger(dst, op, value)
-      }
+      case KIND.EPOCH_MICROS:
+        return this.#plainMicros(slot, src, start, end, dst, out, limit)
       case KIND.EPOCH_DAYS: {
         const value = this.#safeInteger(src, start)
         if (!(value >= MIN_DATE_DAYS && value <= MAX_DATE_DAYS)) break
@@ -335,6 +335,19 @@ export class Transcoder {
         src.copy(dst, op, start, p)
         this.#at = p
         return op + length
+      }
+      case KIND.DECIMAL_NUMERIC: {
+        const unscaled = this.#shortUnscaled(src, start)
+        if (Number.isNaN(unscaled)) break
+        op = putTag(dst, op, tag)
+        return putScaled(dst, op, Math.abs(unscaled), POWERS_OF_TEN[9 - slot.scale]!, unscaled < 0)
+      }
+      case KIND.DECIMAL_FLOAT64: {
+        const unscaled = this.#shortUnscaled(src, start)
+        if (Number.isNaN(unscaled)) break
+        op = putTag(dst, op, tag)
+        // Both are exact, so one division rounds once.
+        return putDouble(dst, op, unscaled / POWERS_OF_TEN[slot.scale]!)
       }
       case KIND.BYTES: {
         if (c !== 0x22) break
@@ -409,9 +422,15 @@ export class Transcoder {
     const first = p
     let d = (src[p]! | 0) - 48
     if (d < 0 || d > 9) return BAIL
-    let value = d
+    // Nine digits fit 31 bits, where arithmetic is cheapest.
+    let small = d
     d = (src[++p]! | 0) - 48
-    if (value === 0 && d >= 0 && d <= 9) return BAIL
+    if (small === 0 && d >= 0 && d <= 9) return BAIL
+    while (d >= 0 && d <= 9 && p - first < 9) {
+      small = (small * 10 + d) | 0
+      d = (src[++p]! | 0) - 48
+    }
+    let value = small
     while (d >= 0 && d <= 9) {
       if (p - first >= 15) {
         // Narrower integers than int64 never have so many digits.
@@ -553,6 +572,42 @@ export class Transcoder {
     if (digits > 15 || decimals > 9 || d === 0x65 - 48 || d === 0x45 - 48) return BAIL
     this.#at = p
     return putScaled(dst, out, mantissa, POWERS_OF_TEN[9 - decimals]!, negative && mantissa !== 0)
+  }
+
+  /** Microseconds since the epoch as an integer token. */
+  #plainMicros(slot: Slot, src: Buffer, start: number, end: number, dst: Buffer, op: number, limit: number): number {
+    const value = this.#safeInteger(src, start)
+    if (Number.isNaN(value) || Math.abs(value) > MAX_PLAIN_MILLIS * 1_000) {
+      return this.#slowValue(slot, src, start, end, dst, op, limit)
+    }
+    return putInteger(dst, putTag(dst, op, slot.tag), value)
+  }
+
+  /** A string token with the base64 of one to six bytes of big-endian two's complement; NaN for anything else. */
+  #shortUnscaled(src: Buffer, start: number): number {
+    if (src[start] !== 0x22) return Number.NaN
+    let p = start + 1
+    let bits = 0
+    let value = 0
+    // Eight digits hold 48 bits, which a double counts exactly.
+    while (p - start <= 9) {
+      const digit = BASE64[src[p]! | 0]!
+      if (digit > 63) break
+      value = value * 64 + digit
+      bits += 6
+      p++
+    }
+    const count = bits >> 3
+    if (count === 0 || bits % 8 === 6 || bits > 48) return Number.NaN
+    let padding = 0
+    while (src[p] === 0x3d && padding < 3) {
+      padding++
+      p++
+    }
+    if (src[p] !== 0x22 || (padding > 0 && (bits / 6 + padding) % 4 !== 0)) return Number.NaN
+    this.#at = p + 1
+    const unscaled = Math.floor(value / 2 ** (bits % 8))
+    return unscaled >= 2 ** (8 * count - 1) ? unscaled - 2 ** (8 * count) : unscaled
   }
 
   // ── Strings ───────────────────────────────────────────────────────────────────────────────────────────────────────
