@@ -10,9 +10,6 @@ import {
   type TopicPartition,
 } from '@millrace/core'
 
-/** How stale the view may be. */
-const PUBLISH_EVERY_MS = 1_000
-
 type Pending = Map<string, { readonly tp: TopicPartition; readonly nextKafkaOffset: KafkaOffset }>
 
 export type OffsetPublisherDeps = {
@@ -20,6 +17,8 @@ export type OffsetPublisherDeps = {
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
+  /** offset.flush.interval.ms: how stale the view may be. */
+  readonly offsetFlushMs: number
 }
 
 export class OffsetPublisher {
@@ -42,7 +41,7 @@ export class OffsetPublisher {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     while (!signal.aborted) {
       await this.publish({ signal })
-      await this.#deps.timers.sleep(PUBLISH_EVERY_MS, { signal }).catch(() => {})
+      await this.#deps.timers.sleep(this.#deps.offsetFlushMs, { signal }).catch(() => {})
     }
   }
 

@@ -29,9 +29,6 @@ import { untilDefinitive } from './retry.ts'
 import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
 
-/** A FAILED partition starts again by itself after this, doubling up to the second. */
-const RESTART_BASE_MS = 10_000
-const RESTART_MAX_MS = 600_000
 /** A broken promise of our own code is tried again only this often: repeating it would not make it true. */
 const BUG_RESTARTS_MAX = 2
 const VERDICT_POLL_MS = 2_000
@@ -50,6 +47,8 @@ export type SupervisorDeps = {
   readonly lifetime: AbortSignal
   /** How long an orderly stop may drain. */
   readonly gracefulMs: number
+  /** A FAILED partition starts again by itself: after backoffMs, doubling while it gets nowhere. */
+  readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
   /** One runtime per connector generation, shared by its partitions. */
   runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime>
   onProgress(group: string, tp: TopicPartition, next: KafkaOffset): void
@@ -167,7 +166,10 @@ export class PartitionSupervisor {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
+    const { isEnabled, backoffMs: baseMs, backoffMaxMs: maxMs } = this.#deps.autoRestart
     let bugs = 0
+    let attempt = 0
+    let failedAt: KafkaOffset | null | undefined
     for (;;) {
       this.#become('STARTING')
       const end = await this.#claimOnce(signal)
@@ -184,12 +186,12 @@ export class PartitionSupervisor {
       this.#failures++
       this.#become('FAILED', traceOf(end.error))
       this.#logger.error({ err: end.error, failures: this.#failures }, 'Partition FAILED.')
-      if (isMillraceError(end.error) && end.error.code === 'BUG' && ++bugs > BUG_RESTARTS_MAX)
-        return await untilAborted(signal)
-      await this.#deps.timers.sleep(
-        backoffMs(this.#failures - 1, { baseMs: RESTART_BASE_MS, maxMs: RESTART_MAX_MS }, this.#deps.random),
-        { signal },
-      )
+      const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
+      if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
+      const reached = this.#lastView?.nextKafkaOffset ?? null
+      attempt = reached === failedAt ? attempt + 1 : 0
+      failedAt = reached
+      await this.#deps.timers.sleep(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random), { signal })
     }
   }
 

@@ -11,10 +11,10 @@ import {
   type TopicPartition,
 } from '@millrace/core'
 import type { ConnectorRuntime } from './connector-runtime.ts'
-import { OffsetPublisher } from './offset-publisher.ts'
+import { OffsetPublisher, type OffsetPublisherDeps } from './offset-publisher.ts'
 import { PartitionSupervisor, type SupervisorDeps } from './partition-supervisor.ts'
 
-export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'onProgress'>
+export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'onProgress'> & Pick<OffsetPublisherDeps, 'offsetFlushMs'>
 
 type Running = {
   readonly supervisor: PartitionSupervisor

@@ -81,6 +81,8 @@ export async function runWorker(
     intentBytesMax: INTENT_BYTES_MAX,
     lifetime: lifetime.signal,
     gracefulMs: config.shutdownTimeoutMs,
+    autoRestart: config.autoRestart,
+    offsetFlushMs: config.offsetFlushIntervalMs,
   })
 
   const catalog = new SourceCatalog({ configStore: kafka.configStore, topics: kafka.catalog }, config, system)
