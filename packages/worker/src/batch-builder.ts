@@ -18,6 +18,7 @@ import {
 import { deadLetterOf } from './dead-letter.ts'
 import type { RecordConverter } from './destination.ts'
 import { DEAD, DROP, OffsetRuns, ROW, RUNS_MAX } from './offset-runs.ts'
+import { fingerprintOf, offsetOf } from './record-place.ts'
 
 export type BatchLimits = { readonly bytesMax: number; readonly rowsMax: number; readonly rowBytesMax: number }
 
@@ -33,6 +34,8 @@ export type ClosedBatch = {
   /** The records the batch came from; kept until it is settled, for row errors. */
   readonly slices: readonly RecordSlice[]
   readonly letters: readonly DeadLetter[]
+  /** Records dropped on purpose; gaps of the log are none. */
+  readonly dropCount: number
   readonly byteCount: number
 }
 
@@ -57,6 +60,7 @@ export class BatchBuilder {
   readonly #letters: DeadLetter[] = []
   #lastSlice: RecordSlice | null = null
   #lastIndex = -1
+  #dropCount = 0
 
   constructor(options: {
     readonly tp: TopicPartition
@@ -106,27 +110,33 @@ export class BatchBuilder {
       this.#lastIndex = i
       const start = valueStart[i] as number
       if (start < 0 || !converter.keeps(slice, i)) {
-        runs.cover(DROP, relative)
+        this.#drop(relative)
         continue
       }
       const end = rows.end
       const length = converter.encode(bytes, start, valueEnd[i] as number, rows)
       if (length > rowBytesMax) {
-        rows.end = end // takes the row back
-        rows.rowCount--
+        takeBack(rows, end)
+      } else if (length >= 0 && rows.rowCount > 1 && rows.byteLength > rowBytesMax) {
+        takeBack(rows, end) // one request could not hold it with those before it
+        return { kind: 'full', next: i }
       } else if (length >= 0) {
         this.#noteRow(rows.rowCount - 1, relative)
         runs.cover(ROW, relative)
         continue
       } else if (converter.isTombstone) {
-        runs.cover(DROP, relative)
+        this.#drop(relative)
         continue
       }
       const error =
         length > rowBytesMax ? this.#tooLarge(slice, i, length, rowBytesMax) : this.#notConvertible(slice, i)
       if (this.#policy === 'fail') return { kind: 'bad', next: i, error }
-      if (this.#policy === 'deadLetter') this.#letters.push(deadLetterOf(this.#tp, slice, i, 'VALUE_CONVERTER', error))
-      runs.cover(this.#policy === 'deadLetter' ? DEAD : DROP, relative)
+      if (this.#policy === 'drop') {
+        this.#drop(relative)
+        continue
+      }
+      this.#letters.push(deadLetterOf(this.#tp, slice, i, 'VALUE_CONVERTER', error))
+      runs.cover(DEAD, relative)
     }
     const end = runs.relative(slice.nextKafkaOffset)
     if (settled !== null) runs.skipTo(Math.min(end, runs.relative(settled.frontier)))
@@ -154,8 +164,14 @@ export class BatchBuilder {
       base: runs.base,
       slices: this.#slices,
       letters: this.#letters,
+      dropCount: this.#dropCount,
       byteCount,
     }
+  }
+
+  #drop(relativeOffset: number): void {
+    this.#runs.cover(DROP, relativeOffset)
+    this.#dropCount++
   }
 
   #noteRow(index: number, relativeOffset: number): void {
@@ -187,11 +203,8 @@ export class BatchBuilder {
   }
 }
 
-export const offsetOf = (slice: RecordSlice, i: number): KafkaOffset =>
-  kafkaOffset(slice.startKafkaOffset + BigInt(slice.offsetDelta[i] ?? 0))
-
-export const fingerprintOf = (slice: RecordSlice, i: number): Fingerprint => ({
-  kafkaOffset: offsetOf(slice, i),
-  timestampMs: slice.timestampMs[i] ?? 0,
-  crc: crcFingerprint(slice, i),
-})
+/** The row just encoded, which began at `end`. */
+function takeBack(rows: RowBuffer, end: number): void {
+  rows.end = end
+  rows.rowCount--
+}

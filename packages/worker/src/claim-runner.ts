@@ -20,6 +20,7 @@ import {
   type Timers,
   type WriteStreams,
 } from '@millrace/core'
+import { unlessAborted } from './abortable.ts'
 import { Mailbox } from './mailbox.ts'
 import { untilDefinitive } from './retry.ts'
 
@@ -68,7 +69,7 @@ export async function runClaim(
         io.logger.debug({ from: state.kind, event: result.event.kind, to: step.state.kind }, 'Claim goes on.')
         state = step.state
         if (state.kind === 'owning' || state.kind === 'fenced' || state.kind === 'inDoubt') {
-          await deleteObsolete(step.effects, io)
+          await unlessAborted(deleteObsolete(step.effects, io), signal)
           return state
         }
         perform(step.effects)

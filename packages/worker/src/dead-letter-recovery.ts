@@ -9,8 +9,8 @@ import {
   type RecordSource,
   type TopicPartition,
 } from '@millrace/core'
-import { offsetOf } from './batch-builder.ts'
 import { originalRecord } from './dead-letter.ts'
+import { offsetOf } from './record-place.ts'
 
 const RECOVERED = { stage: 'TASK_PUT', exceptionClass: 'RECORD_NOT_CONVERTIBLE' }
 

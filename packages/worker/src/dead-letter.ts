@@ -2,7 +2,7 @@
 
 import { decodeHeaders } from '@millrace/convert'
 import type { DeadLetter, MillraceError, RecordHeader, RecordSlice, TopicPartition } from '@millrace/core'
-import { offsetOf } from './batch-builder.ts'
+import { offsetOf } from './record-place.ts'
 
 /** @param stage Kafka Connect's stage name, e.g. VALUE_CONVERTER or TASK_PUT */
 export function deadLetterOf(

@@ -40,8 +40,9 @@ import {
   type WriterSchema,
   type WriteStreams,
 } from '@millrace/core'
-import { type ClosedBatch, type ErrorPolicy, offsetOf } from './batch-builder.ts'
+import type { ClosedBatch, ErrorPolicy } from './batch-builder.ts'
 import { deadLetterOf } from './dead-letter.ts'
+import { offsetOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 
 const DAY_MS = 86_400_000
@@ -65,14 +66,16 @@ export type LaneIo = {
 export interface LaneHost {
   progress(): Progress
   settle(offsets: IntervalSet, fingerprint: Fingerprint | null): void
-  /** Its bytes are free again. */
-  finished(closed: ClosedBatch): void
+  /** Its bytes are free again. `counts`: what became of its records in the end, row errors included. */
+  finished(closed: ClosedBatch, counts: OutcomeCounts): void
   /** Puts the event into the partition's mailbox. */
   post(event: LaneEvent): void
   /** Finalizes the recovered streams once more; the same promise for every lane of the claim. */
   recheck(): Promise<void>
   end(outcome: LaneOutcome): void
 }
+
+export type OutcomeCounts = { readonly rows: number; readonly deadLetters: number; readonly drops: number }
 
 export type LaneOutcome =
   | { readonly kind: 'fenced' }
@@ -85,6 +88,15 @@ export type LaneTarget = {
   readonly writerSchema: WriterSchema
 }
 
+/** A batch as the lane holds it: without the rows that were refused. */
+type Held = {
+  readonly closed: ClosedBatch
+  readonly rows: FrozenRows
+  readonly letters: readonly DeadLetter[]
+  readonly indexes: Float64Array
+  readonly dropCount: number
+}
+
 export class LaneRunner {
   #state: LaneState
   readonly #target: LaneTarget | null
@@ -93,10 +105,7 @@ export class LaneRunner {
   readonly #host: LaneHost
   readonly #signal: AbortSignal
   /** Bytes and letters by batch id; at most LANE_WINDOW_MAX entries. */
-  readonly #batches = new Map<
-    number,
-    { closed: ClosedBatch; rows: FrozenRows; letters: readonly DeadLetter[]; indexes: Float64Array }
-  >()
+  readonly #batches = new Map<number, Held>()
   #connection: AppendConnection | null = null
   #intentRecords = 0
 
@@ -131,6 +140,12 @@ export class LaneRunner {
   get hasRoom(): boolean {
     return hasRoom(this.#state) && this.#intentBytes() < this.#io.intentBytesMax
   }
+  /** Of its batches, until they are settled: what the budget gets back when the claim ends before that. */
+  get heldBytes(): number {
+    let bytes = 0
+    for (const { closed } of this.#batches.values()) bytes += closed.byteCount
+    return bytes
+  }
   get inFlightRows(): number {
     return this.#state.window.reduce((sum, batch) => sum + batch.rowCount, 0)
   }
@@ -142,8 +157,8 @@ export class LaneRunner {
   }
 
   deliver(closed: ClosedBatch): void {
-    const { batch, rows, letters, rowOffsets } = closed
-    this.#batches.set(batch.id, { closed, rows, letters, indexes: rowOffsets })
+    const { batch, rows, letters, rowOffsets, dropCount } = closed
+    this.#batches.set(batch.id, { closed, rows, letters, indexes: rowOffsets, dropCount })
     this.handle({ kind: 'batch', batch, nowMs: this.#io.clock.monotonicMs() })
   }
 
@@ -268,10 +283,15 @@ export class LaneRunner {
     return { kind: 'streamReady', stream, row: 0n as never, tableCreationTime, nowMs: this.#io.clock.monotonicMs() }
   }
 
-  #exists(stream: StreamName): Promise<boolean> {
-    return untilDefinitive(() => this.#io.streams.exists(stream, { signal: this.#signal }), this.#io, {
-      signal: this.#signal,
-    })
+  /** A stream that is gone was released with everything settled: nothing is lost with it. */
+  async #exists(stream: StreamName): Promise<boolean> {
+    const signal = this.#signal
+    try {
+      return await untilDefinitive(() => this.#io.streams.exists(stream, { signal }), this.#io, { signal })
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'STREAM_GONE') return false
+      throw error
+    }
   }
 
   /** Ramped: every create takes a permit, and tells the ramp how it went. An orphan by a lost reply is always empty. */
@@ -348,17 +368,17 @@ export class LaneRunner {
     return connection
   }
 
-  #held(id: number): { closed: ClosedBatch; rows: FrozenRows; letters: readonly DeadLetter[]; indexes: Float64Array } {
+  #held(id: number): Held {
     const held = this.#batches.get(id)
     assert(held !== undefined, `The bytes of batch ${id} are gone.`)
     return held
   }
 
   #settled({ batchId, offsets, fingerprint }: Extract<LaneEffect, { kind: 'settled' }>): void {
-    const { closed } = this.#held(batchId)
+    const { closed, rows, letters, dropCount } = this.#held(batchId)
     this.#batches.delete(batchId)
     this.#host.settle(offsets, fingerprint)
-    this.#host.finished(closed)
+    this.#host.finished(closed, { rows: rows.rowCount, deadLetters: letters.length, drops: dropCount })
   }
 
   async #saveDeadLetters(batchId: number): Promise<LaneEvent> {
@@ -392,6 +412,7 @@ export class LaneRunner {
       rows: removeRows(held.rows, bad.keys()),
       letters: [...held.letters, ...letters],
       indexes: held.indexes.filter((_, index) => !bad.has(index)),
+      dropCount: held.dropCount + (keepLetters ? 0 : bad.size),
     })
     const batch: Batch = {
       id: batchId,
@@ -405,7 +426,7 @@ export class LaneRunner {
     this.#host.post({ kind: 'split', batch })
   }
 
-  #rowError(held: { closed: ClosedBatch; indexes: Float64Array }, index: number, refusal: string) {
+  #rowError(held: Held, index: number, refusal: string) {
     const { base, slices } = held.closed
     const offset = (base + BigInt(held.indexes[index] ?? 0)) as typeof base
     const message = `${this.#place(offset)}: BigQuery refused the row: ${refusal}`

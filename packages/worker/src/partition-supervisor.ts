@@ -20,6 +20,7 @@ import {
   type TopicPartition,
   type WorkerId,
 } from '@millrace/core'
+import { untilAborted } from './abortable.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
@@ -339,10 +340,3 @@ export class PartitionSupervisor {
 
 /** Row bytes one request can hold besides its header: BigQuery enforces 10,485,760 per AppendRows request. */
 const ROW_BYTES_MAX = 9 * 1024 * 1024
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-}

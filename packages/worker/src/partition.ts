@@ -30,20 +30,15 @@ import {
   type WorkerId,
   type WriteStreams,
 } from '@millrace/core'
-import {
-  BatchBuilder,
-  type BatchLimits,
-  type ClosedBatch,
-  type ErrorPolicy,
-  fingerprintOf,
-  offsetOf,
-} from './batch-builder.ts'
+import { unlessAborted } from './abortable.ts'
+import { BatchBuilder, type BatchLimits, type ClosedBatch, type ErrorPolicy } from './batch-builder.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { runClaim } from './claim-runner.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import type { Destination, OpenTable } from './destination.ts'
-import { type LaneHost, type LaneOutcome, LaneRunner } from './lane-runner.ts'
+import { type LaneHost, type LaneOutcome, LaneRunner, type OutcomeCounts } from './lane-runner.ts'
 import { Mailbox } from './mailbox.ts'
+import { fingerprintOf, offsetOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 
 const SETTLE_IDLE_MS = 30_000
@@ -138,7 +133,8 @@ export class Partition {
   #table: OpenTable | null = null
   #busy: 'reading' | 'opening' | null = null
   #lingering = false
-  #waitingForRoom = false
+  /** Takes the waiting partition out of the budget's queue. */
+  #stopWaitingForRoom: (() => void) | null = null
   #waitingForTurn = false
   #verify: boolean = false
   #batchIds = 0
@@ -280,7 +276,7 @@ export class Partition {
         this.#waitingForTurn = false
         return
       case 'room':
-        this.#waitingForRoom = false
+        this.#stopWaitingForRoom = null
         return
       case 'tick':
         return this.#settleWhenIdle()
@@ -303,7 +299,7 @@ export class Partition {
   /** Converts what is here, then reads on, as far as there is room. */
   #goOn(): void {
     if (this.#isStopping()) return
-    if (this.#pending.length > 0 && this.#table === null && this.#busy === null) this.#openTable()
+    if (this.#pending.length > 0 && this.#table === null && this.#busy === null && this.#canDrop()) this.#openTable()
     if (this.#table !== null && !this.#waitingForTurn) this.#convert(this.#table)
     if (this.#pending.length === 0 && this.#busy === null && !this.#isStopping()) this.#read()
     if (this.#builder !== null && !this.#lingering) this.#startLinger()
@@ -311,10 +307,7 @@ export class Partition {
 
   #read(): void {
     if (!this.#deps.budget.hasRoom()) {
-      if (!this.#waitingForRoom) {
-        this.#waitingForRoom = true
-        this.#deps.budget.whenRoom(() => this.#mailbox.put({ kind: 'room' }))
-      }
+      this.#stopWaitingForRoom ??= this.#deps.budget.whenRoom(() => this.#mailbox.put({ kind: 'room' }))
       return
     }
     const reader = this.#reader
@@ -353,15 +346,15 @@ export class Partition {
   /** Slices without any record a table could be created from: tombstones and gaps. They are drops. */
   #dropPending(): void {
     const base = this.#position
-    const last = this.#pending.at(-1)
+    const slices = this.#pending
+    const last = slices.at(-1)
     assert(last !== undefined, 'Only slices that are there are dropped.')
     this.#pending = []
     this.#position = last.nextKafkaOffset
-    this.#deliverWithoutRows(base, last)
+    this.#deliverWithoutRows(base, last.nextKafkaOffset, slices)
   }
 
-  #deliverWithoutRows(from: KafkaOffset, slice: RecordSlice): void {
-    const to = slice.nextKafkaOffset
+  #deliverWithoutRows(from: KafkaOffset, to: KafkaOffset, slices: readonly RecordSlice[]): void {
     if (from >= to) return
     const drop = [{ from, to }]
     const batch = {
@@ -380,9 +373,9 @@ export class Partition {
       base: from,
       slices: [],
       letters: [],
+      dropCount: slices.reduce((sum, slice) => sum + slice.count, 0),
       byteCount: 0,
     })
-    this.#droppedTotal += slice.count
   }
 
   // ── converting ──
@@ -423,7 +416,10 @@ export class Partition {
 
   /** A batch without rows goes to the streamless lane while nothing is open: both must have room. */
   #hasRoom(table: OpenTable): boolean {
-    return this.#laneFor(table).hasRoom && (this.#lanes.get(STREAMLESS)?.hasRoom ?? true)
+    return this.#laneFor(table).hasRoom && this.#canDrop()
+  }
+  #canDrop(): boolean {
+    return this.#lanes.get(STREAMLESS)?.hasRoom ?? true
   }
 
   #newBuilder({ converter }: OpenTable): BatchBuilder {
@@ -519,18 +515,19 @@ export class Partition {
         this.#progress = settle(this.#progress, offsets, fingerprint)
         if (this.#progress.frontier > before) this.#deps.onProgress(this.#progress.frontier)
       },
-      finished: closed => this.#finished(closed),
+      finished: (closed, counts) => this.#finished(closed, counts),
       post: event => this.#mailbox.put({ kind: 'lane', lane, event }),
       recheck: () => (this.#recheck ??= this.#recheckFinalized()),
       end: end => this.#mailbox.put({ kind: 'end', end }),
     }
   }
 
-  #finished(closed: ClosedBatch): void {
+  #finished(closed: ClosedBatch, { rows, deadLetters, drops }: OutcomeCounts): void {
     this.#deps.budget.release(closed.byteCount)
     this.#rows.recycle(closed.rows.bytes)
-    this.#rowsTotal += closed.batch.rowCount
-    this.#deadLettersTotal += closed.letters.length
+    this.#rowsTotal += rows
+    this.#deadLettersTotal += deadLetters
+    this.#droppedTotal += drops
     this.#lastIntentMs = this.#deps.clock.monotonicMs()
   }
 
@@ -633,14 +630,18 @@ export class Partition {
             } as const,
           ],
     )
-    await this.#deps.journal.append(this.#space, [this.#settledRecord(), ...releases])
+    await unlessAborted(this.#deps.journal.append(this.#space, [this.#settledRecord(), ...releases]), this.#signal)
     return this.#failure === null ? { kind: 'released' } : { kind: 'failed', error: this.#failure }
   }
 
   #closeAll(): void {
     this.#endKafkaOffset = this.#reader?.endKafkaOffset ?? this.#endKafkaOffset
     this.#reader?.close()
-    for (const lane of this.#lanes.values()) lane.close()
+    this.#stopWaitingForRoom?.()
+    for (const lane of this.#lanes.values()) {
+      lane.close()
+      this.#deps.budget.release(lane.heldBytes)
+    }
   }
 }
 
