@@ -1,6 +1,6 @@
 // Converts records into one frozen batch: rows as wire bytes, and for every Kafka offset exactly one outcome.
 
-import { crcFingerprint, type RowBuffer } from '@millrace/convert'
+import type { RowBuffer } from '@millrace/convert'
 import {
   assert,
   type Batch,
