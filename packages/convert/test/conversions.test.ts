@@ -235,6 +235,70 @@ test('invalid UTF-8 in a string is refused, not replaced', () => {
   }
 })
 
+test('every ill-formed UTF-8 sequence is refused, in strings that are kept, copied whole or dropped', () => {
+  const illFormed = [
+    [0xc1, 0xbf],
+    [0xe0, 0x9f, 0xbf],
+    [0xe0, 0x80, 0x80],
+    [0xed, 0xbf, 0xbf],
+    [0xf0, 0x8f, 0xbf, 0xbf],
+    [0xf5, 0x80, 0x80, 0x80],
+    [0xe1, 0x80, 0x41],
+    [0xf1, 0x80, 0x80, 0x41],
+    [0xc3, 0x28],
+    [0xf4, 0x90, 0x80, 0x80],
+  ]
+  const wellFormed = [
+    [0xc2, 0x80],
+    [0xe0, 0xa0, 0x80],
+    [0xed, 0x9f, 0xbf],
+    [0xee, 0x80, 0x80],
+    [0xf0, 0x90, 0x80, 0x80],
+    [0xf4, 0x8f, 0xbf, 0xbf],
+  ]
+  const columns: Column[] = [column('STRING'), { name: 'j', type: 'JSON', mode: 'NULLABLE' }]
+  const record = (place: string, bytes: number[]): Buffer => {
+    const [before, after] = place.split('*') as [string, string]
+    return Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)])
+  }
+  for (const place of ['{"v":"a*"}', '{"j":["*"]}', '{"x":"*"}', '{"*":null}']) {
+    const ignoring = { ...strict, ignoreUnknownFields: true }
+    for (const bytes of illFormed)
+      assert.match(refusalOf(columns, record(place, bytes), ignoring).message, /not valid UTF-8/)
+    for (const bytes of wellFormed) rowOf(columns, record(place, bytes), ignoring)
+  }
+})
+
+test('broken JSON is refused also where its value is copied whole or dropped', () => {
+  const columns: Column[] = [{ name: 'j', type: 'JSON', mode: 'NULLABLE' }]
+  const ignoring = { ...strict, ignoreUnknownFields: true }
+  for (const value of [
+    '01',
+    '-',
+    '1.',
+    '.5',
+    '1e',
+    '1e+',
+    '+1',
+    '[1,]',
+    '[1 2]',
+    '{"a":}',
+    '{"a" 1}',
+    '{a:1}',
+    '"\\x"',
+    '"\\u12g4"',
+    'tru',
+    'nul',
+    'falsy',
+    '[',
+    '{',
+  ]) {
+    for (const json of [`{"j":${value}}`, `{"x":${value}}`, `{"j":[${value}]}`]) {
+      assert.equal(refusalOf(columns, json, ignoring).stage, 'VALUE_CONVERTER', json)
+    }
+  }
+})
+
 test('BYTES takes base64', () => {
   assert.deepEqual(storedValue('BYTES', '"AQID"'), Buffer.from([1, 2, 3]))
   assert.deepEqual(storedValue('BYTES', '"AQ=="'), Buffer.from([1]))

@@ -10,7 +10,7 @@ import { TranscoderPlan } from '../src/json/transcoder-plan.ts'
 import { compileRowPlan, type RowOptions } from '../src/row-plan.ts'
 import { oneValue, recordFor, tableSchema } from './support/arbitrary-records.ts'
 
-const RUNS = Number(process.env.MILLRACE_TEST_RUNS ?? 1500)
+const RUNS = Number(process.env.MILLRACE_TEST_RUNS ?? 700)
 const options: fc.Arbitrary<RowOptions> = fc.record({
   ignoreUnknownFields: fc.boolean(),
   sanitizeFieldNames: fc.boolean(),
