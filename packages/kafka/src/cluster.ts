@@ -230,7 +230,7 @@ export class Cluster {
 
   /** Closes every connection; nothing is answered after. Idempotent. */
   async close(): Promise<void> {
-    this.#closed.abort(new MillraceError('KAFKA_UNREACHABLE', 'retry', 'The Kafka client is closed.'))
+    this.#closed.abort(new MillraceError('KAFKA_UNREACHABLE', 'failPartition', 'The Kafka client is closed.'))
     const open = [...this.#connections.values()]
     this.#connections.clear()
     for (const connection of await Promise.allSettled(open))

@@ -412,7 +412,7 @@ class Reader implements PartitionReader {
     const { recordsStart, recordsEnd } = part
     this.isIdle = recordsStart === recordsEnd
     if (this.isIdle) return
-    const scan = scanBatches(this.tp, payload, recordsStart, recordsEnd, this.fetchPosition, part.highWatermark)
+    const scan = scanBatches(this.tp, payload, recordsStart, recordsEnd, this.fetchPosition)
     if (scan.nextKafkaOffset === this.fetchPosition) {
       if (!scan.isPartial) throw this.#noProgress()
       this.isOversized = true
@@ -429,6 +429,8 @@ class Reader implements PartitionReader {
     this.#pending.push({ chunk, position: this.fetchPosition, next: scan.nextKafkaOffset })
     this.bufferedBytes += chunk.end - chunk.start
     this.fetchPosition = scan.nextKafkaOffset
+    // The broker reads its end before it reads the records, so that records may lie beyond the end it states.
+    if (this.#end < this.fetchPosition) this.#end = this.fetchPosition
     this.#wake.notify()
   }
 

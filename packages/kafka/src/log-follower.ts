@@ -131,7 +131,7 @@ export class LogFollower {
 
   async #follow(): Promise<void> {
     const signal = this.#stop.signal
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.#cluster.isClosed) {
       await this.#cluster.deps.timers.sleep(this.#options.followIntervalMs, { signal })
       await Promise.allSettled(this.#partitions.filter(p => p.failure === null).map(p => this.#requestCatchUp(p)))
     }
@@ -201,7 +201,7 @@ export class LogFollower {
   #apply(p: Partition, answer: FetchAnswer, part: FetchedPartition): void {
     const tp = { topic: this.#topic, partition: p.index }
     try {
-      const scan = scanBatches(tp, answer.payload, part.recordsStart, part.recordsEnd, p.position, part.highWatermark)
+      const scan = scanBatches(tp, answer.payload, part.recordsStart, part.recordsEnd, p.position)
       if (scan.nextKafkaOffset === p.position) {
         p.fetchBytes = Math.min(FETCH_BYTES_MAX, p.fetchBytes * 2)
         return

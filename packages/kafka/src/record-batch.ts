@@ -57,16 +57,9 @@ export type Scan = {
 /**
  * Walks the batch headers of a fetch answer. The tail may be cut off by the fetch size; anything else that does not fit
  * throws SOURCE_CORRUPT.
- * @param highWatermark end of the partition as the same answer states it: no batch may reach beyond.
+ * (Batches may reach beyond the high watermark of the same answer: the broker takes that before it reads them.)
  */
-export function scanBatches(
-  tp: TopicPartition,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  position: bigint,
-  highWatermark: bigint,
-): Scan {
+export function scanBatches(tp: TopicPartition, bytes: Buffer, start: number, end: number, position: bigint): Scan {
   let at = start
   let next = -1n
   while (at < end) {
@@ -78,9 +71,9 @@ export function scanBatches(
     if (length > end - at - LOG_OVERHEAD) break
     const lastDelta = bytes.readInt32BE(at + LAST_OFFSET_DELTA)
     if (lastDelta < 0) throw corrupt(tp, base, `a last offset delta of ${lastDelta}`)
+    if (base < 0n) throw corrupt(tp, base, 'a negative base offset')
     if (base < next) throw corrupt(tp, base, 'a batch that begins before the end of the one before')
     next = base + BigInt(lastDelta) + 1n
-    if (base < 0n || next > highWatermark) throw corrupt(tp, base, `a batch beyond the high watermark ${highWatermark}`)
     at += LOG_OVERHEAD + length
   }
   return { end: at, nextKafkaOffset: next > position ? next : position, isPartial: at < end }

@@ -214,6 +214,22 @@ test('reading to the end waits out cut fetches and still answers everything', as
   assert.ok(cuts <= 0)
 })
 
+test('a read asked for while another is under way sees what was acknowledged in between', async () => {
+  const topic = await newTopic()
+  await using other = await proxied(topic)
+  await using journal = await proxied(topic, { followIntervalMs: 60_000 })
+  let asked = 0
+  journal.proxy.fate = apiKey => (apiKey === API.FETCH && asked++ === 0 ? 'holdAnswer' : 'pass')
+  const early = journal.log.readToEnd(space(0), within(10_000))
+  await until(() => asked === 1)
+  await until(() => journal.proxy.heldAnswerCount > 0)
+  await other.log.append(space(0), [claim('between')])
+  const late = journal.log.readToEnd(space(0), within(10_000))
+  journal.proxy.release()
+  assert.equal((await late).claims.size, 1)
+  await early
+})
+
 test('readers that ask at once share their fetches', async () => {
   const topic = await newTopic()
   await using journal = await proxied(topic, { followIntervalMs: 60_000 })

@@ -4,8 +4,8 @@ import type { BrokerAddress } from '../src/client-settings-type.ts'
 
 export const API = { PRODUCE: 0, FETCH: 1 } as const
 
-/** What happens to a request: pass · never reach the broker (cut) · reach it but the answer is cut · wait for `release`. */
-export type Fate = 'pass' | 'cutBefore' | 'cutAnswer' | 'hold'
+/** What happens to a request: pass · never reach the broker (cut) · reach it but the answer is cut · it, or its answer, waits for `release`. */
+export type Fate = 'pass' | 'cutBefore' | 'cutAnswer' | 'hold' | 'holdAnswer'
 
 export class TcpProxy implements AsyncDisposable {
   /** Asked for the first bytes of every request, with its API key. */
@@ -14,6 +14,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   readonly #held: (() => void)[] = []
   requests = 0
+  /** Pieces of answers that wait for `release`. */
+  heldAnswerCount = 0
 
   private constructor(server: Server) {
     this.#server = server
@@ -52,12 +54,20 @@ export class TcpProxy implements AsyncDisposable {
     this.#pairs.add(pair)
     let isAnswerCut = false
     let isHeld = false
+    let heldAnswers: Buffer[] | null = null
     client.on('data', chunk => {
       // KafkaJS writes each request as one buffer, so a chunk begins with a request's size and API key.
       this.requests++
       const fate = isHeld ? 'hold' : this.fate(chunk.length >= 6 ? chunk.readInt16BE(4) : -1)
       if (fate === 'cutBefore') return void client.destroy()
       if (fate === 'cutAnswer') isAnswerCut = true
+      if (fate === 'holdAnswer' && heldAnswers === null) {
+        heldAnswers = []
+        this.#held.push(() => {
+          for (const answer of heldAnswers ?? []) client.write(answer)
+          heldAnswers = null
+        })
+      }
       if (fate === 'hold') {
         isHeld = true
         this.#held.push(() => void broker.write(chunk))
@@ -70,7 +80,10 @@ export class TcpProxy implements AsyncDisposable {
         client.destroy()
         return
       }
-      if (!client.destroyed) client.write(chunk)
+      if (heldAnswers !== null) {
+        heldAnswers.push(chunk)
+        this.heldAnswerCount++
+      } else if (!client.destroyed) client.write(chunk)
     })
     for (const [socket, other] of [pair, [broker, client]] as const) {
       socket.on('error', () => undefined)
