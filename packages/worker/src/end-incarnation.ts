@@ -8,7 +8,10 @@ export type EndIncarnationIo = ClaimIo & {
   commit(next: KafkaOffset, options: { signal: AbortSignal }): Promise<void>
 }
 
-/** Does nothing where the incarnation never claimed the partition or is ended already. Rejects IN_DOUBT where it is. */
+/**
+ * Does nothing where the incarnation is ended already. Also where it never claimed the partition it is ended: an owner that
+ * was paused before its first claim would deliver everything again. Rejects IN_DOUBT where it is.
+ */
 export async function endIncarnation(
   incarnation: Incarnation,
   io: EndIncarnationIo,
@@ -16,7 +19,7 @@ export async function endIncarnation(
 ): Promise<void> {
   const space: KeySpace = { ...io.space, incarnation }
   const before = await io.journal.readToEnd(space, { signal })
-  if (before.deleted || before.claims.size === 0) return
+  if (before.deleted) return
   const claimId = io.random.nextId()
   const end = await runClaim({ claimId, workerId: io.workerId, generation: 0 }, { ...io, space }, { signal })
   switch (end.kind) {

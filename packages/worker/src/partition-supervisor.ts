@@ -111,7 +111,13 @@ export class PartitionSupervisor {
   /** The connector is deleted: let go in order, then end its incarnation here, so that nobody continues it. */
   async delete(): Promise<void> {
     await this.stop()
-    const signal = AbortSignal.any([this.#deps.lifetime, AbortSignal.timeout(this.#deps.gracefulMs)])
+    const done = new AbortController()
+    const tooLong = new AbortController()
+    const signal = AbortSignal.any([this.#deps.lifetime, tooLong.signal])
+    this.#deps.timers.sleep(this.#deps.gracefulMs, { signal: done.signal }).then(
+      () => tooLong.abort(new Shutdown('Ending the deleted connector took too long.')),
+      () => {},
+    )
     try {
       const deps = await this.#prepare(signal)
       const runtime = await this.#deps.runtimeOf(this.#entry, () =>
@@ -123,6 +129,8 @@ export class PartitionSupervisor {
         { err: error },
         'The deleted connector was not ended in the journal here; a connector re-created under its name will do so.',
       )
+    } finally {
+      done.abort()
     }
   }
 
@@ -299,8 +307,11 @@ export class PartitionSupervisor {
       ...deps,
       space: { ...this.#tp, incarnation },
       saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, deps, options),
-      commit: (nextKafkaOffset, options) =>
-        this.#deps.services.groupOffsets.commit(config.consumer.groupId, [{ tp: this.#tp, nextKafkaOffset }], options),
+      commit: async (nextKafkaOffset, options) => {
+        const group = config.consumer.groupId
+        this.#deps.onProgress(group, this.#tp, nextKafkaOffset) // nothing older is published after it
+        await this.#deps.services.groupOffsets.commit(group, [{ tp: this.#tp, nextKafkaOffset }], options)
+      },
     }
     await endIncarnation(incarnation, io, { signal })
   }

@@ -15,7 +15,7 @@ export class VirtualTime implements Clock, Timers {
   }
 
   nowMs(): number {
-    return this.#epochMs + this.#elapsedMs
+    return this.#epochMs + Math.floor(this.#elapsedMs) // as Date.now: whole milliseconds
   }
 
   monotonicMs(): number {

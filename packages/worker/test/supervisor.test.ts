@@ -1,0 +1,297 @@
+// One partition under supervision, from the connector's entry on: start positions, failures and restarts, fences, the end.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Incarnation, kafkaOffset, LeaseLost } from '@millrace/core'
+import {
+  assignmentOf,
+  CONFIG,
+  controlOf,
+  deliversAll,
+  entryOf,
+  GROUP,
+  LEASE_TTL_MS,
+  reaches,
+  superviseIn,
+  whilePassing,
+  workerIn,
+} from './support/connector.ts'
+import { TABLE, TP, World } from './support/world.ts'
+
+const SIGNAL = new AbortController().signal
+const INC1 = 'inc1' as Incarnation
+const INC2 = 'inc2' as Incarnation
+
+test('a connector delivers rows, dead letters and drops as its config says', async () => {
+  const world = await World.open()
+  world.records.produce('row', 'unreadable', 'filtered', 'refused', 'tombstone', 'row', 'row')
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  const { rowsTotal, deadLettersTotal, droppedTotal, lag } = supervisor.report()
+  assert.deepEqual(
+    { rowsTotal, deadLettersTotal, droppedTotal, lag },
+    { rowsTotal: 3, deadLettersTotal: 2, droppedTotal: 2, lag: 0 },
+  )
+  world.assertExactlyOnce()
+  world.assertBudgetsEmpty()
+})
+
+// ── where it starts ──
+
+test('it starts at the committed offset of connect-<name>: a migration continues without a duplicate', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(4) }], { signal: SIGNAL })
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  assert.deepEqual(world.rowIds(), [4n, 5n, 6n, 7n, 8n])
+})
+
+test('without one, auto.offset.reset decides once; what is committed later does not matter any more', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const entry = entryOf({ config: { ...CONFIG, 'consumer.override.auto.offset.reset': 'latest' } })
+  const supervisor = superviseIn(world, entry)
+  await deliversAll(world, supervisor)
+  world.records.rows(3)
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  assert.deepEqual(world.rowIds(), [5n, 6n, 7n])
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(0) }], { signal: SIGNAL })
+  world.records.rows(1)
+  const next = superviseIn(world, entry)
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  assert.deepEqual(world.rowIds(), [5n, 6n, 7n, 8n])
+})
+
+test('a partition that appeared after the connector starts at its beginning, whatever auto.offset.reset says', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const entry = entryOf({ config: { ...CONFIG, 'consumer.override.auto.offset.reset': 'latest' } })
+  const genesis = { journalId: 'journal1', journalPartitions: 25, partitionsKnown: { [TP.topic]: 0 } }
+  const supervisor = superviseIn(world, entry, { genesis })
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  world.assertExactlyOnce()
+})
+
+test('a group with live members is GROUP_IN_USE, and started by itself once they are gone', async () => {
+  const world = await World.open()
+  world.records.rows(3)
+  world.groupOffsets.setLiveMembers(GROUP, true)
+  const supervisor = superviseIn(world)
+  const { trace } = await reaches(world, supervisor, 'FAILED')
+  assert.match(trace ?? '', /^GROUP_IN_USE: .*connect-c/)
+  assert.equal(world.rowIds().length, 0)
+  world.groupOffsets.setLiveMembers(GROUP, false)
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  world.assertExactlyOnce()
+})
+
+// ── failing and starting again ──
+
+test('a connector without its Genesis is JOURNAL_LOST: nothing is claimed, nothing delivered', async () => {
+  for (const genesis of [null, { journalId: 'another', journalPartitions: 25, partitionsKnown: {} }]) {
+    const world = await World.open()
+    world.records.rows(3)
+    const supervisor = superviseIn(world, entryOf(), { genesis })
+    const { trace } = await reaches(world, supervisor, 'FAILED')
+    assert.match(trace ?? '', /^JOURNAL_LOST: Connector c /)
+    assert.deepEqual(world.journal.entries, [])
+    await whilePassing(world, supervisor.stop())
+  }
+})
+
+test('a journal that went backwards is JOURNAL_LOST', async () => {
+  const world = await World.open()
+  world.records.rows(3)
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  world.journal.lose()
+  world.records.rows(3)
+  const { trace } = await reaches(world, supervisor, 'FAILED')
+  assert.match(trace ?? '', /^JOURNAL_LOST/)
+  await whilePassing(world, supervisor.stop())
+  world.assertBudgetsEmpty()
+})
+
+test('a failed partition starts again with a growing pause, and goes on when the cause is gone', async () => {
+  const world = await World.open()
+  world.records.rows(6)
+  let isDenied = true
+  world.fateOf = () =>
+    isDenied ? { kind: 'refuse', error: { kind: 'alreadyExists', message: 'not ours' } } : { kind: 'apply' }
+  const supervisor = superviseIn(world)
+  const { trace } = await reaches(world, supervisor, 'FAILED')
+  assert.match(trace ?? '', /^ACK_UNEXPECTED/)
+  await world.time.advance(120_000)
+  const { failures } = supervisor.report()
+  assert.ok(failures >= 3 && failures < 10, `${failures} failures in two minutes`)
+  isDenied = false
+  await deliversAll(world, supervisor)
+  assert.equal(supervisor.report().trace, undefined)
+  await whilePassing(world, supervisor.stop())
+  world.assertExactlyOnce()
+  world.assertBudgetsEmpty()
+})
+
+test('a fenced owner that still holds the lease claims again after the lease TTL, not before', async () => {
+  const world = await World.open()
+  world.records.rows(3)
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  const other = world.begin()
+  await world.until('the other has claimed', () => other.partition.view().epoch === 2)
+  other.process.die()
+  world.records.rows(3)
+  const fencedMs = world.time.monotonicMs()
+  await deliversAll(world, supervisor)
+  assert.equal(supervisor.report().epoch, 3)
+  const tookMs = world.time.monotonicMs() - fencedMs
+  assert.ok(tookMs >= LEASE_TTL_MS && tookMs < 2 * LEASE_TTL_MS, `claimed again after ${tookMs} ms`)
+  await whilePassing(world, supervisor.stop())
+  world.assertExactlyOnce()
+})
+
+test('an owner that is not drained in time is cut off; the next one recovers what it left', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  world.fateOf = () => ({ kind: 'hold', until: promise })
+  const supervisor = superviseIn(world)
+  await world.until('appends hang', () => supervisor.report().inFlightRows > 0)
+  const sinceMs = world.time.monotonicMs()
+  await whilePassing(world, supervisor.stop())
+  assert.ok(world.time.monotonicMs() - sinceMs < 7_000)
+  world.assertBudgetsEmpty()
+  world.fateOf = () => ({ kind: 'apply' })
+  resolve()
+  const next = superviseIn(world)
+  await deliversAll(world, next)
+  assert.equal(next.report().takeovers, 1)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('a partition whose lease is lost is abandoned at once', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const process = world.process()
+  const supervisor = superviseIn(world, entryOf(), { process })
+  await world.until('appends are under way', () => process.counts.append > 0)
+  await whilePassing(world, supervisor.abandon(new LeaseLost('somebody else has it')))
+  const counts = { ...process.counts }
+  await world.time.advance(120_000)
+  assert.deepEqual(process.counts, counts, 'nothing more is done')
+  world.assertBudgetsEmpty()
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+// ── another config, another incarnation ──
+
+test('a new config generation starts from a drained point and adopts the stream', async () => {
+  const world = await World.open()
+  world.records.produce('row', 'filtered', 'row')
+  const worker = workerIn(world)
+  const [process] = world.processes
+  assert(process !== undefined)
+  worker.setControl(controlOf(entryOf()))
+  worker.start(assignmentOf(process))
+  const report = { report: () => worker.reports()[0]! }
+  await deliversAll(world, report)
+  const config = { ...CONFIG, 'append.max.rows': '7' }
+  worker.setControl(controlOf(entryOf({ config, configGeneration: 2, version: 2 })))
+  world.records.rows(9)
+  await world.until('generation 2 delivers', () => worker.reports()[0]?.epoch === 2)
+  await deliversAll(world, report)
+  await whilePassing(world, worker.drain(assignmentOf(process)))
+  world.assertExactlyOnce()
+  assert.equal(world.bigQuery.streams(TABLE).length, 1)
+  const generations = world.journalRecords().flatMap(record => (record.kind === 'claim' ? [record.generation] : []))
+  assert.deepEqual(generations, [1, 2])
+})
+
+test('a connector re-created under its name continues where the old one ended, without a duplicate', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const old = superviseIn(world)
+  await deliversAll(world, old)
+  await whilePassing(world, old.delete())
+  world.records.rows(4)
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('the same when the old one was never let go: its incarnation is ended by the new one, its owner fenced for ever', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const zombie = world.begin({}, world.process())
+  await world.until('rows are under way', () => zombie.process.counts.append >= 2)
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  world.records.rows(4)
+  await deliversAll(world, next)
+  await world.ended(zombie)
+  assert.equal(zombie.end?.kind, 'fenced')
+  const again = world.begin()
+  await world.ended(again)
+  assert.deepEqual(again.end, { kind: 'fenced', deleted: true })
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('an owner of the old incarnation that wakes up before its first claim finds it ended', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  const zombie = world.begin()
+  await world.ended(zombie)
+  assert.deepEqual(zombie.end, { kind: 'fenced', deleted: true })
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('a deleted connector whose rows were under way commits what landed, not what was heard of', async () => {
+  const world = await World.open()
+  const process = world.process()
+  const worker = workerIn(world, process)
+  const stop = new AbortController()
+  const publishing = worker.run({ signal: stop.signal })
+  worker.setControl(controlOf(entryOf()))
+  worker.start(assignmentOf(process))
+  world.records.rows(3)
+  await deliversAll(world, { report: () => worker.reports()[0]! })
+  // The second append is answered just before the drain is cut off, the third lands unheard.
+  const held = world.time.sleep(4_700, { signal: SIGNAL })
+  const fates = [
+    { kind: 'hold', until: held },
+    { kind: 'silence', applies: true },
+  ] as const
+  let appends = 0
+  world.fateOf = () => fates[appends++] ?? { kind: 'apply' }
+  world.records.rows(6)
+  await world.until('both are under way', () => appends === 2)
+  worker.setControl({
+    connectors: new Map(),
+    deleted: new Map([['c', { name: 'c', version: 2, incarnations: [INC1], deletedAtMs: 0 }]]),
+  })
+  await whilePassing(world, worker.drain(assignmentOf(process)))
+  await world.time.advance(130_000)
+  const committed = await world.groupOffsets.committed(GROUP, [TP], { signal: SIGNAL })
+  assert.deepEqual([...committed.values()], [9n])
+  stop.abort()
+  await whilePassing(world, publishing)
+  world.fateOf = () => ({ kind: 'apply' })
+  world.records.rows(2)
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
