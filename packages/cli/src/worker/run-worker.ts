@@ -117,7 +117,11 @@ export async function runWorker(
       configStore: kafka.configStore,
       cluster: reports,
       configs: connectorConfigs(version, config.connectorContext),
-      offsets: journalOffsets(kafka.journal, entry => catalog.partitionsNow(entry)),
+      offsets: journalOffsets(
+        kafka.journal,
+        entry => catalog.partitionsNow(entry),
+        () => reports.reports(),
+      ),
       loggers: log.levels,
       worker: thisWorker,
       clusterId: options => kafka.cluster.clusterId(options),
