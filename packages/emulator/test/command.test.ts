@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import { runEmulator } from '../src/index.ts'
-import { spawnEmulator } from './command.ts'
+import { endSpawned, spawnEmulator } from './command.ts'
 import { Rest } from './harness.ts'
 
 /** Runs it here until the signal, if given, aborts. */
@@ -23,6 +23,7 @@ async function run(args: string[], signal: AbortSignal = AbortSignal.abort()) {
 const FREE = ['--grpc-port', '0', '--rest-port', '0']
 
 describe('the emulator command', () => {
+  after(endSpawned)
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     it(`says it is ready and stops on ${signal} with exit code 0`, async () => {
       const running = spawnEmulator([...FREE, '--project', 'p', '--dataset', 'd'])

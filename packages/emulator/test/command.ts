@@ -15,8 +15,16 @@ export type Spawned = {
   kill(signal: NodeJS.Signals): Promise<Exited>
 }
 
+const spawned = new Set<ChildProcess>()
+
+/** Ends what a failed test left running: otherwise the test process would wait for it for ever. */
+export function endSpawned(): void {
+  for (const child of spawned) child.kill('SIGKILL')
+}
+
 export function spawnEmulator(args: readonly string[]): Spawned {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  spawned.add(child)
   let stdout = ''
   let stderr = ''
   const { promise: ready, resolve, reject } = Promise.withResolvers<{ grpc: string; rest: string }>()
@@ -30,6 +38,7 @@ export function spawnEmulator(args: readonly string[]): Spawned {
     stderr += chunk
   })
   const exited = once(child, 'close').then(([code]): Exited => {
+    spawned.delete(child)
     reject(new Error(`the emulator ended before it was ready: ${stderr}`))
     return { code: code as number | null, stdout, stderr }
   })

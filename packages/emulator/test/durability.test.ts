@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { spawnEmulator } from './command.ts'
+import { endSpawned, spawnEmulator } from './command.ts'
 import { Rest } from './harness.ts'
 import { type Message, RawClient, rowsOf, writer } from './raw-client.ts'
 
@@ -31,7 +31,11 @@ const batch = (stream: string, first: number): Message => ({
 
 describe('an emulator with a data directory', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'emulator-'))
-  after(() => rmSync(dataDir, { recursive: true, force: true }))
+  after(() => {
+    endSpawned()
+    RawClient.closeAll()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
   const start = () =>
     spawnEmulator(['--grpc-port', '0', '--rest-port', '0', '--project', 'p', '--dataset', 'd', '--data-dir', dataDir])
   const table = 'projects/p/datasets/d/tables/t'

@@ -76,6 +76,7 @@ export async function startHarness(options: Partial<EmulatorOptions> = {}): Prom
     rest: new Rest(emulator.restAddress),
     async close() {
       client.close()
+      RawClient.closeAll()
       await emulator.close()
     },
   }

@@ -58,6 +58,7 @@ export function storageError(response: Message): Message {
 }
 
 export class RawClient {
+  private static readonly open = new Set<RawClient>()
   private readonly client: Client
   private readonly token: string | undefined
 
@@ -69,6 +70,7 @@ export class RawClient {
       'grpc.initial_reconnect_backoff_ms': 50,
     })
     this.token = options.token
+    RawClient.open.add(this)
   }
 
   private metadata(): Metadata {
@@ -108,7 +110,12 @@ export class RawClient {
     )
   }
 
+  static closeAll(): void {
+    for (const client of RawClient.open) client.close()
+  }
+
   close(): void {
+    RawClient.open.delete(this)
     this.client.close()
   }
 }
