@@ -278,6 +278,39 @@ test('a record schema that cannot be used refuses its records and no others', ()
   }
 })
 
+test('a Decimal is read from base64 of any length, from numbers, and refused when it is neither', () => {
+  const schema = struct([
+    { field: 'a', type: 'bytes', name: 'org.apache.kafka.connect.data.Decimal', parameters: { scale: '2' } },
+  ])
+  const numeric = { columns: [nullable('a', 'NUMERIC')] }
+  const unscaled = (value: Json): bigint => littleEndian(rowOf(numeric, envelope(schema, { a: value })).a as Buffer)
+  for (const text of [
+    '00',
+    '7f',
+    'ff',
+    '80',
+    '0100',
+    'ff00',
+    '7fffffffffff',
+    '800000000000',
+    '00ffffffffffffff',
+    '8000000000000000',
+  ]) {
+    const expected = BigInt.asIntN(text.length * 4, BigInt(`0x${text}`))
+    assert.equal(unscaled(Buffer.from(text, 'hex').toString('base64')), expected * 10n ** 7n, text)
+    assert.equal(unscaled(Buffer.from(text, 'hex').toString('base64').replaceAll('=', '')), expected * 10n ** 7n, text)
+    const float = rowOf(
+      { columns: [nullable('a', 'FLOAT64')] },
+      envelope(schema, { a: Buffer.from(text, 'hex').toString('base64') }),
+    )
+    assert.equal(float.a, Number(`${expected}e-2`), text)
+  }
+  assert.equal(unscaled(12.34), 12_340_000_000n)
+  for (const value of ['AAAAA', 'A', 'AA=', 'AAA==', '!', true, Buffer.alloc(1000, 1).toString('base64')] as Json[]) {
+    assert.equal(refusalOf(numeric, envelope(schema, { a: value })).column, 'a')
+  }
+})
+
 test('a source type with no way into its column is refused by both names', () => {
   const schema = struct([{ field: 'a', type: 'bytes', optional: true }])
   const table = { columns: [nullable('a', 'INT64')] }

@@ -243,7 +243,7 @@ function decimalWriter(type: ColumnType, scale: number): ValueWriter | null {
     ((writer, target, bytes, node) => {
       if (node.kind === 'number') return write(writer, target, decimalOfNumber(target, rawText(bytes, node)))
       if (node.kind !== 'string') throw notDecimal(target)
-      write(writer, target, { unscaled: fromTwosComplementBigEndian(base64Of(target, bytes, node)), scale })
+      write(writer, target, { unscaled: unscaledOf(target, bytes, node), scale })
     })
   )
 }
@@ -259,7 +259,7 @@ function variableScaleDecimalWriter(type: ColumnType): ValueWriter | null {
       if (value?.kind !== 'string' || scaleNode?.kind !== 'number') throw notDecimal(target)
       const scale = Number(integerOf(target, bytes, scaleNode))
       if (Math.abs(scale) > 1_000) throw notDecimal(target)
-      write(writer, target, { unscaled: fromTwosComplementBigEndian(base64Of(target, bytes, value)), scale })
+      write(writer, target, { unscaled: unscaledOf(target, bytes, value), scale })
     })
   )
 }
@@ -292,6 +292,12 @@ function decimalColumn(type: ColumnType): DecimalWriter | null {
     default:
       return null
   }
+}
+
+function unscaledOf(target: Target, bytes: Buffer, node: JsonNode): bigint {
+  const unscaled = base64Of(target, bytes, node)
+  if (unscaled.length > MAX_DECIMAL_BYTES) throw unfit(target.path, target.type, 'a number out of range.')
+  return fromTwosComplementBigEndian(unscaled)
 }
 
 function decimalOfNumber(target: Target, text: string): Decimal {
@@ -374,7 +380,7 @@ function integerOf(target: Target, bytes: Buffer, node: JsonNode): bigint {
   throw unfit(target.path, target.type, 'a number is beyond 64 bits.')
 }
 
-const NUMBER_TEXT = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/
+const NUMBER_TEXT = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/
 const SPECIAL_TEXT = /^([+-]?)(nan|inf|infinity)$/i
 
 function doubleOf(target: Target, bytes: Buffer, node: JsonNode): number {

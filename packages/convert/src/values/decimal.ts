@@ -13,7 +13,8 @@ export const INT64_RANGE: DecimalRange = { scale: 0, min: -(2n ** 63n), max: 2n 
 export const NUMERIC_RANGE: DecimalRange = { scale: 9, min: 1n - 10n ** 38n, max: 10n ** 38n - 1n }
 export const BIGNUMERIC_RANGE: DecimalRange = { scale: 38, min: -(2n ** 255n), max: 2n ** 255n - 1n }
 
-const DECIMAL = /^([+-]?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/
+/** Without two neighbours that could share digits: such a pattern would take quadratic time on long text. */
+const DECIMAL = /^([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/
 
 /** More integer digits than any of our types has: refused before a BigInt of their size is built. */
 const MAX_INTEGER_DIGITS = 80
