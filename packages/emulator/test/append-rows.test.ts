@@ -438,6 +438,17 @@ describe('Write API', () => {
       await clear()
     })
 
+    it('looks at nothing that follows the request a call was dropped at', async () => {
+      const { id, name } = await newTable()
+      await setFault({ stream: name, nth: 2, effect: 'close' })
+      const call = harness.client.append()
+      for (const k of [0, 1, 2]) call.send({ writeStream: `${name}/_default`, protoRows: rows([k], k === 0) })
+      await call.next()
+      assert.equal((await call.ended)?.code, 14)
+      assert.deepEqual(await harness.rest.query(`SELECT id FROM p.d.${id}`), [['0']])
+      await clear()
+    })
+
     it('#21 refuses the successors of a refused offset append', async () => {
       const { id, stream } = await newStream()
       await setFault({ stream, offset: 1, effect: 'inBand', code: 'INTERNAL' })
