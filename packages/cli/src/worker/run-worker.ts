@@ -196,6 +196,7 @@ export async function runWorker(
     for await (const control of kafka.configStore.changes({ signal: lifetime.signal })) {
       worker.setControl(control)
       coordinator.nudge()
+      catalog.nudge()
     }
   }
 

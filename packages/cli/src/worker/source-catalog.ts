@@ -13,6 +13,8 @@ import type { System } from './kafka-side.ts'
 
 /** metadata.max.age of our own: how soon a new partition is worked on. */
 const LOOK_EVERY_MS = 5_000
+/** When connectors are created faster than topics are listed. */
+const NUDGED_AGAIN_MS = 100
 
 export class SourceCatalog implements ConnectorCatalog {
   readonly #configStore: ConfigStore
@@ -23,6 +25,8 @@ export class SourceCatalog implements ConnectorCatalog {
   #counts: ReadonlyMap<string, number> | null = null
   /** By incarnation and generation: which topics a config selects. */
   readonly #selections = new Map<string, TopicSelection | null>()
+  #isNudged = false
+  #wake: (() => void) | null = null
 
   constructor(
     deps: { readonly configStore: ConfigStore; readonly topics: TopicCatalog },
@@ -38,6 +42,7 @@ export class SourceCatalog implements ConnectorCatalog {
   /** Looks until aborted; `onChanged` is called when a connector's partitions may have changed. */
   async run(onChanged: () => void, { signal }: { signal: AbortSignal }): Promise<void> {
     for (;;) {
+      this.#isNudged = false
       try {
         await this.look({ signal })
         onChanged()
@@ -45,8 +50,23 @@ export class SourceCatalog implements ConnectorCatalog {
         signal.throwIfAborted()
         this.#system.logger.warn({ err: error }, 'Topics cannot be listed; the known ones stay.')
       }
-      await this.#system.timers.sleep(LOOK_EVERY_MS, { signal })
+      await this.#pause(signal)
     }
+  }
+
+  /** Looks again soon: a connector that was just created may read topics that were just created. */
+  nudge(): void {
+    this.#isNudged = true
+    this.#wake?.()
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const nudged = new AbortController()
+    this.#wake = () => nudged.abort()
+    const ms = this.#isNudged ? NUDGED_AGAIN_MS : LOOK_EVERY_MS
+    await this.#system.timers.sleep(ms, { signal: AbortSignal.any([signal, nudged.signal]) }).catch(() => {})
+    this.#wake = null
+    signal.throwIfAborted()
   }
 
   async look({ signal }: { signal: AbortSignal }): Promise<void> {
