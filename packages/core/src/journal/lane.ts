@@ -10,6 +10,8 @@ import type { Fingerprint, IntentBatch } from './records.ts'
 
 /** Unacknowledged batches a lane lays out; with ≤ 2 MB each this bounds a lane at ~32 MB and an Intent at a few KB. */
 export const LANE_WINDOW_MAX = 16
+/** The same while the lane has no open stream yet. */
+export const LANE_OPENING_WINDOW_MAX = 2
 /** AppendRows requests on the wire at once per lane. */
 export const LANE_IN_FLIGHT_MAX = 8
 const DAY_MS = 86_400_000
@@ -171,8 +173,14 @@ export function newLane(options: {
   }
 }
 
-/** Whether another batch may come in: the window is the lane's backpressure. */
-export const hasRoom = (state: LaneState): boolean => state.kind !== 'ended' && state.window.length < LANE_WINDOW_MAX
+/**
+ * Whether another batch may come in: the window is the lane's backpressure. Until its stream is open a lane takes little:
+ * what opening waits for (journal, CreateWriteStream) should not stand in line behind conversion.
+ */
+export const hasRoom = (state: LaneState): boolean =>
+  state.kind !== 'ended' && state.window.length < (isOpening(state) ? LANE_OPENING_WINDOW_MAX : LANE_WINDOW_MAX)
+const isOpening = ({ table, stream, kind }: LaneState): boolean =>
+  table !== null && (stream === null || kind === 'loggingOpen' || kind === 'confirmingOpen' || kind === 'rechecking')
 export const isDrained = (state: LaneState): boolean => state.window.length === 0 && !state.intentInFlight
 /** The window as an Intent states it. */
 export const intentWindow = (state: LaneState): readonly IntentBatch[] =>
