@@ -225,12 +225,11 @@ export class Fetcher implements RecordSource {
   /** Readers of this node that may be asked for now, another one first each time; a partition at most once per request. */
   #select(node: NodeId, isFirst: boolean): Reader[] {
     const share = this.#shareBytes()
-    const nowMs = this.#cluster.deps.clock.monotonicMs()
     const taken = new Set<string>()
     const readers: Reader[] = []
     for (const reader of this.#readers) {
       if (reader.node !== node || reader.isInFlight || reader.isEnded) continue
-      if (reader.bufferedBytes >= share || nowMs < reader.notBeforeMs || (!isFirst && reader.isIdle)) continue
+      if (reader.bufferedBytes >= share || reader.isBackingOff || (!isFirst && reader.isIdle)) continue
       if (taken.has(reader.name)) continue
       taken.add(reader.name)
       readers.push(reader)
@@ -289,8 +288,7 @@ export class Fetcher implements RecordSource {
   #onPartitionError(reader: Reader, part: FetchedPartition): void {
     this.#stats.errors++
     const { code, tries } = { code: part.errorCode, tries: reader.doubtfulAnswers++ }
-    reader.notBeforeMs = this.#cluster.deps.clock.monotonicMs() + this.#cluster.backoffMs(tries)
-    this.#wakeLater(reader)
+    this.#backOff(reader, this.#cluster.backoffMs(tries))
     if (code === KAFKA_ERROR.OFFSET_OUT_OF_RANGE) {
       if (tries + 1 < DOUBTFUL_ANSWERS_MAX) this.#lose(reader)
       else void this.#failOutOfRange(reader)
@@ -323,11 +321,15 @@ export class Fetcher implements RecordSource {
     )
   }
 
-  #wakeLater(reader: Reader): void {
-    const { timers, clock } = this.#cluster.deps
-    timers
-      .sleep(Math.max(1, reader.notBeforeMs - clock.monotonicMs()), { signal: this.#stop.signal })
-      .then(() => this.#wakeNode(reader))
+  /** A flag and not a time to compare with: a timer that fires a moment early would wake nobody for good. */
+  #backOff(reader: Reader, ms: number): void {
+    reader.isBackingOff = true
+    this.#cluster.deps.timers
+      .sleep(ms, { signal: this.#stop.signal })
+      .then(() => {
+        reader.isBackingOff = false
+        this.#wakeNode(reader)
+      })
       .catch(() => undefined) // closed
   }
 
@@ -362,7 +364,7 @@ class Reader implements PartitionReader {
   /** Had nothing new when last asked: lane one waits for it. */
   isIdle = false
   isOversized = false
-  notBeforeMs = 0
+  isBackingOff = false
   doubtfulAnswers = 0
   missingSinceMs: number | null = null
   fetchPosition: bigint
