@@ -1,0 +1,61 @@
+// Journal records as text and back; what is not understood is refused, never guessed.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  decodeGenesis,
+  decodeKey,
+  decodeRecord,
+  encodeGenesis,
+  encodeKey,
+  encodeRecord,
+  type Incarnation,
+  isMillraceError,
+  recordKey,
+} from '@millrace/core'
+import fc from 'fast-check'
+import { journalRecord, SPACE } from './arbitrary-journal.ts'
+
+test('every record comes back as it was, under its own key', () => {
+  fc.assert(
+    fc.property(journalRecord, record => {
+      const { key, value } = encodeRecord(SPACE, record)
+      assert.deepEqual(decodeRecord(value), record)
+      assert.deepEqual(decodeKey(key), { kind: 'record', space: SPACE, key: recordKey(record) })
+      assert.equal(key, encodeKey(SPACE, recordKey(record)))
+    }),
+  )
+})
+
+test('records of different claims, streams or kinds never share a key', () => {
+  fc.assert(
+    fc.property(journalRecord, journalRecord, (a, b) => {
+      const nameOf = (r: typeof a): string =>
+        [r.kind, 'claimId' in r ? r.claimId : '', 'stream' in r ? (r.stream ?? '-') : ''].join('|')
+      assert.equal(recordKey(a) === recordKey(b), nameOf(a) === nameOf(b))
+    }),
+  )
+})
+
+test('Genesis comes back as it was', () => {
+  const genesis = { journalId: 'j', journalPartitions: 25, partitionsKnown: { flights: 3, 'a/b': 1 } }
+  const { key, value } = encodeGenesis('inc1' as Incarnation, genesis)
+  assert.deepEqual(decodeKey(key), { kind: 'genesis', incarnation: 'inc1' })
+  assert.deepEqual(decodeGenesis(value), genesis)
+})
+
+test('a record this version cannot read is JOURNAL_LOST, not a guess', () => {
+  const refused = (decode: () => unknown): void =>
+    assert.throws(decode, error => isMillraceError(error) && error.code === 'JOURNAL_LOST')
+  for (const value of [
+    '',
+    'no json',
+    '[]',
+    '{}',
+    '{"kind":"future","claimId":"a"}',
+    '{"kind":"claim","claimId":"a","epoch":1.5,"workerId":"w","generation":1}',
+    '{"kind":"settled","claimId":"a","epoch":1}',
+    '{"kind":"open","claimId":"a","epoch":1,"table":"t","tableCreationTime":"1","stream":"s","row":3}',
+  ])
+    refused(() => decodeRecord(value))
+  for (const key of ['', 'inc', 'inc/t', 'inc/t/x', '/t/0/claim/a']) refused(() => decodeKey(key))
+})

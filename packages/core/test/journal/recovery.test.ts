@@ -1,0 +1,192 @@
+// What a new owner concludes from a journal and the final row counts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  fold,
+  isAligned,
+  isSettled,
+  type JournalRecord,
+  type KeySpaceState,
+  kafkaOffset,
+  knownPosition,
+  needsStart,
+  nothingOpen,
+  planStreams,
+  type StreamName,
+  type StreamOffset,
+  streamOffset,
+  verdictFor,
+} from '@millrace/core'
+import {
+  claimOf,
+  intentOf,
+  journalOf,
+  laid,
+  openOf,
+  releaseRecord,
+  S1,
+  S2,
+  settledOf,
+  settledUpTo,
+} from './arbitrary-journal.ts'
+
+const counts = (given: Readonly<Record<string, number | 'gone'>>): ReadonlyMap<StreamName, StreamOffset | 'gone'> =>
+  new Map(Object.entries(given).map(([stream, n]) => [stream as StreamName, n === 'gone' ? n : streamOffset(n)]))
+const folded = (
+  journal: KeySpaceState,
+  epoch: number,
+  given: Readonly<Record<string, number | 'gone'>> = {},
+): string => {
+  const { progress, deadLetters } = fold(journal, epoch, counts(given), null)
+  return `${settledUpTo(progress)}${deadLetters.map(r => ` dead ${r.from}`).join('')}`
+}
+
+test('batches below the row count are done, those above are not', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    openOf('a', 1, S1),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [0, 1] }), laid(2, { rows: [2] }), laid(3, { rows: [3, 4] })),
+  )
+  assert.equal(folded(journal, 2, { [S1]: 0 }), '<0')
+  assert.equal(folded(journal, 2, { [S1]: 2 }), '<2')
+  assert.equal(folded(journal, 2, { [S1]: 3 }), '<3')
+  assert.equal(folded(journal, 2, { [S1]: 5 }), '<5')
+})
+
+test('logged dead letters and drops are final, landed or not; letters are handed over to be produced again', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    openOf('a', 1, S1),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [0], dead: [1], drop: [2] }), laid(1, { rows: [3] })),
+  )
+  assert.equal(folded(journal, 2, { [S1]: 0 }), '<0 1..2 dead 1')
+  assert.equal(folded(journal, 2, { [S1]: 1 }), '<3 dead 1')
+})
+
+test('letters the Intent itself calls settled are not produced again', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    intentOf('a', 1, null, 2, laid(0, { dead: [1] }), laid(0, { dead: [2] })),
+  )
+  assert.equal(folded(journal, 2), '<3 dead 2')
+})
+
+test('outcomes logged while nothing had a stream count like all others', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    intentOf('a', 1, null, 0, laid(0, { drop: [0] }), laid(0, { dead: [1] })),
+    openOf('a', 1, S1),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [2] })),
+  )
+  assert.equal(folded(journal, 2, { [S1]: 1 }), '<3 dead 1')
+})
+
+test('several lanes of one claim: each stream by its own count, together one frontier', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    openOf('a', 1, S1),
+    openOf('a', 1, S2),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [0] }), laid(1, { rows: [2] })),
+    intentOf('a', 1, S2, 0, laid(0, { rows: [1] }), laid(1, { rows: [3] })),
+  )
+  assert.equal(folded(journal, 2, { [S1]: 2, [S2]: 1 }), '<3')
+  assert.equal(folded(journal, 2, { [S1]: 1, [S2]: 2 }), '<2 3..3')
+})
+
+test('whatever is below the base is ignored, deleted or not', () => {
+  const below = [settledOf('a', 1, 0), openOf('a', 1, S1), intentOf('a', 1, S1, 9, laid(0, { rows: [9], dead: [10] }))]
+  const journal = journalOf(
+    ...below,
+    settledOf('b', 2, 4),
+    openOf('b', 2, S2),
+    intentOf('b', 2, S2, 4, laid(0, { rows: [4] })),
+  )
+  assert.equal(folded(journal, 3, { [S1]: 1, [S2]: 1 }), '<5')
+  assert.deepEqual(planStreams(journal, 3).finalize, [S2])
+})
+
+test('claims between the base and ours that never settled count too', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    openOf('a', 1, S1),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [0] })),
+    claimOf('b', 2),
+    intentOf('b', 2, null, 0, laid(0, { dead: [5] })),
+  )
+  assert.equal(folded(journal, 3, { [S1]: 1 }), '<1 5..5 dead 5')
+})
+
+test('only the last Intent of a stream counts: a layout that was replaced is forgotten', () => {
+  const journal = journalOf(
+    settledOf('a', 1, 0),
+    openOf('a', 1, S1),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [0, 1] }), laid(2, { rows: [2] })),
+    intentOf('a', 1, S1, 0, laid(0, { rows: [1], dead: [0] }), laid(1, { rows: [2] })),
+  )
+  assert.equal(folded(journal, 2, { [S1]: 1 }), '<2 dead 0')
+})
+
+test('lateDup: an older Intent behind a newer one is never a silent loss of rows, its count is no boundary any more', () => {
+  const older = intentOf('a', 1, S1, 0, laid(0, { rows: [0] }))
+  const newer = intentOf('a', 1, S1, 1, laid(1, { rows: [1] }), laid(2, { rows: [2] }))
+  const journal = journalOf(settledOf('a', 1, 0), openOf('a', 1, S1), older, newer, older)
+  for (const n of [2, 3]) assert.ok(!isAligned(journal, S1, streamOffset(n)), 'asked again, then IN_DOUBT')
+  assert.equal(folded(journal, 2, { [S1]: 1 }), '<1', 'still right where it is aligned')
+  // An outcome without rows would be forgotten, so rule W has to make it impossible (one idempotent produce in flight per
+  // journal partition): packages/kafka/test/journal.broker.test.ts.
+  const letter = intentOf('a', 1, S1, 1, laid(1, { dead: [1] }))
+  assert.equal(folded(journalOf(settledOf('a', 1, 0), openOf('a', 1, S1), older, letter, older), 2, { [S1]: 1 }), '<1')
+})
+
+test('a released stream is adoptable with its row; one released by an earlier owner only is not', () => {
+  const released = [settledOf('a', 1, 0), openOf('a', 1, S1), releaseRecord('a', 1, S1, 7, 7)]
+  const plan = planStreams(journalOf(...released), 2)
+  assert.deepEqual([[...plan.released.keys()], plan.finalize], [[S1], []])
+  assert.equal(plan.released.get(S1)?.row, 7n)
+  const adoptedAgain = planStreams(journalOf(...released, openOf('b', 2, S1, 7)), 3)
+  assert.deepEqual([[...adoptedAgain.released.keys()], adoptedAgain.finalize], [[], [S1]])
+})
+
+test('a Release states what was settled, also when its Settled was not seen', () => {
+  const journal = journalOf(openOf('a', 1, S1), releaseRecord('a', 1, S1, 7, 7))
+  assert.equal(folded(journal, 2, { [S1]: 7 }), '<7')
+})
+
+test('aligned are 0, the row of an Open, and both ends of every batch of a last Intent', () => {
+  const journal = journalOf(
+    openOf('b', 2, S1, 5),
+    intentOf('b', 2, S1, 0, laid(5, { rows: [0, 1] }), laid(7, { rows: [2] })),
+  )
+  const aligned = Array.from({ length: 10 }, (_, n) => n).filter(n => isAligned(journal, S1, streamOffset(n)))
+  assert.deepEqual(aligned, [0, 5, 7, 8])
+  assert.ok(!isAligned(journal, S2, streamOffset(5)))
+})
+
+test('a stream that is gone loses nothing only where all its batches are settled without its count', () => {
+  const open = (settledTo: number): KeySpaceState =>
+    journalOf(
+      settledOf('a', 1, settledTo),
+      openOf('a', 1, S1),
+      intentOf('a', 1, S1, 0, laid(0, { rows: [0] }), laid(1, { rows: [1], dead: [2] })),
+    )
+  assert.ok(!nothingOpen(open(0), 2, S1))
+  assert.ok(!nothingOpen(open(1), 2, S1))
+  assert.ok(nothingOpen(open(2), 2, S1))
+  assert.ok(nothingOpen(journalOf(settledOf('a', 1, 0), openOf('a', 1, S1)), 2, S1), 'never appended to')
+})
+
+test('a start position is needed until anything states one', () => {
+  assert.ok(needsStart(journalOf(claimOf('a', 1), claimOf('b', 2)), 2))
+  assert.ok(!needsStart(journalOf(settledOf('a', 1, 0)), 2))
+  assert.ok(needsStart(journalOf(settledOf('a', 2, 0)), 2), 'one of a newer claim is none')
+  const { progress } = fold(journalOf(claimOf('a', 1)), 2, new Map(), kafkaOffset(5))
+  assert.ok(isSettled(progress, kafkaOffset(4)) && !isSettled(progress, kafkaOffset(5)))
+})
+
+test('a Verdict is found by its stream; the known position of a journal needs no row count', () => {
+  const verdict: JournalRecord = { kind: 'verdict', claimId: 'a', stream: S1, rows: streamOffset(2), by: 'x' }
+  assert.equal(verdictFor(journalOf(verdict), S1), 2n)
+  assert.equal(verdictFor(journalOf(verdict), S2), null)
+  assert.equal(knownPosition(journalOf(settledOf('a', 1, 3), intentOf('a', 1, S1, 5, laid(0, { rows: [5] })))), 5n)
+  assert.equal(knownPosition(journalOf(claimOf('a', 1))), null)
+})
