@@ -128,6 +128,7 @@ export class BatchBuilder {
         this.#drop(relative)
         continue
       }
+      const stage = length > rowBytesMax ? 'TASK_PUT' : converter.lastError.stage
       const error =
         length > rowBytesMax ? this.#tooLarge(slice, i, length, rowBytesMax) : this.#notConvertible(slice, i)
       if (this.#policy === 'fail') return { kind: 'bad', next: i, error }
@@ -135,7 +136,7 @@ export class BatchBuilder {
         this.#drop(relative)
         continue
       }
-      this.#letters.push(deadLetterOf(this.#tp, slice, i, 'VALUE_CONVERTER', error))
+      this.#letters.push(deadLetterOf(this.#tp, slice, i, stage, error))
       runs.cover(DEAD, relative)
     }
     const end = runs.relative(slice.nextKafkaOffset)
