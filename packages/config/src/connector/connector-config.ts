@@ -54,7 +54,7 @@ export type ConnectorConfig = {
     readonly logIncludeMessages: boolean
     readonly retryTimeoutMs: number
     readonly retryDelayMaxMs: number
-    /** With tolerance none it still receives the record that fails the partition, as in Connect. */
+    /** Used with tolerance all only: unlike Connect's, a record that fails its partition is no dead letter, since it may be a row later. */
     readonly deadLetterQueue: DeadLetterConfig | null
   }
   readonly valueConverter: JsonConverterOptions
