@@ -11,6 +11,7 @@ import {
   encodeRecord,
   formatKeySpace,
   type Genesis,
+  type GenesisLog,
   type Incarnation,
   JOURNAL_FORMAT,
   type JournalLog,
@@ -34,7 +35,7 @@ export type JournalLogOptions = {
 
 const FOLLOW_INTERVAL_MS = 1_000
 
-export class KafkaJournalLog implements JournalLog {
+export class KafkaJournalLog implements JournalLog, GenesisLog {
   readonly #partitions: number
   readonly #writers: readonly LogWriter[]
   readonly #follower: LogFollower
@@ -101,12 +102,10 @@ export class KafkaJournalLog implements JournalLog {
     return this.#spaces.get(formatKeySpace(space)) ?? EMPTY_KEY_SPACE
   }
 
-  /** Writes the Genesis of an incarnation; resolves when it is acknowledged. */
   async writeGenesis(incarnation: Incarnation, genesis: Genesis): Promise<void> {
     await this.#writers[this.#partitionOf(incarnation)]!.append([encodeGenesis(incarnation, genesis)])
   }
 
-  /** The Genesis as of the end of the log; null when the journal has none (then the connector must not start). */
   async readGenesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null> {
     await this.#follower.readToEnd(this.#partitionOf(incarnation), options)
     return this.#genesis.get(incarnation) ?? null

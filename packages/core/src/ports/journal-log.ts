@@ -1,7 +1,8 @@
 // The journal as the worker sees it: append, read to the end, delete. Rules W and R of the protocol live behind this port.
 
+import type { Incarnation } from '../ids.ts'
 import type { KeySpace, KeySpaceState } from '../journal/key-space.ts'
-import type { JournalRecord } from '../journal/records.ts'
+import type { Genesis, JournalRecord } from '../journal/records.ts'
 
 export interface JournalLog {
   /**
@@ -16,4 +17,12 @@ export interface JournalLog {
   delete(space: KeySpace, keys: readonly string[]): Promise<void>
   /** State as followed so far, without waiting: for status, metrics and inspection, never for a head check. */
   peek(space: KeySpace): KeySpaceState
+}
+
+/** The first records of incarnations, on the same topic and under the same rules. */
+export interface GenesisLog {
+  /** Resolves when it is acknowledged; rejects as `append` does. */
+  writeGenesis(incarnation: Incarnation, genesis: Genesis): Promise<void>
+  /** As of the end of the log. null: this journal never knew the incarnation, and its connector must not start. */
+  readGenesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null>
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
   EMPTY,
+  type GenesisLog,
   headClaim,
   type Incarnation,
   type JournalLog,
@@ -16,7 +17,7 @@ import {
 
 export type JournalLogSubject = AsyncDisposable & {
   /** Another worker's client of the same, at first empty, journal. */
-  client(): Promise<JournalLog>
+  client(): Promise<JournalLog & GenesisLog>
 }
 
 const WAIT_MAX_MS = 20_000
@@ -136,6 +137,21 @@ export function describeJournalLog(name: string, open: () => Promise<JournalLogS
       const late = await subject.client()
       assert.equal(headClaim(await late.readToEnd(space(3), { signal }))?.epoch, 4)
     })
+
+    check(
+      'a Genesis is read by everybody, the later one wins, and an unknown incarnation has none',
+      async (subject, signal) => {
+        const [one, two] = [await subject.client(), await subject.client()]
+        const incarnation = 'inc-9' as Incarnation
+        assert.equal(await two.readGenesis(incarnation, { signal }), null)
+        const genesis = { journalId: 'j', journalPartitions: 5, partitionsKnown: { orders: 3, 'a.b': 12 } }
+        await one.writeGenesis(incarnation, genesis)
+        assert.deepEqual(await two.readGenesis(incarnation, { signal }), genesis)
+        await two.writeGenesis(incarnation, { ...genesis, partitionsKnown: {} })
+        assert.deepEqual(await one.readGenesis(incarnation, { signal }), { ...genesis, partitionsKnown: {} })
+        assert.equal(await one.readGenesis('inc' as Incarnation, { signal }), null)
+      },
+    )
 
     check('an aborted read rejects with its reason', async subject => {
       const log = await subject.client()

@@ -2,10 +2,16 @@
 // real broker. Records travel as text, so that what cannot be encoded fails here too.
 import {
   applyRecord,
+  decodeGenesis,
   decodeRecord,
   EMPTY_KEY_SPACE,
+  encodeGenesis,
   encodeRecord,
   formatKeySpace,
+  type Genesis,
+  type GenesisLog,
+  genesisKey,
+  type Incarnation,
   type JournalLog,
   type JournalRecord,
   type KeySpace,
@@ -27,7 +33,7 @@ export class JournalTwin {
   #isLost = false
 
   /** One worker's view. */
-  client(): JournalLog {
+  client(): JournalLog & GenesisLog {
     return new JournalLogTwin(this)
   }
   get end(): bigint {
@@ -72,9 +78,10 @@ export class JournalTwin {
   }
 }
 
-class JournalLogTwin implements JournalLog {
+class JournalLogTwin implements JournalLog, GenesisLog {
   readonly #journal: JournalTwin
   readonly #states = new Map<string, KeySpaceState>()
+  readonly #genesis = new Map<Incarnation, Genesis>()
   #position = 0n
 
   constructor(journal: JournalTwin) {
@@ -100,6 +107,17 @@ class JournalLogTwin implements JournalLog {
     this.#follow()
     return this.peek(space)
   }
+  async writeGenesis(incarnation: Incarnation, genesis: Genesis): Promise<void> {
+    await Promise.resolve()
+    this.#journal.write(incarnation, [encodeGenesis(incarnation, genesis)])
+  }
+  async readGenesis(incarnation: Incarnation, { signal }: { signal: AbortSignal }): Promise<Genesis | null> {
+    signal.throwIfAborted()
+    await Promise.resolve()
+    this.#journal.throwIfLost()
+    this.#follow()
+    return this.#genesis.get(incarnation) ?? null
+  }
   peek(space: KeySpace): KeySpaceState {
     return this.#states.get(formatKeySpace(space)) ?? EMPTY_KEY_SPACE
   }
@@ -107,6 +125,10 @@ class JournalLogTwin implements JournalLog {
   #follow(): void {
     for (const { offset, space, key, value } of this.#journal.entries) {
       if (offset < this.#position) continue
+      if (key === genesisKey(space as Incarnation)) {
+        if (value !== null) this.#genesis.set(space as Incarnation, decodeGenesis(value))
+        continue
+      }
       const record = value === null ? null : decodeRecord(value)
       this.#states.set(space, applyRecord(this.#states.get(space) ?? EMPTY_KEY_SPACE, key, record, offset))
     }
