@@ -7,6 +7,7 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 import { type Kafka, type Redis, startKafka, startRedis } from '@millrace/testkit'
+import { watchForHungFiles } from './hung-files.ts'
 import { endLeftovers, MARK } from './leftovers.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -17,7 +18,7 @@ type Part = {
   readonly files: readonly string[]
   /** Test files side by side. */
   readonly concurrency: number
-  /** A test that takes longer has hung. */
+  /** A test, or a file, that takes longer has hung. */
   readonly timeoutMs: number
   readonly needsServices?: true
 }
@@ -78,6 +79,9 @@ async function runPart(part: Part): Promise<void> {
 
 async function runFiles(part: Part): Promise<typeof totals> {
   const counts = { ...totals, tests: 0, suites: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 }
+  using _watch = watchForHungFiles(part.timeoutMs, file => {
+    process.stdout.write(`✖ ${relative(root, file)} did not end within ${part.timeoutMs / 1000} s; it is killed\n`)
+  })
   const events = run({
     files: [...part.files],
     concurrency: part.concurrency,

@@ -10,6 +10,7 @@ import {
   dataFolder,
   type EmulatorProcess,
   type Kafka,
+  type KafkaOptions,
   type Redis,
   startEmulatorProcess,
   startKafka,
@@ -88,10 +89,10 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Starts everything but workers. */
-  static async open(): Promise<Stage> {
+  static async open(kafkaOptions: KafkaOptions = {}): Promise<Stage> {
     const folder = dataFolder('e2e')
     const started = await Promise.allSettled([
-      startKafka(),
+      startKafka(kafkaOptions),
       startRedis(),
       startEmulatorProcess({ dataDir: join(folder.path, 'emulator'), args: emulatorArgs(folder) }),
     ] as const)
