@@ -159,7 +159,7 @@ export class Fetcher implements RecordSource {
       } catch (error) {
         signal.throwIfAborted()
         this.#stats.errors++
-        this.#reportOrFail(error, lost)
+        this.#reportOrFail(error, lost, tries)
       }
       // The first look may be at metadata that is just changing, so even a success waits a little before the next.
       await timers.sleep(this.#cluster.backoffMs(tries++), { signal })
@@ -211,7 +211,7 @@ export class Fetcher implements RecordSource {
         signal.throwIfAborted()
         this.#stats.errors++
         if (isMillraceError(error) && error.details['isTimeout'] === true) this.#stats.stalls++
-        this.#reportOrFail(error, readers)
+        this.#reportOrFail(error, readers, failures)
         for (const reader of readers) if (!reader.isEnded) this.#lose(reader)
         pauseMs = this.#cluster.backoffMs(failures++)
       } finally {
@@ -333,13 +333,16 @@ export class Fetcher implements RecordSource {
       .catch(() => undefined) // closed
   }
 
-  /** Trouble that will not pass by itself fails the readers it concerns; the rest is retried and told once per try. */
-  #reportOrFail(error: unknown, readers: readonly Reader[]): void {
+  /** Trouble that will not pass by itself fails the readers it concerns; the rest is retried, and told as it begins. */
+  #reportOrFail(error: unknown, readers: readonly Reader[], failuresBefore: number): void {
     if (isMillraceError(error) && error.disposition !== 'retry') {
       for (const reader of readers) reader.fail(error)
       return
     }
-    this.#cluster.deps.log.warn({ err: error, partitions: readers.length }, 'Fetch failed; trying again.')
+    const { log } = this.#cluster.deps
+    const fields = { err: error, partitions: readers.length }
+    if (failuresBefore === 0) log.warn(fields, 'Fetch failed; trying again.')
+    else log.debug(fields, 'Fetch failed again.')
   }
 
   async #run(loop: () => Promise<void>): Promise<void> {
