@@ -335,7 +335,7 @@ export class LaneRunner {
   async #pause(ms: number): Promise<LaneEvent> {
     const jitterMs = ms === 0 ? 0 : (ms / 4) * (this.#io.random.nextUint32() / 2 ** 32)
     if (ms > 0) await this.#io.timers.sleep(ms + jitterMs, { signal: this.#signal })
-    return { kind: 'pauseOver', nowMs: this.#io.clock.monotonicMs() }
+    return { kind: 'pauseOver' }
   }
 
   // ── appends ──

@@ -112,7 +112,7 @@ export type LaneEvent =
   | { readonly kind: 'broken'; readonly error: MillraceError; readonly nowMs: number }
   /** The batch without its bad rows: those are dead letters now (or drops, without a dead letter queue). */
   | { readonly kind: 'split'; readonly batch: Batch }
-  | { readonly kind: 'pauseOver'; readonly nowMs: number }
+  | { readonly kind: 'pauseOver' }
   | { readonly kind: 'finalized'; readonly rows: StreamOffset; readonly nowMs: number }
   | { readonly kind: 'streamGone'; readonly nowMs: number }
   | { readonly kind: 'settledLogged'; readonly nowMs: number }
@@ -247,7 +247,7 @@ export function stepLane(state: LaneState, event: LaneEvent): LaneStep {
       expect(state, event, 'splitting')
       return splitIn(state, event.batch)
     case 'pauseOver':
-      return pauseOver(state, event.nowMs)
+      return pauseOver(state)
     case 'finalized':
       expect(state, event, 'finalizing')
       return rotated(state, event.rows)
@@ -384,6 +384,7 @@ const settledEffect = (batch: PlacedBatch): LaneEffect => ({
 })
 
 function intentLogged(state: LaneState): LaneStep {
+  assert(state.intentInFlight, 'An Intent was logged that was not under way.')
   const effects: LaneEffect[] = []
   const window = state.window.map(batch => {
     if (batch.phase !== 'logging') return batch
@@ -407,6 +408,10 @@ function acknowledged(state: LaneState, batchId: number, offset: StreamOffset, n
 }
 
 function done(state: LaneState, batch: PlacedBatch, nowMs: number): LaneStep {
+  // Rows land in order: those before it have landed too, which only a loose copy can have done unheard. Its own answer follows.
+  const missing = state.window.find(b => b.rowCount > 0 && b.firstRow < batch.firstRow && !b.loose)
+  if (missing !== undefined)
+    return fail(state, unexpected(state, `Offset ${batch.firstRow} is there although ${missing.firstRow} was refused`))
   const next: LaneState = {
     ...state,
     window: state.window.filter(b => b !== batch),
@@ -515,11 +520,8 @@ function splitIn(state: LaneState, batch: Batch): LaneStep {
     nextRow = streamOffset(nextRow + BigInt(changed.rowCount))
     return { ...changed, firstRow, phase: 'laid' as const }
   })
-  return drainedOrPump({ ...state, window, nextRow })
+  return pump({ ...state, kind: 'appending', window, nextRow })
 }
-
-const drainedOrPump = (state: LaneState): LaneStep =>
-  state.window.some(b => b.phase === 'refused') ? drain(state) : pump({ ...state, kind: 'appending' })
 
 function rotate(state: LaneState): LaneStep {
   assert(state.stream !== null, 'Only a lane with a stream rotates.')
@@ -548,6 +550,7 @@ function settleRotation(state: LaneState, effects: readonly LaneEffect[]): LaneS
     ...state,
     kind: 'settling',
     rotate: false,
+    outOfRangeSinceMs: null,
     goneSinceMs: null,
     misaligned: 0,
     stream: null,
@@ -564,7 +567,7 @@ function goneWhileRotating(state: LaneState, nowMs: number): LaneStep {
   return pumpless({ ...state, kind: 'misaligned', goneSinceMs: sinceMs }, { kind: 'pause', ms: GONE_RETRY_MS })
 }
 
-function pauseOver(state: LaneState, _nowMs: number): LaneStep {
+function pauseOver(state: LaneState): LaneStep {
   switch (state.kind) {
     case 'pausing':
       return pump({ ...state, kind: 'appending' })

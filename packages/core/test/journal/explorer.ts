@@ -469,7 +469,7 @@ export class Explorer {
         })
       }
       case 'pause':
-        return then(world, { kind: 'pauseOver', nowMs: 0 })
+        return then(world, { kind: 'pauseOver' })
       case 'finalize': {
         const done = this.#finalize(world, effect.stream)
         return then(done.world, { kind: 'finalized', rows: streamOffset(done.rows), nowMs: 0 })
