@@ -1,7 +1,10 @@
 // The command line. Each command is loaded only when it is called, so that `--help` answers at once.
 import { Command } from 'commander'
 
-const program = new Command('millrace').description('Kafka to BigQuery, exactly once.').helpCommand(false)
+const program = new Command('millrace')
+  .description('Kafka to BigQuery, exactly once.')
+  .helpCommand(false)
+  .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2)) // commands inherit it when they are added
 
 program
   .command('worker')
@@ -39,5 +42,4 @@ async function emulator(args: readonly string[]): Promise<number> {
   return await runEmulator(args, { signal: stop.signal })
 }
 
-program.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
 await program.parseAsync()

@@ -32,6 +32,8 @@ export type KafkaSide = {
   readonly catalog: KafkaTopicCatalog
 }
 
+/** A worker that finds no broker for so long says so and ends, rather than wait in silence. */
+const REACHABLE_MS = 10_000
 /** How long closing may wait for produces in flight. */
 const CLOSE_MS = 3_000
 
@@ -51,6 +53,8 @@ export async function openKafkaSide(
     return cluster
   }
   const [consumer, producer, admin] = [clusterFor('consumer'), clusterFor('producer'), clusterFor('admin')]
+  const reachable = { signal, deadlineMs: REACHABLE_MS }
+  await admin.retrying(() => admin.clusterId({ signal }), reachable)
   const topics = new TopicAdmin(admin)
   const { configTopic, journalTopic } = config
   await topics.ensureCompactedTopic(
