@@ -344,6 +344,8 @@ function relay(state: LaneState, row: StreamOffset): LaneState {
 /** Logs what is laid, sends what is ready, finishes what has no rows. */
 function pump(state: LaneState): LaneStep {
   if (state.kind !== 'appending') return pumpless(state)
+  /** First of all: the Intent of this step states them as progress, as they are in its window no more. */
+  const settled: LaneEffect[] = []
   const effects: LaneEffect[] = []
   let next = state
   if (!next.intentInFlight && next.window.some(b => b.phase === 'laid')) {
@@ -359,7 +361,7 @@ function pump(state: LaneState): LaneStep {
   const window: PlacedBatch[] = []
   for (const batch of next.window) {
     if (batch.phase === 'ready' && batch.rowCount === 0) {
-      effects.push(settledEffect(batch))
+      settled.push(settledEffect(batch))
       continue
     }
     if (batch.rowCount > 0 && batch.phase !== 'sent') {
@@ -373,7 +375,7 @@ function pump(state: LaneState): LaneStep {
     }
     window.push(batch)
   }
-  return { state: { ...next, window }, effects }
+  return { state: { ...next, window }, effects: [...settled, ...effects] }
 }
 
 const settledEffect = (batch: PlacedBatch): LaneEffect => ({

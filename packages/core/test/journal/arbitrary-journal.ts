@@ -1,9 +1,11 @@
 // Journal records by chance, for properties; and the words the other tests of the journal share.
 import {
   applyRecord,
+  EMPTY,
   EMPTY_KEY_SPACE,
   type Incarnation,
   type IntentBatch,
+  type IntervalSet,
   type JournalRecord,
   type KeySpace,
   type KeySpaceState,
@@ -15,6 +17,7 @@ import {
   startAt,
   streamOffset,
   type TableName,
+  union,
   type WorkerId,
 } from '@millrace/core'
 import fc from 'fast-check'
@@ -143,14 +146,15 @@ type Outcomes = {
   readonly dead?: readonly number[]
   readonly drop?: readonly number[]
 }
-const single = (numbers: readonly number[] = []) => numbers.map(n => ({ from: kafkaOffset(n), to: kafkaOffset(n + 1) }))
+export const setOf = (numbers: readonly number[]): IntervalSet =>
+  numbers.reduce<IntervalSet>((set, n) => union(set, rangeOf(kafkaOffset(n), kafkaOffset(n + 1))), EMPTY)
 /** A batch as an Intent states it; every row, letter and drop by its own offset. */
 export const laid = (firstRow: number, { rows = [], dead = [], drop = [] }: Outcomes): IntentBatch => ({
   firstRow: streamOffset(firstRow),
   rowCount: rows.length,
-  rows: single(rows),
-  dead: single(dead),
-  drop: single(drop),
+  rows: setOf(rows),
+  dead: setOf(dead),
+  drop: setOf(drop),
   generation: 1,
   fingerprint: null,
 })

@@ -198,6 +198,14 @@ test('a batch without rows is settled once its letters are safe, without a strea
   assert.deepEqual(step.state.window, [])
 })
 
+test('what a step settles is progress before the Intent of that step is composed: it is in no window any more', () => {
+  const open = walk(laneOf(), ...sent(1), acknowledged(1, 0), batch(2, { rows: 0, dead: 1 }), batch(3))
+  const letters = walk(open.state, INTENT_LOGGED, INTENT_LOGGED, intentConfirmed(2))
+  const saved = walk(letters.state, refused(3, rowErrors(1)), deadLettersSafe(2))
+  assert.equal(phases(saved), '2@2 ready, 3@2 refused')
+  assert.equal(kindsOf(walk(saved.state, split(3)).effects), 'settled, logIntent')
+})
+
 test('drops alone need no head check', () => {
   assert.equal(kindsOf(walk(streamless(), batch(1, { rows: 0, drop: 2 }), INTENT_LOGGED).effects), 'settled')
 })
