@@ -55,6 +55,7 @@ export class BatchBuilder {
   readonly #generation: number
   readonly #runs: OffsetRuns
   readonly #rows: RowBuffer
+  readonly #onBadRecord: (error: MillraceError) => void
   #rowOffsets = new Float64Array(ROW_OFFSETS_INITIAL)
   readonly #slices: RecordSlice[] = []
   readonly #letters: DeadLetter[] = []
@@ -71,6 +72,8 @@ export class BatchBuilder {
     readonly base: KafkaOffset
     /** Of the lane; its buffers are recycled when a batch is settled. */
     readonly rows: RowBuffer
+    /** A record that becomes a dead letter or a drop: errors.log.enable logs it. */
+    readonly onBadRecord: (error: MillraceError) => void
   }) {
     this.#tp = options.tp
     this.#converter = options.converter
@@ -79,6 +82,7 @@ export class BatchBuilder {
     this.#generation = options.generation
     this.#runs = new OffsetRuns(options.base)
     this.#rows = options.rows
+    this.#onBadRecord = options.onBadRecord
   }
 
   get isEmpty(): boolean {
@@ -132,6 +136,7 @@ export class BatchBuilder {
       const error =
         length > rowBytesMax ? this.#tooLarge(slice, i, length, rowBytesMax) : this.#notConvertible(slice, i)
       if (this.#policy === 'fail') return { kind: 'bad', next: i, error }
+      this.#onBadRecord(error)
       if (this.#policy === 'drop') {
         this.#drop(relative)
         continue

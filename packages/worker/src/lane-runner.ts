@@ -57,6 +57,7 @@ export type LaneIo = {
   readonly random: Random
   readonly logger: Logger
   readonly policy: ErrorPolicy
+  readonly noteBadRecord: (error: MillraceError) => void
   /** journal.intent.max.bytes: an Intent beyond it would not fit the journal. */
   readonly intentBytesMax: number
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
@@ -401,6 +402,7 @@ export class LaneRunner {
     const errors = [...bad].map(([index, message]) => this.#rowError(held, index, message))
     const first = errors[0]
     if (this.#io.policy === 'fail' && first) return this.#host.end({ kind: 'failed', error: first.error })
+    for (const { error } of errors) this.#io.noteBadRecord(error)
     const offsets = errors.reduce<IntervalSet>(
       (set, e) => union(set, [{ from: e.offset, to: (e.offset + 1n) as typeof e.offset }]),
       [],

@@ -52,6 +52,8 @@ export type SupervisorDeps = {
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
   /** One runtime per connector generation, shared by its partitions. */
   runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime>
+  /** After a failure: the next start opens anew, and so sees a table, key or topic that was put right meanwhile. */
+  forgetRuntime(entry: ConnectorEntry): void
   onProgress(group: string, tp: TopicPartition, next: KafkaOffset): void
 }
 
@@ -195,6 +197,7 @@ export class PartitionSupervisor {
       this.#failures++
       this.#become('FAILED', traceOf(end.error))
       this.#logger.error({ err: end.error, failures: this.#failures }, 'Partition FAILED.')
+      this.#deps.forgetRuntime(this.#entry)
       const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
       if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
       const reached = this.#lastView?.nextKafkaOffset ?? null
@@ -261,6 +264,10 @@ export class PartitionSupervisor {
       permits,
       destination,
       policy,
+      noteBadRecord: error => {
+        if (config.errors.logEnable)
+          this.#logger.error({ code: error.code }, `A record is not written: ${error.message}`)
+      },
       limits: { bytesMax: config.append.maxBytes, rowsMax: config.append.maxRows, rowBytesMax: ROW_BYTES_MAX },
       lingerMs: config.append.lingerMs,
       intentBytesMax: this.#deps.intentBytesMax,

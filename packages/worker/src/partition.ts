@@ -61,6 +61,8 @@ export type PartitionDeps = {
   readonly permits: StreamPermits
   readonly destination: Destination
   readonly policy: ErrorPolicy
+  /** A record becomes a dead letter or a drop by the error policy: what `errors.log.enable` logs. */
+  readonly noteBadRecord: (error: MillraceError) => void
   readonly limits: BatchLimits
   readonly lingerMs: number
   readonly intentBytesMax: number
@@ -426,8 +428,18 @@ export class Partition {
     const { tp, limits, policy, generation } = this.#deps
     const slice = this.#pending[0]
     const base = this.#pendingIndex === 0 || slice === undefined ? this.#position : this.#nextOffset(slice)
-    return new BatchBuilder({ tp, converter, limits, policy, generation, base, rows: this.#rows })
+    return new BatchBuilder({
+      tp,
+      converter,
+      limits,
+      policy,
+      generation,
+      base,
+      rows: this.#rows,
+      onBadRecord: this.#deps.noteBadRecord,
+    })
   }
+
   /** Where the batch after one that closed inside the slice begins. */
   #nextOffset(slice: RecordSlice): KafkaOffset {
     return (offsetOf(slice, this.#pendingIndex - 1) + 1n) as KafkaOffset

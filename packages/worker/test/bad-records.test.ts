@@ -165,6 +165,7 @@ test('letters logged before a crash are produced by the next owner, from the sou
   const run = world.begin({}, world.process({ diesAt: { step: 'deadLetters', nth: 1, when: 'before' } }))
   await world.ended(run)
   assert.equal(world.letterList().length, 0)
+  for (let i = 0; i < 4; i++) world.letters.failNextProduce('lost') // the takeover waits for the queue
   await world.finish()
   world.assertExactlyOnce()
   assert.equal(world.letterList()[0]?.record?.value?.toString(), '{"id": "no number", "name": "n1"}')

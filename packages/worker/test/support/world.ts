@@ -148,6 +148,7 @@ export class World {
       permits: redis.permits,
       destination: this.destination(),
       policy: 'deadLetter' satisfies ErrorPolicy,
+      noteBadRecord: () => {},
       limits: { bytesMax: 2_000_000, rowsMax: 3, rowBytesMax: 9_000_000 },
       lingerMs: 20,
       intentBytesMax: 100_000,
