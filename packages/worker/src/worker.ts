@@ -14,7 +14,8 @@ import type { ConnectorRuntime } from './connector-runtime.ts'
 import { OffsetPublisher, type OffsetPublisherDeps } from './offset-publisher.ts'
 import { PartitionSupervisor, type SupervisorDeps } from './partition-supervisor.ts'
 
-export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'onProgress'> & Pick<OffsetPublisherDeps, 'offsetFlushMs'>
+export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'forgetRuntime' | 'onProgress'> &
+  Pick<OffsetPublisherDeps, 'offsetFlushMs'>
 
 type Running = {
   readonly supervisor: PartitionSupervisor
@@ -40,6 +41,7 @@ export class Worker {
     this.#deps = {
       ...deps,
       runtimeOf: (entry, open) => this.#runtimeOf(entry, open),
+      forgetRuntime: entry => void this.#runtimes.delete(runtimeKey(entry)),
       onProgress: (group: string, tp: TopicPartition, next: KafkaOffset) => this.#offsets.note(group, tp, next),
     }
   }
@@ -174,7 +176,7 @@ export class Worker {
   }
 
   #runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime> {
-    const key = `${entry.incarnation}.${entry.configGeneration}.${entry.restarts.connector}.${entry.restarts.allTasks}`
+    const key = runtimeKey(entry)
     const known = this.#runtimes.get(key)
     if (known !== undefined) return known
     for (const old of this.#runtimes.keys()) if (old.startsWith(`${entry.incarnation}.`)) this.#runtimes.delete(old)
@@ -185,4 +187,6 @@ export class Worker {
   }
 }
 
+const runtimeKey = ({ incarnation, configGeneration, restarts }: ConnectorEntry): string =>
+  `${incarnation}.${configGeneration}.${restarts.connector}.${restarts.allTasks}`
 const resourceOf = (assignment: PartitionAssignment): string => partitionResource(assignment.connector, assignment)

@@ -91,7 +91,7 @@ function depsOf(
   world: World,
   process: Process,
   options: ServiceOptions,
-): Omit<SupervisorDeps, 'runtimeOf' | 'onProgress'> {
+): Omit<SupervisorDeps, 'runtimeOf' | 'forgetRuntime' | 'onProgress'> {
   const { time, random } = world
   return {
     workerId: process.workerId,
@@ -118,6 +118,9 @@ export function superviseIn(
   let runtime: Promise<ConnectorRuntime> | null = null
   const supervisor = new PartitionSupervisor(entry, assignmentOf(process, { incarnation: entry.incarnation }), {
     ...depsOf(world, process, options),
+    forgetRuntime: () => {
+      runtime = null
+    },
     runtimeOf: (_entry, open) => {
       const opened = runtime ?? open()
       runtime = opened
