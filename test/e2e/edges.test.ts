@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { freePort } from '@millrace/testkit'
 import { Flow } from './support/flow.ts'
 import { type Ended, runToItsEnd, runWorker } from './support/short-lived.ts'
-import { connectorConfig, range, restartEmulator, Stage } from './support/stage.ts'
+import { connectorConfig, PLAIN, range, restartEmulator, Stage } from './support/stage.ts'
 
 const EXIT = { failed: 1, usage: 2 } as const
 /** With a machine that does other things. Unreachable services are waited for; wrong words are not. */
@@ -110,6 +110,21 @@ describe('a connector at work', { concurrency: true }, () => {
     await stage.untilRunning(name, 2)
   })
 
+  it('recovers by itself when the table gets the column whose absence failed it', async () => {
+    const name = stage.unique('narrow')
+    await stage.createTopic(name, 1)
+    await stage.createTable(name, PLAIN.slice(0, 1))
+    await stage.createConnector(name, connectorConfig(name))
+    await stage.produceRows(name, range(0, 10), 1)
+    const trace = await stage.until('its task is FAILED', async () => {
+      const { tasks } = await stage.status(name)
+      return tasks.find(task => task.state === 'FAILED')?.trace ?? null
+    })
+    assert.match(trace, new RegExp(`^${name}-0@0: RECORD_NOT_CONVERTIBLE: .*text`))
+    await stage.alterTable(name, PLAIN)
+    await stage.assertDelivered(name, range(0, 10))
+  })
+
   for (const [what, ...faults] of [
     ['appends are applied but their answers are lost', { effect: 'closeAfterApply', every: 5 }],
     ['appends fail in band with INTERNAL', { effect: 'inBand', code: 'INTERNAL', every: 5 }],
@@ -144,7 +159,7 @@ describe('a connector at work', { concurrency: true }, () => {
 describe('a crash', () => {
   async function connect(name: string): Promise<void> {
     await Promise.all([stage.createTopic(name, 4), stage.createTable(name)])
-    await stage.createConnector(name, connectorConfig(name, { 'append.max.rows': '20', 'append.linger.ms': '5' }))
+    await stage.createConnector(name, connectorConfig(name, { 'append.max.rows': '50' }))
     await stage.untilRunning(name, 4)
   }
 

@@ -130,7 +130,7 @@ describe('a fleet of workers', () => {
     ['worker that follows', (leads: boolean) => !leads],
     ['leader', (leads: boolean) => leads],
   ] as const)
-    it(`the partitions of a ${role} that is killed are taken over soon after its lease ends`, async () => {
+    it(`the partitions of a ${role} that is killed are taken over soon after its lease ends`, async t => {
       const name = stage.unique('killed')
       if (stage.alive.length < 2) await join()
       await connect(name)
@@ -149,7 +149,8 @@ describe('a fleet of workers', () => {
       await stage.assertDelivered(name, await flow.end())
       assert.ok(owned > 0)
       assert.equal(await takeovers(name), owned)
-      assert.ok(tookMs < LEASE_TTL_MS + 7_000, `taken over after ${tookMs} ms`)
+      t.diagnostic(`taken over after ${Math.round(tookMs)} ms`)
+      assert.ok(tookMs < LEASE_TTL_MS + 10_000, `taken over after ${tookMs} ms`) // a busy machine's allowance
     })
 
   it('partitions and topics that appear are found and delivered from their beginning', async () => {

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { range, type Stage } from './stage.ts'
 
-const ROWS_PER_SEND = 100
-const PAUSE_MS = 20
+const ROWS_PER_SEND = 40
+const PAUSE_MS = 30
 
 export class Flow implements AsyncDisposable {
   readonly #stage: Stage

@@ -296,6 +296,11 @@ export class Stage implements AsyncDisposable {
     })
   }
 
+  async alterTable(table: string, fields: readonly Field[]): Promise<void> {
+    const path = `/bigquery/v2/projects/${PROJECT}/datasets/${DATASET}/tables/${table}`
+    await this.askEmulator('PATCH', path, { schema: { fields } })
+  }
+
   async sql(query: string): Promise<readonly (readonly SqlValue[])[]> {
     const body = { query, useLegacySql: false, maxResults: 100_000 }
     const answer = await this.askEmulator('POST', `/bigquery/v2/projects/${PROJECT}/queries`, body)
