@@ -13,7 +13,9 @@ import {
   MillraceError,
   type Progress,
   type RecordSlice,
+  rangeOf,
   type TopicPartition,
+  unsettled,
 } from '@millrace/core'
 import { deadLetterOf } from './dead-letter.ts'
 import type { RecordConverter } from './destination.ts'
@@ -107,6 +109,7 @@ export class BatchBuilder {
         return { kind: 'full', next: i }
       const relative = sliceBase + (offsetDelta[i] as number)
       if (settled !== null && isSettled(settled, kafkaOffset(runs.base + BigInt(relative)))) {
+        if (isOpen(settled, runs.position, kafkaOffset(runs.base + BigInt(relative)))) runs.coverGap(relative)
         runs.skipTo(relative + 1)
         continue
       }
@@ -208,6 +211,10 @@ export class BatchBuilder {
     return `${this.#tp.topic}-${this.#tp.partition}@${offsetOf(slice, i)}`
   }
 }
+
+/** Whether a gap of the log is not settled although the record behind it is: nobody else would ever settle it. */
+const isOpen = (settled: Progress, from: KafkaOffset, to: KafkaOffset): boolean =>
+  unsettled(settled, rangeOf(from, to)).length > 0
 
 /** The row just encoded, which began at `end`. */
 function takeBack(rows: RowBuffer, end: number): void {

@@ -104,7 +104,10 @@ async function performEffect(
       await timers.sleep(effect.ms, { signal })
       return { kind: 'pauseOver' }
     case 'resolveStart':
-      return { kind: 'startResolved', start: await io.resolveStart({ signal }) }
+      return {
+        kind: 'startResolved',
+        start: await untilDefinitive(() => io.resolveStart({ signal }), io, { signal }),
+      }
     case 'saveDeadLetters':
       await io.saveDeadLetters(effect.offsets, { signal })
       return { kind: 'deadLettersSafe' }

@@ -11,35 +11,40 @@ import {
 } from '@millrace/core'
 import { originalRecord } from './dead-letter.ts'
 import { offsetOf } from './record-place.ts'
+import { type RetryDeps, untilDefinitive } from './retry.ts'
 
+const RETRY_MAX_MS = 30_000
 const RECOVERED = { stage: 'TASK_PUT', exceptionClass: 'RECORD_NOT_CONVERTIBLE' }
 
-export type DeadLetterRecoveryDeps = {
+export type DeadLetterRecoveryDeps = RetryDeps & {
   readonly tp: TopicPartition
   readonly source: RecordSource
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
   findDeadLetters(offsets: readonly KafkaOffset[], options: { signal: AbortSignal }): Promise<ReadonlySet<KafkaOffset>>
 }
 
-/** @param offsets ranges whose every record is a logged dead letter; gaps of the log may lie between them */
+/**
+ * While the queue is down the takeover waits.
+ * @param offsets ranges whose every record is a logged dead letter; gaps of the log may lie between them
+ */
 export async function saveLoggedDeadLetters(
   offsets: IntervalSet,
   deps: DeadLetterRecoveryDeps,
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
+  const produce = (letters: readonly DeadLetter[]): Promise<void> =>
+    untilDefinitive(() => deps.produceDeadLetters(letters, { signal }), deps, { signal, maxMs: RETRY_MAX_MS })
   for (const { from, to } of offsets) {
     const read = await readRange(from, to, deps, signal)
     if (read !== null) {
-      await deps.produceDeadLetters(read, { signal })
+      await produce(read)
       continue
     }
     const wanted = Array.from({ length: Number(to - from) }, (_, i) => kafkaOffset(from + BigInt(i)))
-    const there = await deps.findDeadLetters(wanted, { signal })
+    const find = () => deps.findDeadLetters(wanted, { signal })
+    const there = await untilDefinitive(find, deps, { signal, maxMs: RETRY_MAX_MS })
     const missing = wanted.filter(offset => !there.has(offset))
-    await deps.produceDeadLetters(
-      missing.map(offset => withoutOriginal(deps.tp, offset)),
-      { signal },
-    )
+    await produce(missing.map(offset => withoutOriginal(deps.tp, offset)))
   }
 }
 

@@ -416,12 +416,16 @@ export class LaneRunner {
       indexes: held.indexes.filter((_, index) => !bad.has(index)),
       dropCount: held.dropCount + (keepLetters ? 0 : bad.size),
     })
+    const rowCount = before.rowCount - bad.size
+    const rest = subtract(before.rows, offsets)
+    const drop = keepLetters ? before.drop : union(before.drop, offsets)
     const batch: Batch = {
       id: batchId,
-      rowCount: before.rowCount - bad.size,
-      rows: subtract(before.rows, offsets),
+      rowCount,
+      // Without any row left, gaps of the log that were counted to one are drops.
+      rows: rowCount === 0 ? [] : rest,
       dead: keepLetters ? union(before.dead, offsets) : before.dead,
-      drop: keepLetters ? before.drop : union(before.drop, offsets),
+      drop: rowCount === 0 ? union(drop, rest) : drop,
       generation: before.generation,
       fingerprint: before.fingerprint,
     }

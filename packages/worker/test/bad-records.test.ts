@@ -196,3 +196,22 @@ test('is the source gone, a letter that is in the queue already is found there, 
   )
   assert.match(other.letterList()[0]?.error.message ?? '', /no longer holds/)
 })
+
+test('a gap before a refused row moves the frontier, also when its owner dies before the letter is out', async () => {
+  for (const step of ['journal', 'deadLetters'] as const)
+    for (let nth = 1; nth <= 12; nth++) {
+      const world = await World.open({ seed: nth })
+      world.records.rows(3)
+      world.records.gap(3)
+      world.records.produce('refused')
+      world.records.rows(4)
+      const run = world.begin({ lingerMs: 0 }, world.process({ diesAt: { step, nth, when: 'after' } }))
+      await world.until(
+        'it dies or delivers',
+        () => run.end !== null || run.partition.view().nextKafkaOffset === world.records.end,
+      )
+      run.process.die()
+      await world.finish()
+      world.assertExactlyOnce()
+    }
+})

@@ -11,8 +11,8 @@ import type {
   RawConfig,
 } from '@millrace/core'
 import type { ConnectorRuntime, ConnectorServices } from '../../src/connector-runtime.ts'
-import { Worker } from '../../src/index.ts'
-import { PartitionSupervisor, type SupervisorDeps } from '../../src/partition-supervisor.ts'
+import { Worker, type WorkerDeps } from '../../src/index.ts'
+import { PartitionSupervisor } from '../../src/partition-supervisor.ts'
 import type { Process } from './process.ts'
 import { CONVERTER_SETTINGS, DLQ, QUIET, TP, type World } from './world.ts'
 
@@ -128,6 +128,9 @@ export function superviseIn(
         runtime = null
       })
       return opened
+    },
+    forgetRuntime: () => {
+      runtime = null
     },
     onProgress: () => {},
   })
