@@ -11,8 +11,8 @@ import type {
   RawConfig,
 } from '@millrace/core'
 import type { ConnectorRuntime, ConnectorServices } from '../../src/connector-runtime.ts'
-import { Worker, type WorkerDeps } from '../../src/index.ts'
-import { PartitionSupervisor } from '../../src/partition-supervisor.ts'
+import { Worker } from '../../src/index.ts'
+import { PartitionSupervisor, type SupervisorDeps } from '../../src/partition-supervisor.ts'
 import type { Process } from './process.ts'
 import { CONVERTER_SETTINGS, DLQ, QUIET, TP, type World } from './world.ts'
 
@@ -118,9 +118,6 @@ export function superviseIn(
   let runtime: Promise<ConnectorRuntime> | null = null
   const supervisor = new PartitionSupervisor(entry, assignmentOf(process, { incarnation: entry.incarnation }), {
     ...depsOf(world, process, options),
-    forgetRuntime: () => {
-      runtime = null
-    },
     runtimeOf: (_entry, open) => {
       const opened = runtime ?? open()
       runtime = opened
