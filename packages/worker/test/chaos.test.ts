@@ -7,7 +7,7 @@ import type { AppendFate } from '@millrace/testkit'
 import type { RecordKind } from './support/topic-records.ts'
 import { describeEnd, type Run, World } from './support/world.ts'
 
-const SEEDS = 25
+const SEEDS = 15
 const TURNS = 60
 const KINDS: readonly RecordKind[] = ['row', 'row', 'row', 'row', 'unreadable', 'refused', 'tombstone', 'filtered']
 
