@@ -13,7 +13,7 @@ program
   .option('--set <key=value...>', 'settings that win over file and environment')
   .action(async (options: { config: string; set?: string[] }) => {
     const { runWorkerCommand } = await import('./worker/command.ts')
-    process.exitCode = await runWorkerCommand(options)
+    process.exit(await runWorkerCommand(options)) // a request nobody answers must not keep the process
   })
 
 for (const [name, description] of [

@@ -7,6 +7,8 @@ import { runWorker } from './run-worker.ts'
 import { systemClock } from './system.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
+/** For closing connections, after the time for draining. */
+const CLOSE_MS = 5_000
 /** Errors of the command line or the file: the same start would fail again. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'CONFIG_INVALID',
@@ -28,7 +30,9 @@ export async function runWorkerCommand(options: {
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   try {
-    await runWorker(readConfig(options, log), log, {
+    const config = readConfig(options, log)
+    stop.signal.addEventListener('abort', () => endAnyway(config.shutdownTimeoutMs + CLOSE_MS, log))
+    await runWorker(config, log, {
       signal: stop.signal,
       onReady: url => process.stdout.write(`ready rest=${url}\n`),
     })
@@ -41,6 +45,16 @@ export async function runWorkerCommand(options: {
     process.off('SIGTERM', onSignal)
     process.off('SIGINT', onSignal)
   }
+}
+
+/** A service that hangs does not keep a stopping worker: what it could not release, the next owners recover. */
+function endAnyway(afterMs: number, log: Log): void {
+  const end = (): void => {
+    log.logger.warn({ afterMs }, 'Closing takes too long; the process ends now.')
+    log.flush()
+    process.exit(EXIT.failed)
+  }
+  setTimeout(end, afterMs).unref()
 }
 
 function readConfig(options: { readonly config: string; readonly set?: readonly string[] }, log: Log): WorkerConfig {
