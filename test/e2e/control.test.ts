@@ -255,6 +255,22 @@ describe('control', { concurrency: true }, () => {
     await stage.assertDelivered(name, await flow.end())
   })
 
+  it('a connector deleted while it is paused, and created anew, goes on where it was', async () => {
+    const name = stage.unique('asleep')
+    await connect(name, 2)
+    await stage.produceRows(name, range(0, 100), 2)
+    await stage.assertDelivered(name, range(0, 100))
+    await call('PUT', `/connectors/${name}/pause`, 202)
+    await untilStatus(name, 'PAUSED', s => s.tasks.every(task => task.state === 'PAUSED'))
+    await call('DELETE', `/connectors/${name}`, 204)
+    await stage.produceRows(name, range(100, 200), 2)
+    const body = { name, config: connectorConfig(name), initial_state: 'STOPPED' }
+    await call('POST', '/connectors', 201, body)
+    await untilStatus(name, 'STOPPED', s => s.connector.state === 'STOPPED' && s.tasks.length === 0)
+    await call('PUT', `/connectors/${name}/resume`, 202)
+    await stage.assertDelivered(name, range(0, 200))
+  })
+
   it('the consumer group shows the end of the log at rest, also after the connector is deleted', async () => {
     const name = stage.unique('lag')
     await connect(name, 2)

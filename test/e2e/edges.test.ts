@@ -125,6 +125,30 @@ describe('a connector at work', { concurrency: true }, () => {
     await stage.assertDelivered(name, range(0, 10))
   })
 
+  it('goes on where another sink of its group was, once that is gone', async () => {
+    const name = stage.unique('migrated')
+    const group = `connect-${name}`
+    await Promise.all([stage.createTopic(name, 2), stage.createTable(name)])
+    await stage.produceRows(name, range(0, 100), 2)
+    await stage.admin.setOffsets({
+      groupId: group,
+      topic: name,
+      partitions: [0, 1].map(partition => ({ partition, offset: String(20 + partition) })),
+    })
+    const other = await stage.joinGroup(group, name)
+    await stage.createConnector(name, connectorConfig(name))
+    const trace = await stage.until('its tasks are FAILED', async () => {
+      const { tasks } = await stage.status(name)
+      return tasks.length > 0 && tasks.every(task => task.state === 'FAILED') ? (tasks[0]?.trace ?? '') : null
+    })
+    assert.match(trace, new RegExp(`GROUP_IN_USE: .*${group}`))
+    await other.disconnect()
+    await stage.assertDelivered(
+      name,
+      range(0, 100).filter(id => id >= (id % 2 === 0 ? 40 : 42)), // ids of partition p are 2 × offset + p
+    )
+  })
+
   for (const [what, ...faults] of [
     ['appends are applied but their answers are lost', { effect: 'closeAfterApply', every: 5 }],
     ['appends fail in band with INTERNAL', { effect: 'inBand', code: 'INTERNAL', every: 5 }],
@@ -173,6 +197,29 @@ describe('a crash', () => {
     }
     await flow.untilFresh(name)
     await stage.assertDelivered(name, await flow.end())
+  })
+
+  it('of everything else does not keep a worker that is told to stop', async () => {
+    const name = stage.unique('hung')
+    await connect(name)
+    const leaving = await stage.startWorker({ 'task.shutdown.graceful.timeout.ms': '1000' })
+    const id = await stage.workerId(leaving)
+    await stage.until('it has its share', async () =>
+      (await stage.untilRunning(name, 4)).filter(p => p.worker === id).length === 2 ? true : null,
+    )
+    await stage.fault({ effect: 'blackhole', stream: `/tables/${name}` })
+    await stage.produceRows(name, range(0, 100), 4)
+    await stage.until('it waits for answers', async () =>
+      (await stage.partitions(name)).every(p => p.in_flight_rows > 0) ? true : null,
+    )
+    const since = performance.now()
+    leaving.child.kill('SIGTERM')
+    await leaving.child.exited
+    const tookMs = performance.now() - since
+    assert.equal(leaving.child.exit()?.code, 0, stage.logs())
+    assert.ok(tookMs < 5_000, `it took ${tookMs} ms`)
+    await stage.askEmulator('DELETE', '/emulator/faults')
+    assert.equal((await stage.rest('DELETE', `/connectors/${name}`)).status, 204)
   })
 
   it('of the broker under load costs no row and doubles none', async () => {

@@ -18,7 +18,7 @@ import {
   startWorkerProcess,
   type WorkerProcess,
 } from '@millrace/testkit'
-import { type Admin, Kafka as KafkaClient, logLevel, type Message, type Producer } from 'kafkajs'
+import { type Admin, type Consumer, Kafka as KafkaClient, logLevel, type Message, type Producer } from 'kafkajs'
 
 export const PROJECT = 'p'
 export const DATASET = 'd'
@@ -53,6 +53,7 @@ export type PartitionShape = {
   readonly epoch: number
   readonly next_offset: number | null
   readonly lag: number | null
+  readonly in_flight_rows: number
   readonly takeovers: number
   readonly failures: number
   readonly dead_letters_total: number
@@ -255,6 +256,17 @@ export class Stage implements AsyncDisposable {
     } finally {
       await consumer.disconnect()
     }
+  }
+
+  /** A live member of a consumer group that reads nothing: as another sink would be. */
+  async joinGroup(groupId: string, topic: string): Promise<Consumer> {
+    const consumer = this.#client.consumer({ groupId })
+    await consumer.connect()
+    await consumer.subscribe({ topic })
+    const joined = new Promise<void>(resolve => void consumer.on('consumer.group_join', () => resolve()))
+    await consumer.run({ autoCommit: false, eachMessage: async () => {} })
+    await joined
+    return consumer
   }
 
   async endOffsets(topic: string): Promise<ReadonlyMap<number, bigint>> {
