@@ -1,6 +1,13 @@
 // Delete acts as an owner (journal.md): claim what the incarnation left, fold it, commit the frontier to the group, write Deleted.
 // After that nobody can claim its key space again, and a re-created connector continues from the group without a duplicate.
-import { type Incarnation, type KafkaOffset, type KeySpace, MillraceError, type WorkerId } from '@millrace/core'
+import {
+  type Incarnation,
+  type KafkaOffset,
+  type KeySpace,
+  knownPosition,
+  MillraceError,
+  type WorkerId,
+} from '@millrace/core'
 import { type ClaimIo, runClaim } from './claim-runner.ts'
 
 export type EndIncarnationIo = ClaimIo & {
@@ -11,20 +18,21 @@ export type EndIncarnationIo = ClaimIo & {
 /**
  * Does nothing where the incarnation is ended already. Also where it never claimed the partition it is ended: an owner that
  * was paused before its first claim would deliver everything again. Rejects IN_DOUBT where it is.
+ * Answers where it ended: the successor starts no lower, whatever a late commit of a frozen owner made of the group.
  */
 export async function endIncarnation(
   incarnation: Incarnation,
   io: EndIncarnationIo,
   { signal }: { signal: AbortSignal },
-): Promise<void> {
+): Promise<KafkaOffset | null> {
   const space: KeySpace = { ...io.space, incarnation }
   const before = await io.journal.readToEnd(space, { signal })
-  if (before.deleted) return
+  if (before.deleted) return knownPosition(before)
   const claimId = io.random.nextId()
   const end = await runClaim({ claimId, workerId: io.workerId, generation: 0 }, { ...io, space }, { signal })
   switch (end.kind) {
     case 'fenced': {
-      if (end.deleted) return
+      if (end.deleted) return knownPosition(await io.journal.readToEnd(space, { signal }))
       const message = `Another worker is ending the deleted incarnation of ${space.topic}-${space.partition}.`
       throw new MillraceError('FENCED', 'fenced', message)
     }
@@ -39,5 +47,6 @@ export async function endIncarnation(
     case 'owning':
       await io.commit(end.ownership.progress.frontier, { signal })
       await io.journal.append(space, [{ kind: 'deleted', by: io.workerId }])
+      return end.ownership.progress.frontier
   }
 }

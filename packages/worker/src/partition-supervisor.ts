@@ -252,6 +252,7 @@ export class PartitionSupervisor {
         'The journal holds dead letters that may not have been produced, but errors.deadletterqueue.topic.name is empty.',
       )
     const { journal, source, permits, groupOffsets, deadLetters } = services
+    let endedAt: KafkaOffset | null = null
     const deps: PartitionDeps = {
       connector: entry.name,
       tp: this.#tp,
@@ -285,6 +286,7 @@ export class PartitionSupervisor {
             autoOffsetReset: config.consumer.autoOffsetReset,
             groupOffsets,
             source,
+            endedAt,
           },
           options,
         ),
@@ -299,7 +301,10 @@ export class PartitionSupervisor {
       },
       onProgress: next => this.#deps.onProgress(config.consumer.groupId, this.#tp, next),
     }
-    for (const incarnation of entry.predecessors) await this.#endIncarnation(incarnation, runtime, deps, signal)
+    for (const incarnation of entry.predecessors) {
+      const end = await this.#endIncarnation(incarnation, runtime, deps, signal)
+      if (end !== null && (endedAt === null || end > endedAt)) endedAt = end
+    }
     return deps
   }
 
@@ -309,7 +314,7 @@ export class PartitionSupervisor {
     { config }: ConnectorRuntime,
     deps: PartitionDeps,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<KafkaOffset | null> {
     const io: EndIncarnationIo = {
       ...deps,
       space: { ...this.#tp, incarnation },
@@ -320,7 +325,7 @@ export class PartitionSupervisor {
         await this.#deps.services.groupOffsets.commit(group, [{ tp: this.#tp, nextKafkaOffset }], options)
       },
     }
-    await endIncarnation(incarnation, io, { signal })
+    return await endIncarnation(incarnation, io, { signal })
   }
 
   /** IN_DOUBT says what it saw, and waits for an operator's Verdict: the next claim folds it. */

@@ -228,6 +228,20 @@ test('a connector re-created under its name continues where the old one ended, w
   world.assertExactlyOnce()
 })
 
+test('an offset that a frozen owner commits late, after the delete, does not make the re-created connector repeat records', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const old = superviseIn(world)
+  await deliversAll(world, old)
+  await whilePassing(world, old.delete())
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(2) }], { signal: SIGNAL })
+  world.records.rows(4)
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
 test('the same when the old one was never let go: its incarnation is ended by the new one, its owner fenced for ever', async () => {
   const world = await World.open()
   world.records.rows(9)

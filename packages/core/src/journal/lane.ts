@@ -23,7 +23,8 @@ const GONE_PERSISTS_MS = 600_000
 const GONE_RETRY_MS = 10_000
 const MISALIGNED_ATTEMPTS = 5
 const BACKOFF_BASE_MS = 50
-const BACKOFF_MAX_MS = 30_000
+/** Short: a lane that waits is lag. Quotas refill in seconds to minutes, and one request per 5 s and lane asks little of them. */
+const BACKOFF_MAX_MS = 5_000
 
 /** A closed batch of records: what it contains of the Kafka log and how many rows it appends. */
 export type Batch = {

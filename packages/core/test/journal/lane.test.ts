@@ -314,7 +314,7 @@ test('pauses grow with failures in a row and start over after an acknowledgement
     state = walk(step.state, PAUSE_OVER).state
   }
   assert.deepEqual(pauses.slice(0, 4), [100, 200, 400, 800])
-  assert.equal(pauses.at(-1), 30_000)
+  assert.equal(pauses.at(-1), 5_000)
   const next = walk(state, acknowledged(1, 0), batch(2), INTENT_LOGGED, broken())
   assert.equal(effect(next, 'pause').ms, 100)
 })
