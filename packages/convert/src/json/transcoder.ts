@@ -220,6 +220,8 @@ export class Transcoder {
     const tag = slot.tag
     let op = out
     switch (slot.kind) {
+      case KIND.SLOW:
+        break
       case KIND.INT64: {
         if (c === 0x22 && !slot.schemaless) break
         op = putTag(dst, op, tag)
