@@ -99,7 +99,7 @@ export async function runWorker(
     partitions: worker.reports(),
     connectorFailures: [],
   })
-  const reports = new StatusPublisher({ board: status, assignments: board }, system, report)
+  const reports = new StatusPublisher({ board: status, assignments: board }, system, config.leaseTtlMs, report)
 
   const listener = config.listeners[0] ?? { scheme: 'http', host: '127.0.0.1', port: 8083 }
   const thisWorker = {

@@ -12,30 +12,33 @@ import type { System } from './kafka-side.ts'
 
 /** Staleness of status: at most this plus a round trip. */
 const PUBLISH_EVERY_MS = 500
-const TTL_MS = 10_000
 
 export class StatusPublisher implements ClusterReports {
   readonly #board: StatusBoard
   readonly #assignments: AssignmentBoard
   readonly #system: System
+  readonly #ttlMs: number
   readonly #report: () => WorkerReport
   #lastAssignment: Assignment | null = null
 
   constructor(
     deps: { readonly board: StatusBoard; readonly assignments: AssignmentBoard },
     system: System,
+    /** A worker that is silent for longer is shown no more: as long as its leases last. */
+    ttlMs: number,
     report: () => WorkerReport,
   ) {
     this.#board = deps.board
     this.#assignments = deps.assignments
     this.#system = system
+    this.#ttlMs = Math.max(ttlMs, 4 * PUBLISH_EVERY_MS)
     this.#report = report
   }
 
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     for (;;) {
       const report = this.#report()
-      await this.#board.publish(report.worker, encodeWorkerReport(report), TTL_MS).catch(() => {}) // the coordinator says when Redis is away
+      await this.#board.publish(report.worker, encodeWorkerReport(report), this.#ttlMs).catch(() => {}) // the coordinator says when Redis is away
       await this.#system.timers.sleep(PUBLISH_EVERY_MS, { signal })
     }
   }
