@@ -2,7 +2,7 @@
 // or not at all; an emulator and a broker that crash. Whatever happens, every record arrives once.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { freePort } from '@millrace/testkit'
 import { Flow } from './support/flow.ts'
 import { type Ended, runToItsEnd, runWorker } from './support/short-lived.ts'
@@ -89,6 +89,8 @@ describe('a worker that cannot start says why on stderr and ends', { concurrency
 })
 
 describe('a connector at work', { concurrency: true }, () => {
+  after(() => stage.deleteConnectors())
+
   async function connect(name: string, partitions: number, over: Readonly<Record<string, string>> = {}): Promise<void> {
     await Promise.all([stage.createTopic(name, partitions), stage.createTable(name)])
     await stage.createConnector(name, connectorConfig(name, over))
@@ -181,6 +183,8 @@ describe('a connector at work', { concurrency: true }, () => {
 })
 
 describe('a crash', () => {
+  afterEach(() => stage.deleteConnectors())
+
   async function connect(name: string): Promise<void> {
     await Promise.all([stage.createTopic(name, 4), stage.createTable(name)])
     await stage.createConnector(name, connectorConfig(name, { 'append.max.rows': '50' }))
@@ -219,7 +223,6 @@ describe('a crash', () => {
     assert.equal(leaving.child.exit()?.code, 0, stage.logs())
     assert.ok(tookMs < 5_000, `it took ${tookMs} ms`)
     await stage.askEmulator('DELETE', '/emulator/faults')
-    assert.equal((await stage.rest('DELETE', `/connectors/${name}`)).status, 204)
   })
 
   it('of the broker under load costs no row and doubles none', async () => {

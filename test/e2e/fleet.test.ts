@@ -1,7 +1,7 @@
 // A fleet of worker processes under load: orderly hand-over, killed workers and leaders, a wiped and a stopped Redis, a worker
 // that joins, partitions and topics that appear. What arrived is compared row by row each time.
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { startRedis, type WorkerProcess } from '@millrace/testkit'
 import { Flow } from './support/flow.ts'
 import { connectorConfig, LEASE_TTL_MS, type PartitionShape, plainRecord, range, Stage } from './support/stage.ts'
@@ -14,6 +14,7 @@ describe('a fleet of workers', () => {
     stage = await Stage.open()
     await Promise.all([stage.startWorker(), stage.startWorker()])
   })
+  afterEach(() => stage.deleteConnectors())
   after(() => stage[Symbol.asyncDispose]())
 
   /** A topic, its table and its connector, with all partitions at work and spread over the workers. */
@@ -92,8 +93,10 @@ describe('a fleet of workers', () => {
     await using flow = new Flow(stage, name, PARTITIONS)
     await flow.untilFresh(name)
     const leaving = stage.alive[0] as WorkerProcess
-    const before = (await stage.streams(name)).map(stream => stream.name)
-    assert.equal(before.length, PARTITIONS)
+    const before = await stage.until('every partition has its stream', async () => {
+      const streams = await stage.streams(name)
+      return streams.length === PARTITIONS ? streams.map(stream => stream.name) : null
+    })
     leaving.child.kill('SIGTERM')
     await leaving.child.exited
     assert.deepEqual(leaving.child.exit(), { code: 0, signal: null })

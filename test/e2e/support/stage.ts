@@ -192,6 +192,16 @@ export class Stage implements AsyncDisposable {
     assert.equal(answer.status, 201, answer.text)
   }
 
+  /** Leaves the cluster to the next test as it was found. */
+  async deleteConnectors(): Promise<void> {
+    const { body } = await this.rest('GET', '/connectors')
+    for (const name of body as readonly string[]) await this.rest('DELETE', `/connectors/${name}`)
+    await this.until('no partition is left', async () => {
+      const { body } = await this.rest('GET', '/api/v1/workers')
+      return (body as { workers: { partitions: number }[] }).workers.every(w => w.partitions === 0) ? true : null
+    })
+  }
+
   async status(name: string): Promise<StatusShape> {
     const { status, body, text } = await this.rest('GET', `/connectors/${name}/status`)
     assert.equal(status, 200, text)
