@@ -254,7 +254,6 @@ export class PartitionSupervisor {
     const { journal, source, permits, groupOffsets, deadLetters } = services
     let endedAt: KafkaOffset | null = null
     const deps: PartitionDeps = {
-      connector: entry.name,
       tp: this.#tp,
       incarnation: entry.incarnation,
       workerId: this.#deps.workerId,

@@ -137,7 +137,6 @@ export class World {
   deps(process: Process): PartitionDeps {
     const { time, random, redis } = this
     return {
-      connector: 'c',
       tp: TP,
       incarnation: SPACE.incarnation,
       workerId: process.workerId,
