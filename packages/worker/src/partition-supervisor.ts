@@ -157,7 +157,7 @@ export class PartitionSupervisor {
       incarnation: this.#entry.incarnation,
       ...this.#tp,
       taskId: this.#assignment.taskId,
-      state: this.#state,
+      state: this.#state === 'RUNNING' && view?.phase === 'claiming' ? 'STARTING' : this.#state,
       ...(this.#trace !== null && { trace: this.#trace }),
       restartToken: restartToken(this.#entry, this.#assignment.taskId),
       epoch: view?.epoch ?? 0,
