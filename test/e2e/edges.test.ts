@@ -153,7 +153,7 @@ describe('a connector at work', { concurrency: true }, () => {
 
   for (const [what, ...faults] of [
     ['appends are applied but their answers are lost', { effect: 'closeAfterApply', every: 5 }],
-    ['appends fail in band with INTERNAL', { effect: 'inBand', code: 'INTERNAL', every: 5 }],
+    ['appends fail in band with INTERNAL', { effect: 'inBand', code: 'INTERNAL', every: 4 }],
     ['connections are closed', { effect: 'close', code: 'UNAVAILABLE', probability: 0.2, seed: 7 }],
     ['answers come late', { effect: 'delayReply', delayMs: 300, every: 3 }],
     [

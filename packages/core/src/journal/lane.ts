@@ -357,6 +357,9 @@ function pump(state: LaneState): LaneStep {
     }
     effects.push({ kind: 'logIntent' })
   }
+  // After failures in a row only the oldest goes out until it is answered well: eight refused at once would cost the service
+  // eight times, and where every n-th request fails the same one could be hit for ever.
+  const inFlightMax = next.failures > 1 ? 1 : LANE_IN_FLIGHT_MAX
   let inFlight = next.window.filter(b => b.phase === 'sent').length
   let blocked = false
   const window: PlacedBatch[] = []
@@ -366,7 +369,7 @@ function pump(state: LaneState): LaneStep {
       continue
     }
     if (batch.rowCount > 0 && batch.phase !== 'sent') {
-      if (batch.phase === 'ready' && !blocked && inFlight < LANE_IN_FLIGHT_MAX) {
+      if (batch.phase === 'ready' && !blocked && inFlight < inFlightMax) {
         effects.push({ kind: 'send', batchId: batch.id, firstRow: batch.firstRow })
         window.push({ ...batch, phase: 'sent' })
         inFlight++

@@ -319,6 +319,15 @@ test('pauses grow with failures in a row and start over after an acknowledgement
   assert.equal(effect(next, 'pause').ms, 100)
 })
 
+test('after failures in a row only the oldest goes out; its acknowledgement opens the window again', () => {
+  let { state } = walk(laneOf(), ...sent(3))
+  assert.deepEqual(sends(walk(state, broken(), PAUSE_OVER)), [1, 2, 3])
+  state = walk(state, broken(), PAUSE_OVER, broken()).state
+  const alone = walk(state, PAUSE_OVER)
+  assert.deepEqual(sends(alone), [1])
+  assert.deepEqual(sends(walk(alone.state, acknowledged(1, 0))), [2, 3])
+})
+
 // ── row errors ──
 
 test('row errors with nothing loose at or after them: the rows are cut out in place under a new Intent', () => {
