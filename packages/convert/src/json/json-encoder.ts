@@ -4,7 +4,8 @@ import type { Refusal } from '../refusal.ts'
 import type { RowBuffer } from '../row-buffer.ts'
 import { compileRowPlan, type MessagePlan, type RowOptions } from '../row-plan.ts'
 import { compileGeneralJsonEncoder, type RowEncoder } from './row-encoder.ts'
-import { BAIL, skipSpace, Transcoder } from './transcoder.ts'
+import { skipSpace } from './transcoder/tokens.ts'
+import { BAIL, Transcoder } from './transcoder.ts'
 import { TranscoderPlan } from './transcoder-plan.ts'
 
 /** Compiled once per table schema; holds no state between records but its predictions and `lastError`. */
