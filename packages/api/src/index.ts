@@ -1,6 +1,6 @@
 export type { ErrorBody } from './api-error.ts'
 export { connectorConfigs } from './connector-configs.ts'
 export * from './deps.ts'
-export type { Listener } from './listener.ts'
+export { assertLoopback, type Listener } from './listener.ts'
 export { KAFKA_API_LEVEL } from './routes/root.ts'
 export { buildApi, type RunningApi, startApi } from './server.ts'

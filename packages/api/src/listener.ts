@@ -4,6 +4,7 @@ import { MillraceError } from '@millrace/core'
 
 export type Listener = { readonly host: string; readonly port: number }
 
+/** CONFIG_INVALID unless only this machine can reach the listener. `startApi` asks; earlier is kinder to the operator. */
 export function assertLoopback(listener: Listener): void {
   if (isLoopback(listener.host)) return
   throw new MillraceError(

@@ -1,8 +1,12 @@
 // The command line. Each command is loaded only when it is called, so that `--help` answers at once.
+import { createRequire } from 'node:module'
 import { Command } from 'commander'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
 const program = new Command('millrace')
   .description('Kafka to BigQuery, exactly once.')
+  .version(version, '--version')
   .helpCommand(false)
   .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2)) // commands inherit it when they are added
 

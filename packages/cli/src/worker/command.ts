@@ -74,7 +74,8 @@ function readFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new MillraceError('CONFIG_INVALID', 'failPartition', `--config: ${path} cannot be read.`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new MillraceError('CONFIG_INVALID', 'failPartition', `--config: ${path} cannot be read (${why}).`, { cause })
   }
 }
 

@@ -1,7 +1,7 @@
 // Everything the worker needs of Kafka, opened in order: topics checked first, then journal and config log read to their ends.
 import type { WorkerConfig } from '@millrace/config'
 import type { Clock, Logger, Random, Timers } from '@millrace/core'
-import { ConfigWriter } from '@millrace/core'
+import { ConfigWriter, isMillraceError, MillraceError } from '@millrace/core'
 import {
   Cluster,
   clientSettings,
@@ -37,6 +37,12 @@ const REACHABLE_MS = 10_000
 /** How long closing may wait for produces in flight. */
 const CLOSE_MS = 3_000
 
+const TOPIC_CODES: ReadonlySet<string> = new Set([
+  'KAFKA_REQUEST_FAILED',
+  'KAFKA_TOPIC_MISSING',
+  'JOURNAL_TOPIC_UNSAFE',
+])
+
 /** Half of the worker's budget buffers fetched bytes, the other half batches on their way. */
 export const fetchBudgetBytes = (config: WorkerConfig): number => Math.floor(config.memoryBudgetBytes / 2)
 
@@ -57,19 +63,23 @@ export async function openKafkaSide(
   await admin.retrying(() => admin.clusterId({ signal }), reachable)
   const topics = new TopicAdmin(admin)
   const { configTopic, journalTopic } = config
-  await topics.ensureCompactedTopic(
-    journalTopic.name,
-    {
-      partitions: journalTopic.partitions,
-      replicationFactor: journalTopic.replicationFactor,
-      configs: JOURNAL_TOPIC_CONFIGS,
-    },
-    { signal },
+  await namingKeys('journal.storage', ['topic', 'partitions', 'replication.factor'], () =>
+    topics.ensureCompactedTopic(
+      journalTopic.name,
+      {
+        partitions: journalTopic.partitions,
+        replicationFactor: journalTopic.replicationFactor,
+        configs: JOURNAL_TOPIC_CONFIGS,
+      },
+      { signal },
+    ),
   )
-  await topics.ensureCompactedTopic(
-    configTopic.name,
-    { partitions: 1, replicationFactor: configTopic.replicationFactor, configs: {} },
-    { signal },
+  await namingKeys('config.storage', ['topic', 'replication.factor'], () =>
+    topics.ensureCompactedTopic(
+      configTopic.name,
+      { partitions: 1, replicationFactor: configTopic.replicationFactor, configs: {} },
+      { signal },
+    ),
   )
   const journal = await KafkaJournalLog.open(
     producer,
@@ -91,5 +101,16 @@ export async function openKafkaSide(
     groupOffsets: new KafkaGroupOffsets(consumer),
     deadLetters,
     catalog: new KafkaTopicCatalog(admin),
+  }
+}
+
+/** A topic that cannot be made or used as configured is said with the keys that configure it. */
+async function namingKeys(prefix: string, keys: readonly string[], ensure: () => Promise<void>): Promise<void> {
+  try {
+    await ensure()
+  } catch (error) {
+    if (!isMillraceError(error) || !TOPIC_CODES.has(error.code)) throw error
+    const message = `${error.message} Keys: ${keys.map(key => `${prefix}.${key}`).join(', ')}.`
+    throw new MillraceError(error.code, error.disposition, message, { details: error.details, cause: error })
   }
 }

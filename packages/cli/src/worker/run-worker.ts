@@ -1,6 +1,6 @@
 // One worker process, put together: the only place that knows every adapter. Closing runs in reverse of opening.
 import { createRequire } from 'node:module'
-import { connectorConfigs, startApi } from '@millrace/api'
+import { assertLoopback, connectorConfigs, startApi } from '@millrace/api'
 import { configRefused, parseConnectorConfig, type WorkerConfig } from '@millrace/config'
 import { Coordinator, Ownership } from '@millrace/coordinator'
 import type { ConnectorEntry, Member, WorkerId, WorkerReport } from '@millrace/core'
@@ -15,6 +15,7 @@ import {
 } from '@millrace/redis'
 import { ByteBudget, Worker } from '@millrace/worker'
 import { BigQuerySide } from './bigquery-side.ts'
+import { ConnectorNotices } from './connector-notices.ts'
 import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
 import type { Log } from './log.ts'
 import { journalOffsets } from './offsets.ts'
@@ -39,6 +40,8 @@ export async function runWorker(
   const system: System = { clock: systemClock, timers: systemTimers, random: systemRandom, logger }
   const workerId = systemRandom.nextId() as WorkerId
   const startedAtMs = systemClock.nowMs()
+  const listener = config.listeners[0] ?? { scheme: 'http', host: '127.0.0.1', port: 8083 }
+  assertLoopback(listener) // before waiting for Redis and Kafka
 
   const redis = stack.use(
     await RedisConnection.open({ ...config.redis, leaseTtlMs: config.leaseTtlMs, name: 'millrace' }, systemClock, {
@@ -57,6 +60,7 @@ export async function runWorker(
   const board = new RedisAssignmentBoard(redis)
   const status = new RedisStatusBoard(redis)
   const leases = new RedisLeases(redis, systemRandom)
+  const notices = new ConnectorNotices(logger)
 
   const worker = new Worker({
     workerId,
@@ -69,6 +73,7 @@ export async function runWorker(
       parseConfig: entry => {
         const parse = parseConnectorConfig(entry.config, config.connectorContext)
         if (!parse.ok) throw configRefused(parse.errors)
+        notices.tell(entry, parse.notices)
         return parse.config
       },
       converterSettings: entry => converterSettings(entry, config),
@@ -101,7 +106,6 @@ export async function runWorker(
   })
   const reports = new StatusPublisher({ board: status, assignments: board }, system, config.leaseTtlMs, report)
 
-  const listener = config.listeners[0] ?? { scheme: 'http', host: '127.0.0.1', port: 8083 }
   const thisWorker = {
     worker: workerId,
     get advertised() {
