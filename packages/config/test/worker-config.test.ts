@@ -188,6 +188,7 @@ test('what would be a hole if it were ignored stops the worker', () => {
     'admin.listeners=',
     'access.control.allow.origin=*',
     'listeners=https://0.0.0.0:8443',
+    'listeners=http://127.0.0.1:8083,http://127.0.0.1:8084',
   ]) {
     const key = line.slice(0, line.indexOf('='))
     assert.match(refused(file(line))[key] ?? '', /not supported/, line)

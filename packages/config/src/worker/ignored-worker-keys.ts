@@ -4,7 +4,7 @@ import type { KeyDef, KeyDefs } from '../definition/key.ts'
 const STORAGE = 'offsets and status are kept in the journal and in Redis'
 const GROUP_PROTOCOL = 'workers are coordinated by Redis leases, not by Kafka’s group protocol'
 const PLUGINS = 'there is no plug-in class path'
-const METRICS = 'metrics are exposed for Prometheus'
+const METRICS = 'metrics are not built in this version'
 const SOURCES = 'there are no source connectors'
 const INTERNAL_KEYS = 'requests between workers are not signed with session keys'
 
@@ -23,6 +23,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'worker.unsync.backoff.ms': GROUP_PROTOCOL,
   'client.id': 'client ids name the worker and what the client does',
   'client.dns.lookup': 'addresses are resolved by the operating system',
+  'rest.advertised.listener': 'only http is built in this version',
   'plugin.path': PLUGINS,
   'plugin.discovery': PLUGINS,
   'internal.key.converter': PLUGINS,

@@ -34,7 +34,6 @@ export type WorkerConfig = {
   readonly advertised: {
     readonly hostName: string | null
     readonly port: number | null
-    readonly listener: 'http' | 'https' | null
   }
   /** null: Google's own. */
   readonly bigquery: { readonly endpoint: string | null; readonly restEndpoint: string | null }
@@ -158,6 +157,9 @@ function workerChecks(values: Partial<WorkerValues>): readonly ConfigError[] {
   if (values.listeners?.some(listener => listener.toLowerCase().startsWith('https:'))) {
     errors.push(notSupported('listeners', 'https listeners are not built in this version'))
   }
+  if (values.listeners !== undefined && values.listeners.length > 1) {
+    errors.push(notSupported('listeners', 'several listeners are not built in this version'))
+  }
   if (values['group.id'] !== undefined && topicsOf(values).config === topicsOf(values).journal) {
     errors.push(invalid('journal.storage.topic', 'journal.storage.topic and config.storage.topic must differ'))
   }
@@ -200,7 +202,6 @@ function build(
     advertised: {
       hostName: values['rest.advertised.host.name'],
       port: values['rest.advertised.port'],
-      listener: values['rest.advertised.listener'],
     },
     bigquery: { endpoint: values['bigquery.endpoint'], restEndpoint: values['bigquery.rest.endpoint'] },
     streamCreate: {
