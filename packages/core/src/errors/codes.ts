@@ -32,24 +32,24 @@ export const ERROR_CODES = {
     fix: 'Create the topic or grant access to it.',
   },
   KAFKA_REQUEST_FAILED: {
-    cause: 'The broker answered a request with an error that has no rule.',
-    fix: 'See the broker error named in the message.',
+    cause: 'A broker refused a request, or did not answer it.',
+    fix: 'See the broker error and the keys named in the message.',
   },
   SOURCE_OFFSET_LOST: {
     cause: 'The position to read from is no longer in the partition (retention passed it) or lies beyond its end.',
-    fix: 'Decide the new position with PATCH /connectors/{name}/offsets; Millrace never jumps by itself.',
+    fix: 'Decide the new position: commit it to the group connect-<new name>, and create the connector under that name. Millrace never jumps by itself; offsets cannot be altered over REST yet.',
   },
   SOURCE_CHANGED: {
     cause: 'The topic holds another record at a known offset: it was re-created or truncated.',
-    fix: 'Check the topic; then reset the connector offsets or create a new connector.',
+    fix: 'Check the topic; then create the connector under another name. Offsets cannot be reset over REST yet.',
   },
   SOURCE_CORRUPT: {
     cause: 'A record batch is damaged: wrong CRC, impossible lengths or an unknown codec.',
-    fix: 'Check the broker log segment; skip the range with PATCH /connectors/{name}/offsets if it is lost.',
+    fix: 'Check the broker log segment. If it is lost, commit the position after it to the group connect-<new name>, and create the connector under that name; offsets cannot be altered over REST yet.',
   },
   BATCH_TOO_LARGE: {
     cause: 'A compressed record batch inflates beyond the limit (a decompression bomb).',
-    fix: 'Skip the batch with PATCH /connectors/{name}/offsets, and find its producer.',
+    fix: 'Find its producer. To skip the batch, commit the position after it to the group connect-<new name>, and create the connector under that name; offsets cannot be altered over REST yet.',
   },
   GROUP_IN_USE: {
     cause: 'The consumer group of this connector has live members: another sink is still running.',
