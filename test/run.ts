@@ -39,6 +39,13 @@ process.env[MARK] = randomUUID()
 
 const started = performance.now()
 const wanted = process.argv.slice(2)
+if (wanted.includes('--help')) {
+  const names = PARTS.map(part => `  ${part.name}\n`).join('')
+  process.stdout.write(
+    `Usage: npm test [-- part …]\n\nRuns everything, or the parts whose name contains one of the words:\n${names}`,
+  )
+  process.exit(0)
+}
 const unknown = wanted.filter(name => !PARTS.some(part => part.name.includes(name)))
 if (unknown.length > 0) {
   process.stderr.write(`No such part: ${unknown.join(', ')}. There are: ${PARTS.map(part => part.name).join('; ')}.\n`)
