@@ -1,9 +1,9 @@
-// A row plan laid out for the transcoder: integers instead of words, keys as bytes, room for its predictions.
-import { isUtf8 } from 'node:buffer'
+// A row plan laid out for the transcoder: integers instead of words, and what it remembers from one record to the next.
 import type { ConnectSchema } from '../connect/connect-schema.ts'
 import { logicalTypeOf } from '../connect/connect-schema.ts'
 import type { FieldPlan, MessagePlan } from '../row-plan.ts'
 import { WIRE_TYPE } from '../schema/writer-schema.ts'
+import { KeyTable } from './transcoder/keys.ts'
 
 /** How the transcoder reads a value. SLOW = always by the general path, value by value. */
 export const KIND = {
@@ -30,9 +30,6 @@ export const KIND = {
 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
-/** What a key of the record leads to. */
-export const ACTION = { COLUMN: 0, IGNORED: 1, UNKNOWN: 2 } as const
-
 /** One column. */
 export type Slot = {
   readonly index: number
@@ -55,49 +52,27 @@ export type Slot = {
   readonly depth: number
 }
 
-/** One spelling of a key that records used. */
-export type KeyEntry = {
-  /** The key's bytes and its closing quote. */
-  readonly bytes: Uint8Array
-  readonly action: number
-  readonly slot: Slot | null
-  /** The entry that followed this one last time: the prediction. */
-  next: KeyEntry | null
-}
-
-/** Spellings remembered per message; beyond it (random keys) records go the general way. About 100 bytes each. */
-export const MAX_KEYS_PER_MESSAGE = 4_096
-
 export class TranscoderPlan {
-  readonly plan: MessagePlan
   /** Nesting of the members' values in the record. */
   readonly memberDepth: number
   readonly slots: readonly Slot[]
   readonly mandatoryCount: number
   readonly withDefault: readonly Slot[]
-  /** Where predictions begin. */
-  readonly head: KeyEntry
+  readonly keys: KeyTable
   /** `seen[slot.index] === stamp`: the current message already had this column. */
   readonly seen: Int32Array
   stamp = 0
   /** Bytes the last message's length took: predicted for the next. */
   lengthWidth = 1
-  readonly #buckets: KeyEntry[][]
-  readonly #mask: number
-  #keyCount = 0
 
   /** @param depth nesting of the object that this plan reads; 0 for the row. */
   constructor(plan: MessagePlan, depth: number) {
-    this.plan = plan
     this.memberDepth = depth + 1
     this.slots = plan.fields.map(field => slotOf(field, depth))
     this.mandatoryCount = plan.mandatoryCount
     this.withDefault = plan.withDefault.map(field => this.slots[field.index]!)
     this.seen = new Int32Array(this.slots.length)
-    this.head = { bytes: new Uint8Array(0), action: ACTION.IGNORED, slot: null, next: null }
-    const size = 2 ** Math.max(4, Math.ceil(Math.log2(this.slots.length * 4 + 1)))
-    this.#buckets = Array.from({ length: size }, () => [])
-    this.#mask = size - 1
+    this.keys = new KeyTable(plan, this.slots)
   }
 
   /** A fresh stamp for the next message. */
@@ -108,46 +83,6 @@ export class TranscoderPlan {
     }
     return ++this.stamp
   }
-
-  /**
-   * The entry for the key whose bytes begin at `start`, after its opening quote. null: a key only the general path reads
-   * (escapes, control characters, invalid UTF-8), or too many keys.
-   */
-  find(bytes: Buffer, start: number, end: number): KeyEntry | null {
-    let hash = 0
-    let at = start
-    for (;;) {
-      const byte = bytes[at]! | 0
-      if (byte === 0x22) break
-      if (byte < 0x20 || byte === 0x5c || at >= end) return null
-      hash = (Math.imul(hash, 31) + byte) | 0
-      at++
-    }
-    const bucket = this.#buckets[(hash ^ (hash >>> 15)) & this.#mask]!
-    for (const entry of bucket) if (matches(entry.bytes, bytes, start, at + 1)) return entry
-    return this.#remember(bucket, bytes, start, at)
-  }
-
-  #remember(bucket: KeyEntry[], bytes: Buffer, start: number, end: number): KeyEntry | null {
-    const key = bytes.subarray(start, end)
-    if (this.#keyCount >= MAX_KEYS_PER_MESSAGE || !isUtf8(key)) return null
-    this.#keyCount++
-    const target = this.plan.target(key.toString('utf8'))
-    const entry: KeyEntry = {
-      bytes: Uint8Array.from(bytes.subarray(start, end + 1)),
-      action: target === 'ignored' ? ACTION.IGNORED : target === 'unknown' ? ACTION.UNKNOWN : ACTION.COLUMN,
-      slot: typeof target === 'string' ? null : this.slots[target.index]!,
-      next: null,
-    }
-    bucket.push(entry)
-    return entry
-  }
-}
-
-function matches(key: Uint8Array, bytes: Buffer, start: number, end: number): boolean {
-  if (key.length !== end - start) return false
-  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[start + i]) return false
-  return true
 }
 
 function slotOf(field: FieldPlan, parentDepth: number): Slot {

@@ -1,8 +1,9 @@
 // Objects and arrays: members go to their columns, in the order and spelling that the previous record predicts.
 import { varintWidth, writeVarint32 } from '../../row-buffer.ts'
-import { ACTION, type KeyEntry, KIND, type Slot, type TranscoderPlan } from '../transcoder-plan.ts'
+import { KIND, type Slot, type TranscoderPlan } from '../transcoder-plan.ts'
 import { BAIL, cursor, FULL } from './cursor.ts'
 import { putGeneralField } from './general-value.ts'
+import { ACTION } from './keys.ts'
 import { skipValue } from './skip.ts'
 import { isNullAt, skipSpace } from './tokens.ts'
 import { putValue } from './value.ts'
@@ -19,7 +20,8 @@ export function putMembers(
   limit: number,
 ): number {
   const stamp = plan.nextStamp()
-  let previous = plan.head
+  const keys = plan.keys
+  let previous = keys.head
   let mandatory = 0
   let op = out
   let p = start
@@ -34,7 +36,7 @@ export function putMembers(
       if (src[p] !== 0x22) return BAIL
     }
     p++
-    const entry = entryAt(plan, previous, src, p, end)
+    const entry = keys.entryAfter(previous, src, p, end)
     if (entry === null) return BAIL
     previous = entry
     p = behindColon(src, p + entry.bytes.length)
@@ -70,21 +72,6 @@ export function putMembers(
     }
     p++
   }
-}
-
-/** The entry of the key at `p`, and from now on the prediction after `previous`. */
-function entryAt(plan: TranscoderPlan, previous: KeyEntry, src: Buffer, p: number, end: number): KeyEntry | null {
-  const predicted = previous.next
-  if (predicted !== null) {
-    const key = predicted.bytes
-    const length = key.length
-    let matched = 0
-    while (matched < length && src[p + matched] === key[matched]) matched++
-    if (matched === length) return predicted
-  }
-  const entry = plan.find(src, p, end)
-  if (entry !== null) previous.next = entry
-  return entry
 }
 
 /** Where the value begins behind a colon, or BAIL. */
