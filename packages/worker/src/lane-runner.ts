@@ -165,6 +165,8 @@ export class LaneRunner {
 
   handle(event: LaneEvent): void {
     const from = this.#state.kind
+    // Not before: what was sent since it broke went nowhere, and this event speaks for it too. On a new connection it would land.
+    if (event.kind === 'broken') this.#connection = null
     const { state, effects } = stepLane(this.#state, event)
     this.#state = state
     assertLaneInvariants(state)
@@ -204,7 +206,7 @@ export class LaneRunner {
       case 'confirmIntent':
         return this.#later(this.#headCheck(isHead => ({ kind: 'intentConfirmed', batchId: effect.batchId, isHead })))
       case 'saveDeadLetters':
-        return this.#later(this.#saveDeadLetters(effect.batchId))
+        return this.#later(this.#saveDeadLetters(effect.batchId, effect.dead))
       case 'send':
         return this.#send(effect.batchId, effect.firstRow)
       case 'closeConnection':
@@ -359,7 +361,6 @@ export class LaneRunner {
         isCurrent() && this.#host.post({ kind: 'refused', batchId, refusal, nowMs: nowMs() }),
       onBroken: error => {
         if (!isCurrent()) return
-        this.#connection = null
         this.#io.logger.debug({ stream, error: error.message }, 'Append connection ended.')
         this.#host.post({ kind: 'broken', error, nowMs: nowMs() })
       },
@@ -382,11 +383,11 @@ export class LaneRunner {
     this.#host.finished(closed, { rows: rows.rowCount, deadLetters: letters.length, drops: dropCount })
   }
 
-  async #saveDeadLetters(batchId: number): Promise<LaneEvent> {
+  async #saveDeadLetters(batchId: number, dead: IntervalSet): Promise<LaneEvent> {
     const signal = this.#signal
     const { letters } = this.#held(batchId)
     await untilDefinitive(() => this.#io.produceDeadLetters(letters, { signal }), this.#io, { signal, maxMs: 30_000 })
-    return { kind: 'deadLettersSafe', batchId }
+    return { kind: 'deadLettersSafe', batchId, dead }
   }
 
   /** Cuts refused rows out of a batch nothing of which has landed; they become dead letters or drops by the error policy. */

@@ -55,6 +55,39 @@ for (const [name, fate] of Object.entries(LOSSES))
     }
   })
 
+test('a connection that ends in the same turn as its last answers: nothing is sent anew before its end is known', async () => {
+  const world = await World.open()
+  world.records.rows(120)
+  const process = world.process()
+  let answers = 0
+  const connect: typeof process.streams.connect = (stream, schema, listener) => {
+    let isOver = false
+    const connection = process.streams.connect(stream, schema, {
+      onAcknowledged: (id, offset) => {
+        if (isOver) return
+        listener.onAcknowledged(id, offset)
+        if (++answers !== 3) return
+        isOver = true
+        listener.onBroken(new MillraceError('BIGQUERY_UNREACHABLE', 'reconnect', 'the call ended'))
+      },
+      onRefused: (id, refusal) => !isOver && listener.onRefused(id, refusal),
+      onBroken: error => !isOver && listener.onBroken(error),
+      onSchemaUpdated: () => {},
+    })
+    return {
+      send: request => !isOver && connection.send(request),
+      inFlightBytes: 0,
+      close: () => connection.close(),
+    }
+  }
+  const run = world.begin({ streams: { ...process.streams, connect } }, process)
+  await world.delivered(run)
+  assert.ok(answers > 3)
+  await world.letGo(run)
+  world.assertExactlyOnce()
+  world.assertBudgetsEmpty()
+})
+
 test('row errors beside a request that may still land: the stream is finalized, the batch laid out on a new one', async () => {
   for (let nth = 1; nth <= APPENDS; nth++) {
     const world = await World.open({ seed: nth })

@@ -3,7 +3,7 @@
 // Invariants: IntentFirst, Contiguous, NoDup (a layout never changes while a copy of it may still land), NoOrphanRows.
 import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import { type StreamName, type StreamOffset, streamOffset, type TableName } from '../ids.ts'
-import { type IntervalSet, size, union } from '../interval-set.ts'
+import { type IntervalSet, size, subtract, union } from '../interval-set.ts'
 import type { AppendRefusal, RowError } from '../ports/bigquery.ts'
 import type { Adoptable, Doubt } from './claim.ts'
 import type { Fingerprint, IntentBatch } from './records.ts'
@@ -107,7 +107,8 @@ export type LaneEvent =
   | { readonly kind: 'rechecked' }
   | { readonly kind: 'intentLogged' }
   | { readonly kind: 'intentConfirmed'; readonly batchId: number; readonly isHead: boolean }
-  | { readonly kind: 'deadLettersSafe'; readonly batchId: number }
+  /** `dead`: as the effect stated it; a batch may have got more of them while they were saved. */
+  | { readonly kind: 'deadLettersSafe'; readonly batchId: number; readonly dead: IntervalSet }
   | { readonly kind: 'acknowledged'; readonly batchId: number; readonly offset: StreamOffset; readonly nowMs: number }
   | { readonly kind: 'refused'; readonly batchId: number; readonly refusal: AppendRefusal; readonly nowMs: number }
   | { readonly kind: 'broken'; readonly error: MillraceError; readonly nowMs: number }
@@ -128,7 +129,7 @@ export type LaneEffect =
   /** Append the Intent of this state: progress of the claim and the window as it is now. */
   | { readonly kind: 'logIntent' }
   | { readonly kind: 'confirmIntent'; readonly batchId: number }
-  | { readonly kind: 'saveDeadLetters'; readonly batchId: number }
+  | { readonly kind: 'saveDeadLetters'; readonly batchId: number; readonly dead: IntervalSet }
   | { readonly kind: 'send'; readonly batchId: number; readonly firstRow: StreamOffset }
   | { readonly kind: 'closeConnection' }
   | { readonly kind: 'split'; readonly batchId: number; readonly rows: readonly RowError[] }
@@ -226,15 +227,12 @@ export function stepLane(state: LaneState, event: LaneEvent): LaneStep {
       return intentLogged(state)
     case 'intentConfirmed':
       if (!event.isHead) return fence(state)
-      // Laid out again meanwhile (its next Intent is confirmed instead), or saved by that one already.
-      if (state.window.find(b => b.id === event.batchId)?.phase !== 'confirming') return pumpless(state)
-      return pumpless(place(state, event.batchId, { phase: 'saving' }), {
-        kind: 'saveDeadLetters',
-        batchId: event.batchId,
-      })
+      return intentConfirmed(state, event.batchId)
     case 'deadLettersSafe': {
       const batch = state.window.find(b => b.id === event.batchId)
       if (batch === undefined) return pumpless(state) // a second copy of letters that were safe
+      // Begun before the batch was laid out again and more of its rows were refused: those letters are saved after their Intent.
+      if (subtract(batch.dead, event.dead).length > 0) return pumpless(state)
       const isLogged = batch.phase === 'saving'
       return pump(place(state, event.batchId, isLogged ? { phase: 'ready', lettersSafe: true } : { lettersSafe: true }))
     }
@@ -401,6 +399,13 @@ function intentLogged(state: LaneState): LaneStep {
   if (state.obsoleteKeys.length > 0) effects.push({ kind: 'deleteKeys', keys: state.obsoleteKeys })
   const next: LaneState = { ...state, window, intentInFlight: false, obsoleteKeys: [] }
   return andThen(effects, next.kind === 'draining' ? drained(next) : pump(next))
+}
+
+function intentConfirmed(state: LaneState, batchId: number): LaneStep {
+  const batch = state.window.find(b => b.id === batchId)
+  // Laid out again meanwhile (its next Intent is confirmed instead), or saved by that one already.
+  if (batch?.phase !== 'confirming') return pumpless(state)
+  return pumpless(place(state, batchId, { phase: 'saving' }), { kind: 'saveDeadLetters', batchId, dead: batch.dead })
 }
 
 // ── answers ──

@@ -456,9 +456,9 @@ export class Explorer {
         return then(world, { kind: 'intentConfirmed', batchId: effect.batchId, isHead: amHead() })
       case 'saveDeadLetters': {
         // A second saving of letters that were safe meanwhile writes copies, which identity headers make harmless.
-        const dead = slot.state.window.find(b => b.id === effect.batchId)?.dead ?? []
+        const { batchId, dead } = effect
         const dlq = world.dlq | recordsOf(dead, this.#scope.records)
-        return then({ ...world, dlq }, { kind: 'deadLettersSafe', batchId: effect.batchId })
+        return then({ ...world, dlq }, { kind: 'deadLettersSafe', batchId, dead })
       }
       case 'split': {
         const batch = slot.state.window.find(b => b.id === effect.batchId)!

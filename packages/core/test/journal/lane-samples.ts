@@ -3,6 +3,7 @@ import {
   type Adoptable,
   assertLaneInvariants,
   type Batch,
+  type IntervalSet,
   kafkaOffset,
   type LaneEffect,
   type LaneEvent,
@@ -73,7 +74,12 @@ export const intentConfirmed = (batchId: number, isHead = true): LaneEvent => ({
   batchId,
   isHead,
 })
-export const deadLettersSafe = (batchId: number): LaneEvent => ({ kind: 'deadLettersSafe', batchId })
+/** All letters `batchOf(id)` can have, unless said otherwise. */
+export const deadLettersSafe = (batchId: number, dead: IntervalSet = range(10 * batchId, 10)): LaneEvent => ({
+  kind: 'deadLettersSafe',
+  batchId,
+  dead,
+})
 export const acknowledged = (batchId: number, offset: number, nowMs = 0): LaneEvent => ({
   kind: 'acknowledged',
   batchId,

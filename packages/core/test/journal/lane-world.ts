@@ -195,9 +195,9 @@ export class LaneWorld {
       case 'confirmIntent':
         return this.#tell({ kind: 'intentConfirmed', batchId: effect.batchId, isHead: true })
       case 'saveDeadLetters': {
-        const batch = this.state.window.find(b => b.id === effect.batchId)
-        for (const { from, to } of batch?.dead ?? []) for (let o = from; o < to; o++) this.letters.add(kafkaOffset(o))
-        return this.#tell({ kind: 'deadLettersSafe', batchId: effect.batchId })
+        const { batchId, dead } = effect
+        for (const { from, to } of dead) for (let o = from; o < to; o++) this.letters.add(kafkaOffset(o))
+        return this.#tell({ kind: 'deadLettersSafe', batchId, dead })
       }
       case 'split':
         return this.#split(

@@ -353,6 +353,28 @@ test('a refused row next to an offset that is a dead letter already is a new let
   assert.equal(cut.state.window[0]?.lettersSafe, false)
 })
 
+test('letters saved before more rows of their batch were refused say nothing about the new letter', () => {
+  const [first, second] = [batchOf(2, { dead: 1 }).dead, batchOf(2, { rows: 1, dead: 2 }).dead]
+  // Batch 2 is saving its letter when batch 1 is cut: laid out anew, it is saved once more.
+  const open = walk(laneOf(), batch(1), ...opened(), INTENT_LOGGED, batch(2, { dead: 1 }), INTENT_LOGGED)
+  const cut = walk(open.state, intentConfirmed(2), refused(1, rowErrors(1)), {
+    kind: 'split',
+    batch: batchOf(1, { rows: 1, drop: 1 }),
+  })
+  const twice = walk(cut.state, INTENT_LOGGED, intentConfirmed(2))
+  assert.deepEqual(effect(twice, 'saveDeadLetters').dead, first)
+  // The first saving is done; a row of batch 2 is refused before the second one is.
+  const wire = walk(twice.state, deadLettersSafe(2, first), acknowledged(1, 0), refused(2, rowErrors(1)))
+  const again = walk(wire.state, { kind: 'split', batch: batchOf(2, { rows: 1, dead: 2 }) })
+  const early = walk(again.state, deadLettersSafe(2, first), INTENT_LOGGED, deadLettersSafe(2, first))
+  assert.equal(kindsOf(walk(again.state, deadLettersSafe(2, first), INTENT_LOGGED).effects), 'confirmIntent')
+  assert.equal(early.state.window[0]?.lettersSafe, false)
+  const saving = walk(early.state, intentConfirmed(2))
+  assert.deepEqual(effect(saving, 'saveDeadLetters').dead, second)
+  assert.deepEqual(sends(walk(saving.state, deadLettersSafe(2, first))), [])
+  assert.deepEqual(sends(walk(saving.state, deadLettersSafe(2, second))), [2])
+})
+
 test('rows that are dropped instead need no letter', () => {
   const cut = walk(laneOf(), ...sent(1), refused(1, rowErrors(1)), {
     kind: 'split',
