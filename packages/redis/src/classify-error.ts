@@ -23,6 +23,8 @@ export const REPLY_RULES: Readonly<Record<string, Rule>> = {
   NOPERM: auth,
 }
 const UNREACHABLE: Rule = { code: 'REDIS_UNREACHABLE', disposition: 'retry' }
+/** What ioredis says of a command while there is no connection; nothing is queued (connection.ts). */
+const OFFLINE = "Stream isn't writeable and enableOfflineQueue options is false"
 /** A reply without a rule is a defect of a script or a key of another type: loud, not retried. */
 const UNKNOWN_REPLY: Rule = { code: 'REDIS_REFUSED', disposition: 'failPartition' }
 
@@ -31,7 +33,8 @@ export function classifyError(error: unknown, doing: string): MillraceError {
   if (isMillraceError(error)) return error
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) }
   if (name !== 'ReplyError') {
-    return new MillraceError(UNREACHABLE.code, UNREACHABLE.disposition, `Redis did not answer (${doing}): ${message}`)
+    const why = message === OFFLINE ? 'not connected' : message
+    return new MillraceError(UNREACHABLE.code, UNREACHABLE.disposition, `Redis did not answer (${doing}): ${why}`)
   }
   const rule = REPLY_RULES[message.slice(0, /[^A-Z]|$/.exec(message)!.index)] ?? UNKNOWN_REPLY
   return new MillraceError(rule.code, rule.disposition, `Redis refused (${doing}): ${message}`)

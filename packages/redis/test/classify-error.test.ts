@@ -33,3 +33,8 @@ test('every failure of Redis has a code and a disposition; what has no rule is l
     assert.equal(classifyError(classified, 'again'), classified)
   }
 })
+
+test('a command without a connection is said plainly, not in the words of ioredis', () => {
+  const offline = new Error("Stream isn't writeable and enableOfflineQueue options is false")
+  assert.equal(classifyError(offline, 'lease-renew-1').message, 'Redis did not answer (lease-renew-1): not connected')
+})
