@@ -152,10 +152,14 @@ function answerUnrouted(routes: KnownRoutes, request: FastifyRequest, reply: Fas
   return reply.code(405).send(errorBody(405, 'HTTP 405 Method Not Allowed'))
 }
 
+/** Something this version does not do; nothing an operator has to look after. */
+const NOT_IMPLEMENTED = 501
+
 function sendFailure(deps: ApiDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, message } = describeFailure(error)
-  if (status >= 500) {
-    deps.logger.error({ requestId: request.id, method: request.method, url: request.url, error }, 'A request failed.')
+  if (status >= 500 && status !== NOT_IMPLEMENTED) {
+    const { id: requestId, method, url } = request
+    deps.logger.error({ requestId, method, url, err: error }, 'A request failed.')
   }
   return reply.code(status).type('application/json; charset=utf-8').send(errorBody(status, message))
 }

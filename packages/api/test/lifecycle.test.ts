@@ -241,5 +241,6 @@ describe('offsets', () => {
       [answer.statusCode, answer.json()],
       [501, { error_code: 501, message: 'Offsets cannot be moved yet.' }],
     )
+    assert.ok(!api.logged.some(line => line.startsWith('A request failed.')), 'nothing for an operator to do')
   })
 })
