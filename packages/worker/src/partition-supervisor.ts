@@ -25,7 +25,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
-import { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
+import { endOf, Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 import { untilDefinitive } from './retry.ts'
 import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
@@ -217,7 +217,7 @@ export class PartitionSupervisor {
       return await partition.run({ signal })
     } catch (error) {
       signal.throwIfAborted()
-      return { kind: 'failed', error }
+      return endOf(error)
     } finally {
       this.#keepTotals()
     }
@@ -300,7 +300,8 @@ export class PartitionSupervisor {
       },
       onProgress: next => this.#deps.onProgress(config.consumer.groupId, this.#tp, next),
     }
-    for (const incarnation of entry.predecessors) {
+    // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
+    for (const incarnation of entry.predecessors.toReversed()) {
       const end = await this.#endIncarnation(incarnation, runtime, deps, signal)
       if (end !== null && (endedAt === null || end > endedAt)) endedAt = end
     }

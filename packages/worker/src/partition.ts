@@ -404,7 +404,8 @@ const ignoreGone = (error: unknown): null => {
   if (isMillraceError(error) && error.code === 'STREAM_GONE') return null
   throw error
 }
-const endOf = (error: unknown): PartitionEnd =>
+/** What an error that no rule covers makes of a claim. */
+export const endOf = (error: unknown): PartitionEnd =>
   isMillraceError(error) && error.disposition === 'fenced'
     ? { kind: 'fenced', deleted: false }
     : { kind: 'failed', error }

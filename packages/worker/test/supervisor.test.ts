@@ -272,6 +272,32 @@ test('an owner of the old incarnation that wakes up before its first claim finds
   world.assertExactlyOnce()
 })
 
+test('of several earlier incarnations one that never claimed the partition does not pass over what an older one left', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const oldest = world.begin({}, world.process())
+  await world.delivered(oldest)
+  oldest.process.die()
+  world.records.rows(4)
+  const config = { ...CONFIG, 'consumer.override.auto.offset.reset': 'latest' }
+  const incarnation = 'inc3' as Incarnation
+  const next = superviseIn(world, entryOf({ config, incarnation, predecessors: [INC2, INC1] }))
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('a journal write of unknown outcome while an earlier incarnation is ended is a fence, not a failure', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  world.journal.failNextAppend('lost')
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  assert.equal(next.report().failures, 0)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
 test('a deleted connector whose rows were under way commits what landed, not what was heard of', async () => {
   const world = await World.open()
   const process = world.process()
