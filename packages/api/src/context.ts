@@ -40,7 +40,7 @@ export class Context {
       )
       return state.connectors.get(name)
     } catch (error) {
-      this.deps.logger.debug({ connector: name, error }, 'The config topic does not answer; the local replica decides.')
+      this.deps.logger.debug({ connector: name, err: error }, 'The config topic does not answer; the local replica decides.')
       return undefined
     }
   }
@@ -99,7 +99,7 @@ export class Context {
   #lastKnown(error: unknown): ClusterView {
     const { clock, logger, worker } = this.deps
     const code = isMillraceError(error) ? error.code : undefined
-    logger.debug({ code, error }, 'The status board does not answer.')
+    logger.debug({ code, err: error }, 'The status board does not answer.')
     if (this.#view !== null && clock.monotonicMs() - this.#view.atMs <= VIEW_STALE_MAX_MS) return this.#view.view
     return clusterView([], null, worker.advertised)
   }

@@ -183,7 +183,7 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     try {
       await Promise.all(keys.map(key => this.#deps.log.append(key, null, { signal })))
     } catch (error) {
-      this.#deps.logger.debug({ connector: name, error }, 'Superseded config records stay until the next write.')
+      this.#deps.logger.debug({ connector: name, err: error }, 'Superseded config records stay until the next write.')
     }
   }
 
@@ -227,10 +227,10 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
       } catch (error) {
         if (signal.aborted) return
         if (this.#failure !== null) {
-          logger.error({ error }, 'The config topic is not followed any more.')
+          logger.error({ err: error }, 'The config topic is not followed any more.')
           return
         }
-        if (!isAway) logger.warn({ error }, 'The config topic cannot be read; trying again.')
+        if (!isAway) logger.warn({ err: error }, 'The config topic cannot be read; trying again.')
         isAway = true
         await timers.sleep(RETRY_PAUSE_MS, { signal }).catch(() => {})
       }
