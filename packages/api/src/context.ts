@@ -40,7 +40,10 @@ export class Context {
       )
       return state.connectors.get(name)
     } catch (error) {
-      this.deps.logger.debug({ connector: name, err: error }, 'The config topic does not answer; the local replica decides.')
+      this.deps.logger.debug(
+        { connector: name, err: error },
+        'The config topic does not answer; the local replica decides.',
+      )
       return undefined
     }
   }
