@@ -9,6 +9,7 @@ import {
   type IntervalSet,
   isMillraceError,
   type KafkaOffset,
+  type Logger,
   MillraceError,
   type PartitionReader,
   type Progress,
@@ -43,6 +44,7 @@ export type IntakeDeps = {
   readonly budget: ByteBudget
   readonly timers: Timers
   readonly random: Random
+  readonly logger: Logger
 }
 
 /** What the intake asks of its partition; called from the partition's loop only, except `post`. */

@@ -46,6 +46,14 @@ import { offsetOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 
 const DAY_MS = 86_400_000
+/** Upper estimates: an interval is at most 60 characters of JSON, a batch 250 more. */
+const INTERVAL_BYTES = 60
+const BATCH_BYTES = 250
+/** Failures in a row until the log says that a lane does not get on: about 2 s. */
+const FAILURES_TOLD = 5
+
+const intervalBytes = ({ rows, dead, drop }: Pick<Batch, 'rows' | 'dead' | 'drop'>): number =>
+  INTERVAL_BYTES * (rows.length + dead.length + drop.length)
 
 export type LaneIo = {
   readonly space: KeySpace
@@ -164,12 +172,14 @@ export class LaneRunner {
   }
 
   handle(event: LaneEvent): void {
-    const from = this.#state.kind
+    const { kind: from, failures } = this.#state
     // Not before: what was sent since it broke went nowhere, and this event speaks for it too. On a new connection it would land.
     if (event.kind === 'broken') this.#connection = null
     const { state, effects } = stepLane(this.#state, event)
     this.#state = state
     assertLaneInvariants(state)
+    if (failures < FAILURES_TOLD && state.failures >= FAILURES_TOLD)
+      this.#io.logger.warn({ stream: state.stream, err: errorOf(event) }, 'Appends fail; they are tried again.')
     if (from !== state.kind) this.#io.logger.debug({ from, event: event.kind, to: state.kind }, 'Lane goes on.')
     for (const effect of effects) this.#perform(effect)
   }
@@ -268,9 +278,8 @@ export class LaneRunner {
     return { kind: 'settledLogged', nowMs: this.#io.clock.monotonicMs() }
   }
 
-  /** Upper estimate: an interval is at most 60 characters of JSON, a batch 250 more. */
   #intentBytes(): number {
-    return this.#state.window.reduce((sum, b) => sum + 250 + 60 * (b.rows.length + b.dead.length + b.drop.length), 0)
+    return this.#state.window.reduce((sum, batch) => sum + BATCH_BYTES + intervalBytes(batch), 0)
   }
 
   // ── streams ──
@@ -409,14 +418,6 @@ export class LaneRunner {
       [],
     )
     const keepLetters = this.#io.policy === 'deadLetter'
-    const letters = keepLetters ? errors.map(e => e.letter) : []
-    this.#batches.set(batchId, {
-      closed: held.closed,
-      rows: removeRows(held.rows, bad.keys()),
-      letters: [...held.letters, ...letters],
-      indexes: held.indexes.filter((_, index) => !bad.has(index)),
-      dropCount: held.dropCount + (keepLetters ? 0 : bad.size),
-    })
     const rowCount = before.rowCount - bad.size
     const rest = subtract(before.rows, offsets)
     const drop = keepLetters ? before.drop : union(before.drop, offsets)
@@ -430,6 +431,17 @@ export class LaneRunner {
       generation: before.generation,
       fingerprint: before.fingerprint,
     }
+    // The broker would refuse its Intent, now and after every new claim.
+    if (intervalBytes(batch) > this.#io.intentBytesMax)
+      return this.#host.end({ kind: 'failed', error: this.#torn(batch) })
+    const letters = keepLetters ? errors.map(e => e.letter) : []
+    this.#batches.set(batchId, {
+      closed: held.closed,
+      rows: removeRows(held.rows, bad.keys()),
+      letters: [...held.letters, ...letters],
+      indexes: held.indexes.filter((_, index) => !bad.has(index)),
+      dropCount: held.dropCount + (keepLetters ? 0 : bad.size),
+    })
     this.#host.post({ kind: 'split', batch })
   }
 
@@ -445,7 +457,20 @@ export class LaneRunner {
     return { offset, error, letter: deadLetterOf(this.#io.space, slice, i, 'TASK_PUT', error) }
   }
 
+  #torn({ id }: Batch): MillraceError {
+    const place = this.#place(this.#held(id).closed.base)
+    const message = `${place}: BigQuery refused so many rows of one batch that no journal record can hold what becomes of each. Set append.max.rows lower.`
+    return new MillraceError('ROW_REFUSED', 'failPartition', message)
+  }
+
   #place(offset: bigint): string {
     return `${this.#io.space.topic}-${this.#io.space.partition}@${offset}`
   }
+}
+
+/** What the event says went wrong with an append. */
+function errorOf(event: LaneEvent): Error | string {
+  if (event.kind === 'broken') return event.error
+  if (event.kind !== 'refused') return event.kind
+  return event.refusal.kind === 'other' ? event.refusal.error : event.refusal.message
 }

@@ -13,7 +13,6 @@ import {
   type KafkaOffset,
   type KeySpace,
   type LaneEvent,
-  type Logger,
   type MillraceError,
   type Ownership,
   type Progress,
@@ -45,7 +44,6 @@ export type PartitionDeps = IntakeDeps & {
   readonly permits: StreamPermits
   readonly intentBytesMax: number
   readonly clock: Clock
-  readonly logger: Logger
   resolveStart(options: { signal: AbortSignal }): Promise<KafkaOffset>
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
   findDeadLetters(offsets: readonly KafkaOffset[], options: { signal: AbortSignal }): Promise<ReadonlySet<KafkaOffset>>

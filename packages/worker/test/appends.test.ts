@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMillraceError, MillraceError, streamOffset } from '@millrace/core'
 import type { AppendFate } from '@millrace/testkit'
-import { describeEnd, TABLE, World } from './support/world.ts'
+import { describeEnd, QUIET, TABLE, World } from './support/world.ts'
 
 const APPENDS = 6
 
@@ -215,4 +215,19 @@ test('a finalize that gets lost, before or after it took effect, is asked again 
     assert.ok(losses > 5)
     world.assertExactlyOnce()
   }
+})
+
+test('appends that fail again and again are said once in the log, until one succeeds', async () => {
+  const world = await World.open()
+  world.records.rows(3)
+  let failures = 0
+  const refusal = new MillraceError('BIGQUERY_QUOTA', 'retry', 'RESOURCE_EXHAUSTED')
+  world.fateOf = () =>
+    ++failures <= 8 ? { kind: 'refuse', error: { kind: 'other', error: refusal } } : { kind: 'apply' }
+  const said: string[] = []
+  const run = world.begin({ logger: { ...QUIET, warn: (_fields, sentence) => void said.push(sentence) } })
+  await world.delivered(run)
+  assert.deepEqual(said, ['Appends fail; they are tried again.'])
+  await world.letGo(run)
+  world.assertExactlyOnce()
 })

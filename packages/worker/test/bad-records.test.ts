@@ -1,9 +1,9 @@
 // Records that cannot become rows: dead letters, drops or a FAILED partition, by errors.tolerance and the dead letter queue.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isMillraceError, kafkaOffset, type MillraceError } from '@millrace/core'
+import { isMillraceError, kafkaOffset, MillraceError } from '@millrace/core'
 import { traceOf } from '../src/index.ts'
-import { describeEnd, type Run, TP, World } from './support/world.ts'
+import { DLQ, describeEnd, QUIET, type Run, TP, World } from './support/world.ts'
 
 const errorOf = (run: Run): MillraceError => {
   assert(run.end?.kind === 'failed' && isMillraceError(run.end.error), describeEnd(run))
@@ -214,4 +214,42 @@ test('a gap before a refused row moves the frontier, also when its owner dies be
       await world.finish()
       world.assertExactlyOnce()
     }
+})
+
+test('a batch torn into more pieces than an Intent can hold fails the partition; smaller batches get through', async () => {
+  const world = await World.open()
+  for (let i = 0; i < 200; i++) world.records.produce('row', 'refused')
+  const limits = { bytesMax: 2_000_000, rowsMax: 400, rowBytesMax: 9_000_000 }
+  const run = world.begin({ limits, intentBytesMax: 20_000 })
+  await world.ended(run)
+  assert.equal(errorOf(run).code, 'ROW_REFUSED')
+  assert.match(errorOf(run).message, /flights-0@0: .*append\.max\.rows/)
+  world.assertBudgetsEmpty()
+  await world.finish({ limits: { ...limits, rowsMax: 100 }, intentBytesMax: 20_000 })
+  world.assertExactlyOnce()
+})
+
+test('what does not succeed for long is said once in the log', async () => {
+  const world = await World.open()
+  world.records.produce('row', 'unreadable', 'row')
+  let isDown = true
+  const said: string[] = []
+  const logger = { ...QUIET, warn: (fields: object) => void said.push(String('err' in fields && fields.err)) }
+  const process = world.process()
+  const run = world.begin(
+    {
+      logger,
+      produceDeadLetters: (letters, options) =>
+        isDown
+          ? Promise.reject(new MillraceError('DEAD_LETTER_FAILED', 'retry', 'MESSAGE_TOO_LARGE'))
+          : process.deadLetters.produce(DLQ, letters, options),
+    },
+    process,
+  )
+  await world.time.advance(120_000)
+  assert.deepEqual(said, ['MillraceError: MESSAGE_TOO_LARGE'])
+  isDown = false
+  await world.delivered(run)
+  await world.letGo(run)
+  world.assertExactlyOnce()
 })
