@@ -68,6 +68,8 @@ export class PartitionSupervisor {
   #lastView: PartitionView | null = null
   #state: PartitionState = 'STARTING'
   #trace: string | null = null
+  /** The trace the log told last. */
+  #told: string | null = null
   #isStopping = false
   #retryNoted = false
   #failures = 0
@@ -187,6 +189,7 @@ export class PartitionSupervisor {
       if (this.#isStopping || end.kind === 'released') return
       if (end.kind === 'fenced') {
         if (end.deleted) return
+        this.#logger.warn({}, 'Claim fenced: another worker owns the partition now.')
         await this.#deps.timers.sleep(this.#fencedPauseMs(), { signal })
         continue
       }
@@ -195,14 +198,15 @@ export class PartitionSupervisor {
         continue
       }
       this.#failures++
-      this.#become('FAILED', traceOf(end.error))
-      this.#logger.error({ err: end.error, failures: this.#failures }, 'Partition FAILED.')
+      const reached = this.#lastView?.nextKafkaOffset ?? null
+      const isStuck = reached === failedAt
+      attempt = isStuck ? attempt + 1 : 0
+      failedAt = reached
+      if (!isStuck) this.#told = null
+      this.#become('FAILED', end.error)
       this.#deps.forgetRuntime(this.#entry)
       const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
       if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
-      const reached = this.#lastView?.nextKafkaOffset ?? null
-      attempt = reached === failedAt ? attempt + 1 : 0
-      failedAt = reached
       await this.#deps.timers.sleep(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random), { signal })
     }
   }
@@ -333,8 +337,7 @@ export class PartitionSupervisor {
     const place = `${this.#tp.topic}-${this.#tp.partition}`
     const saw = doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
     const error = new MillraceError('IN_DOUBT', 'failPartition', `${place}: ${saw}.`)
-    this.#become('IN_DOUBT', traceOf(error))
-    this.#logger.error({ err: error }, 'Partition is IN_DOUBT.')
+    this.#become('IN_DOUBT', error)
     const space: KeySpace = { ...this.#tp, incarnation: this.#entry.incarnation }
     const known = this.#deps.services.journal.peek(space).verdicts.size
     while (this.#deps.services.journal.peek(space).verdicts.size <= known)
@@ -352,12 +355,18 @@ export class PartitionSupervisor {
     this.#logger.warn({ err: error }, 'Connector cannot be opened yet; trying again.')
   }
 
-  /** State transitions of a partition are logged here and nowhere else. */
-  #become(state: PartitionState, trace: string | null = null): void {
-    if (state !== this.#state) this.#logger.info({ from: this.#state, to: state }, 'Partition state.')
+  /** State transitions of a partition are logged here and nowhere else; the same trouble again is told once. */
+  #become(state: PartitionState, problem: unknown = null): void {
+    const fields = { from: this.#state, to: state, failures: this.#failures }
     this.#state = state
-    if (state === 'FAILED' || state === 'IN_DOUBT') this.#trace = trace
-    else if (state === 'RUNNING') this.#trace = null
+    if (problem === null) {
+      if (state === 'RUNNING') this.#trace = null
+      return this.#logger.debug(fields, 'Partition state.')
+    }
+    this.#trace = traceOf(problem)
+    if (this.#trace === this.#told) return this.#logger.debug(fields, 'Partition state, for the same reason as before.')
+    this.#told = this.#trace
+    this.#logger.error({ ...fields, trace: this.#trace }, `Partition is ${state}.`)
   }
 }
 

@@ -13,7 +13,7 @@ import {
   startEnvironment,
   workerProperties,
 } from './environment.ts'
-import { type Hit, stopInFlight, waitForTakeover } from './faults.ts'
+import { type Hit, stopInFlight, waitForSurrender, waitForTakeover } from './faults.ts'
 import { requestJson } from './http-json.ts'
 import { layoutOf, PARTITIONS } from './layout.ts'
 import { MemoryWatch } from './memory.ts'
@@ -185,7 +185,11 @@ async function play(
   await sleep(Math.max(0, FREEZE_MS - (performance.now() - frozenAt)), undefined, { signal })
   freeze.victim.process.child.kill('SIGCONT')
   freeze.victim.state = 'running'
-  progress.event(`${freeze.victim.name} is woken after ${seconds(frozenAt)} s; its claims are fenced.`)
+  const frozenFor = seconds(frozenAt)
+  await waitForSurrender(freeze, signal)
+  progress.event(
+    `${freeze.victim.name} is woken after ${frozenFor} s and fenced: it gave up all ${freeze.epochs.size} partitions it was frozen with.`,
+  )
 
   try {
     await settleAll([sleep(WAKE_MS, undefined, { signal }), landed(options.records)])

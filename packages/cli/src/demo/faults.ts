@@ -2,6 +2,7 @@
 // stopped, some rows of its partitions had not arrived and could not arrive any more without it. If everything had arrived
 // it is let go and caught again with the next records; the producer waits with the rest until that has succeeded.
 import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TABLE_SQL } from './emulator-client.ts'
 import { batchIds, type Layout, PARTITIONS } from './layout.ts'
@@ -129,4 +130,23 @@ export async function waitForTakeover(situation: Situation, hit: Hit, signal: Ab
     { signal, timeoutMs: MOVE_TIMEOUT_MS, everyMs: 50 },
   )
   return (performance.now() - start) / 1000
+}
+
+/**
+ * Resolves once the woken worker itself has given up every partition it was frozen with: it found its lease held by another
+ * worker, or its claim or stream fenced. Both are told in its log, by partition.
+ */
+export async function waitForSurrender({ victim, epochs }: Hit, signal: AbortSignal): Promise<void> {
+  await waitFor(
+    `${victim.name} finds its ${epochs.size} partitions taken`,
+    () => (surrendered(victim).size >= epochs.size ? true : null),
+    { signal, timeoutMs: MOVE_TIMEOUT_MS, everyMs: 50 },
+  )
+}
+
+/** Topic-partitions in lines such as {"topic":"flights","partition":3,"msg":"Lease lost: …"}. */
+function surrendered({ process }: FleetWorker): ReadonlySet<string> {
+  const lines = readFileSync(process.child.logFile, 'utf8').split('\n')
+  const given = lines.filter(line => line.includes('"msg":"Lease lost') || line.includes('"msg":"Claim fenced'))
+  return new Set(given.map(line => /"topic":"[^"]*","partition":\d+/.exec(line)?.[0] ?? line))
 }

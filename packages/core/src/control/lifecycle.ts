@@ -207,7 +207,7 @@ export function traceOf(view: PartitionView): string {
     view.report?.nextOffset === undefined || view.report.nextOffset === null ? '' : `@${view.report.nextOffset}`
   const heading = `${formatTopicPartition(view)}${where}`
   const trace = view.report?.trace ?? 'The worker gave no reason.'
-  return trace.startsWith(heading) ? trace : `${heading}: ${trace}`
+  return `${heading}: ${trace.replace(`${heading}: `, '')}`
 }
 
 /** Topics it works on; after a reset only those it has read from since. */
