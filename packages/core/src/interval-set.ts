@@ -10,7 +10,11 @@ export const rangeOf = (from: KafkaOffset, to: KafkaOffset): IntervalSet => (fro
 export function union(a: IntervalSet, b: IntervalSet): IntervalSet {
   if (a.length === 0) return b
   if (b.length === 0) return a
-  const sorted = [...a, ...b].sort((x, y) => (x.from < y.from ? -1 : x.from > y.from ? 1 : 0))
+  return merged([...a, ...b])
+}
+
+function merged(ranges: OffsetRange[]): IntervalSet {
+  const sorted = ranges.sort((x, y) => (x.from < y.from ? -1 : x.from > y.from ? 1 : 0))
   const out: { from: KafkaOffset; to: KafkaOffset }[] = []
   for (const r of sorted) {
     const last = out.at(-1)
@@ -21,13 +25,19 @@ export function union(a: IntervalSet, b: IntervalSet): IntervalSet {
   return out
 }
 
+/** Of offsets in any order. */
+export const offsetSetOf = (offsets: readonly KafkaOffset[]): IntervalSet =>
+  merged(offsets.map(from => ({ from, to: (from + 1n) as KafkaOffset })))
+
 /** What is in `a` and not in `b`. */
 export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
   const out: OffsetRange[] = []
+  let first = 0 // of the ranges of `b` that may reach into `r` or what follows it
   for (const r of a) {
     let from = r.from
-    for (const cut of b) {
-      if (cut.to <= from) continue
+    for (let cut = b[first]; cut !== undefined && cut.to <= from; cut = b[first]) first++
+    for (let i = first; i < b.length; i++) {
+      const cut = b[i] as OffsetRange
       if (cut.from >= r.to) break
       if (cut.from > from) out.push({ from, to: cut.from })
       from = cut.to

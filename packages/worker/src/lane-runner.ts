@@ -28,6 +28,7 @@ import {
   MillraceError,
   newLane,
   type Ownership,
+  offsetSetOf,
   type Progress,
   type Random,
   type StreamName,
@@ -42,7 +43,7 @@ import {
 } from '@millrace/core'
 import type { ClosedBatch, ErrorPolicy } from './batch-builder.ts'
 import { deadLetterOf } from './dead-letter.ts'
-import { offsetOf } from './record-place.ts'
+import { indexOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 
 const DAY_MS = 86_400_000
@@ -413,10 +414,7 @@ export class LaneRunner {
     const first = errors[0]
     if (this.#io.policy === 'fail' && first) return this.#host.end({ kind: 'failed', error: first.error })
     for (const { error } of errors) this.#io.noteBadRecord(error)
-    const offsets = errors.reduce<IntervalSet>(
-      (set, e) => union(set, [{ from: e.offset, to: (e.offset + 1n) as typeof e.offset }]),
-      [],
-    )
+    const offsets = offsetSetOf(errors.map(e => e.offset))
     const keepLetters = this.#io.policy === 'deadLetter'
     const rowCount = before.rowCount - bad.size
     const rest = subtract(before.rows, offsets)
@@ -452,9 +450,8 @@ export class LaneRunner {
     const error = new MillraceError('ROW_REFUSED', 'badRecord', message)
     const slice = slices.find(s => s.startKafkaOffset <= offset && offset < s.nextKafkaOffset)
     assert(slice !== undefined, `The record of ${this.#place(offset)} is gone.`)
-    let i = 0
-    while (offsetOf(slice, i) < offset) i++
-    return { offset, error, letter: deadLetterOf(this.#io.space, slice, i, 'TASK_PUT', error) }
+    const letter = deadLetterOf(this.#io.space, slice, indexOf(slice, offset), 'TASK_PUT', error)
+    return { offset, error, letter }
   }
 
   #torn({ id }: Batch): MillraceError {

@@ -5,6 +5,18 @@ import { type Fingerprint, type KafkaOffset, kafkaOffset, type RecordSlice } fro
 export const offsetOf = (slice: RecordSlice, i: number): KafkaOffset =>
   kafkaOffset(slice.startKafkaOffset + BigInt(slice.offsetDelta[i] ?? 0))
 
+/** The record at this offset. By halving: a batch may have tens of thousands of refused rows. */
+export function indexOf(slice: RecordSlice, offset: KafkaOffset): number {
+  const wanted = Number(offset - slice.startKafkaOffset)
+  let [low, high] = [0, slice.count - 1]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((slice.offsetDelta[middle] ?? 0) < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 export const fingerprintOf = (slice: RecordSlice, i: number): Fingerprint => ({
   kafkaOffset: offsetOf(slice, i),
   timestampMs: slice.timestampMs[i] ?? 0,

@@ -7,6 +7,7 @@ import {
   type IntervalSet,
   intersect,
   kafkaOffset,
+  offsetSetOf,
   rangeOf,
   size,
   subtract,
@@ -32,6 +33,10 @@ test('union, subtract and intersect are those of sets', () => {
       assert.equal(size(x), BigInt(a.length))
     }),
   )
+})
+
+test('a set of offsets is the union of each of them, in whatever order they come', () => {
+  fc.assert(fc.property(offsets, a => assert.deepEqual(offsetSetOf(a.map(kafkaOffset)), setOf(a))))
 })
 
 test('every answer is sorted, disjoint and without adjacent ranges', () => {
