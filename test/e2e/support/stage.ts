@@ -230,7 +230,16 @@ export class Stage implements AsyncDisposable {
   }
 
   async createTopic(topic: string, partitions: number): Promise<void> {
-    await this.admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }] })
+    // KafkaJS's own wait gives up when the broker does not know the topic yet a moment after it made it.
+    await this.admin.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+      waitForLeaders: false,
+    })
+    await this.until(`topic ${topic} has leaders`, async () => {
+      const { topics } = await this.admin.fetchTopicMetadata({ topics: [topic] }).catch(() => ({ topics: [] }))
+      const found = topics[0]?.partitions ?? []
+      return found.length === partitions && found.every(p => p.leader >= 0) ? true : null
+    })
   }
 
   async produce(topic: string, messages: Message[]): Promise<void> {
