@@ -1,13 +1,13 @@
 // TLS and SASL against a real broker, from Kafka-style properties. Certificates are made here, by openssl and keytool.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Kafka, startKafka } from '@millrace/testkit'
+import { CertificateAuthority, type Kafka, startKafka } from '@millrace/testkit'
 import { clientSettings, type Properties } from '../src/client-settings.ts'
 import { Cluster } from '../src/cluster.ts'
 import { KafkaTopicCatalog } from '../src/topic-catalog.ts'
@@ -25,76 +25,11 @@ const run = (command: string, ...args: string[]): void => {
 }
 
 function makeCertificates(): void {
-  const subject = (name: string): string[] => ['-subj', `/CN=${name}`]
-  run(
-    'openssl',
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    ...subject('ca'),
-  )
-  run(
-    'openssl',
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    'other.key',
-    '-out',
-    'other.pem',
-    ...subject('other'),
-  )
-  for (const [name, san] of [
-    ['server', 'IP:127.0.0.1,DNS:localhost'],
-    ['wronghost', 'DNS:elsewhere.example'],
-    ['client', 'DNS:client'],
-  ] as const) {
-    writeFileSync(path(`${name}.ext`), `subjectAltName=${san}\n`)
-    run(
-      'openssl',
-      'req',
-      '-new',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-      ...subject(name),
-    )
-    run(
-      'openssl',
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-extfile',
-      `${name}.ext`,
-      '-out',
-      `${name}.pem`,
-    )
-    writeFileSync(path(`${name}-both.pem`), text(`${name}.key`) + text(`${name}.pem`))
-  }
+  const authority = new CertificateAuthority(folder)
+  new CertificateAuthority(folder, 'other')
+  authority.issue('server', 'IP:127.0.0.1,DNS:localhost')
+  authority.issue('wronghost', 'DNS:elsewhere.example')
+  authority.issue('client', 'DNS:client')
   run(
     'keytool',
     '-importcert',

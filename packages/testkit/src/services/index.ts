@@ -1,4 +1,5 @@
 // Development services: real Kafka and Redis, and Millrace's own processes, each on free ports and gone afterwards.
+export * from './certificates.ts'
 export * from './child.ts'
 export * from './data-folder.ts'
 export * from './free-port.ts'
