@@ -10,6 +10,8 @@ import type {
   Logger,
   Random,
   RawConfig,
+  StreamName,
+  StreamOffset,
   Timers,
   TopicPartition,
   WorkerId,
@@ -22,6 +24,8 @@ export type ApiDeps = {
   readonly configs: ConnectorConfigs
   readonly offsets: ConnectorOffsets
   readonly loggers: LoggerLevels
+  /** Writes the Verdict to the journal; the partition's next claim folds it. CONFIG_INVALID when it has no such stream. */
+  giveVerdict(entry: ConnectorEntry, verdict: Verdict, options: { signal: AbortSignal }): Promise<void>
   readonly worker: ThisWorker
   /** Id of the Kafka cluster, for `GET /`. */
   clusterId(options: { signal: AbortSignal }): Promise<string>
@@ -78,6 +82,9 @@ export interface ConnectorOffsets {
   /** The connector is STOPPED. */
   reset(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<void>
 }
+
+/** An operator's answer to IN_DOUBT: so many rows of the stream count as landed. */
+export type Verdict = { readonly tp: TopicPartition; readonly stream: StreamName; readonly rows: StreamOffset }
 
 export type LoggerLevel = { readonly level: string; readonly lastModifiedMs: number | null }
 export interface LoggerLevels {

@@ -151,5 +151,19 @@ describe('the worker', () => {
     assert.match(partitions[1].trace, /^flights-1@\d+: boom$/)
     assert.equal((await api.call('GET', '/api/v1/workers')).json().workers[0].worker_id, 'w2:8083')
     assert.equal((await api.call('GET', '/api/v1/connectors/x/partitions')).statusCode, 404)
+
+    const stream = 'projects/p/datasets/d/tables/t/streams/s'
+    const answer = async (tp: string, body: object): Promise<readonly [number, string]> => {
+      const response = await api.call('PUT', `/api/v1/connectors/a/partitions/${tp}/verdict`, body)
+      return [response.statusCode, response.json().message]
+    }
+    assert.equal((await answer('flights/9', { stream, rows: 1 }))[0], 404)
+    assert.match((await answer('flights/0', { stream, rows: 1 }))[1], /not IN_DOUBT/)
+    assert.match((await answer('flights/1', { stream, rows: -1 }))[1], /rows must be/)
+    assert.match((await answer('flights/1', { stream: 's', rows: 1 }))[1], /stream must be/)
+    assert.match((await answer('flights/1', { stream, rows: 1, by: 'me' }))[1], /Unrecognized field "by"/)
+    assert.deepEqual(api.verdicts, [])
+    assert.equal((await answer('flights/1', { stream, rows: '9007199254740993' }))[0], 202)
+    assert.deepEqual(api.verdicts, [{ tp: { topic: 'flights', partition: 1 }, stream, rows: 9007199254740993n }])
   })
 })

@@ -18,6 +18,7 @@ import {
   Shutdown,
   type Timers,
   type TopicPartition,
+  verdictFor,
   type WorkerId,
 } from '@millrace/core'
 import { untilAborted } from './abortable.ts'
@@ -339,9 +340,9 @@ export class PartitionSupervisor {
     const error = new MillraceError('IN_DOUBT', 'failPartition', `${place}: ${saw}.`)
     this.#become('IN_DOUBT', error)
     const space: KeySpace = { ...this.#tp, incarnation: this.#entry.incarnation }
-    const known = this.#deps.services.journal.peek(space).verdicts.size
-    while (this.#deps.services.journal.peek(space).verdicts.size <= known)
-      await this.#deps.timers.sleep(VERDICT_POLL_MS, { signal })
+    const { journal } = this.#deps.services
+    const isAnswered = (): boolean => doubts.every(({ stream }) => verdictFor(journal.peek(space), stream) !== null)
+    while (!isAnswered()) await this.#deps.timers.sleep(VERDICT_POLL_MS, { signal })
   }
 
   #fencedPauseMs(): number {

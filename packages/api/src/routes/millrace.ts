@@ -1,10 +1,23 @@
 // What Connect never told: this worker, all workers, and each connector partition by partition. Under /api/v1, never in Connect's bodies.
-import { type PartitionView, partitionState, partitionViews, traceOf, type WorkerReport } from '@millrace/core'
+import {
+  formatTopicPartition,
+  type PartitionView,
+  partitionState,
+  partitionViews,
+  type StreamName,
+  type StreamOffset,
+  streamOffset,
+  traceOf,
+  type WorkerReport,
+} from '@millrace/core'
 import type { FastifyInstance } from 'fastify'
-import type { Context } from '../context.ts'
+import { badRequest, notFound } from '../api-error.ts'
+import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import { isJsonObject, JsonNumber, type JsonValue } from '../json-body.ts'
 import { jsonOffsetOrNull } from '../json-offset.ts'
 
 type Named = { Params: { name: string } }
+type PartitionNamed = { Params: { name: string; topic: string; partition: string } }
 
 export function millraceRoutes(app: FastifyInstance, context: Context): void {
   const { worker } = context.deps
@@ -30,6 +43,36 @@ export function millraceRoutes(app: FastifyInstance, context: Context): void {
       takeovers: views.reduce((sum, view) => sum + (view.report?.takeovers ?? 0), 0),
     }
   })
+
+  app.put<PartitionNamed>('/api/v1/connectors/:name/partitions/:topic/:partition/verdict', async (request, reply) => {
+    const entry = await context.connector(request.params.name)
+    const tp = { topic: request.params.topic, partition: Number(request.params.partition) }
+    const views = partitionViews(entry, await context.view())
+    const view = views.find(v => v.topic === tp.topic && v.partition === tp.partition)
+    if (view === undefined) throw notFound(`Connector ${entry.name} has no partition ${formatTopicPartition(tp)}`)
+    if (view.report?.state !== 'IN_DOUBT')
+      throw badRequest(`${formatTopicPartition(tp)} is not IN_DOUBT: there is nothing to answer.`)
+    const verdict = { tp, ...parseVerdict(request.body) }
+    await context.within(REQUEST_TIMEOUT_MS, 'writing to the journal topic', signal =>
+      context.deps.giveVerdict(entry, verdict, { signal }),
+    )
+    return await reply
+      .code(202)
+      .send({ message: 'The verdict is in the journal; the next claim of the partition counts by it.' })
+  })
+}
+
+/** `{"stream": "projects/…/streams/…", "rows": 42}`; rows may be a decimal string, as offsets may. */
+function parseVerdict(body: unknown): { stream: StreamName; rows: StreamOffset } {
+  const { stream, rows, ...others } = isJsonObject(body as JsonValue) ? (body as Record<string, JsonValue>) : {}
+  const unknown = Object.keys(others)[0]
+  if (unknown !== undefined) throw badRequest(`Unrecognized field "${unknown}" in the request.`)
+  if (typeof stream !== 'string' || !stream.includes('/streams/'))
+    throw badRequest('stream must be the full name of the stream in doubt.')
+  const text = rows instanceof JsonNumber ? rows.text : rows
+  if (typeof text !== 'string' || !/^\d{1,18}$/.test(text))
+    throw badRequest('rows must be the number of rows of the stream that count as landed.')
+  return { stream: stream as StreamName, rows: streamOffset(text) }
 }
 
 function workerShape(report: WorkerReport): object {

@@ -16,6 +16,7 @@ import {
   connectorConfigs,
   type LoggerLevel,
   type PositionChange,
+  type Verdict,
 } from '../../src/index.ts'
 
 export const WORKER_ID = '127.0.0.1:8083'
@@ -42,6 +43,8 @@ export class TestApi implements AsyncDisposable {
   readonly levels: Map<string, LoggerLevel> = new Map([['root', { level: 'INFO', lastModifiedMs: null }]])
   readonly closing: AbortController = new AbortController()
   deps: ApiDeps
+
+  readonly verdicts: Verdict[] = []
 
   private constructor(
     topic: CompactedTopicTwin,
@@ -84,6 +87,9 @@ export class TestApi implements AsyncDisposable {
           this.levels.set(name, { level: level.toUpperCase(), lastModifiedMs: time.nowMs() })
           return [name]
         },
+      },
+      giveVerdict: async (_entry, verdict) => {
+        this.verdicts.push(verdict)
       },
       clusterId: async () => 'kafka-cluster',
       health: async () => ({ status: 'healthy' }),

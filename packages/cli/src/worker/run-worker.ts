@@ -22,6 +22,7 @@ import { journalOffsets } from './offsets.ts'
 import { SourceCatalog } from './source-catalog.ts'
 import { StatusPublisher } from './status-publisher.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
+import { giveVerdict } from './verdicts.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 /** An Intent stays well below the broker's default message.max.bytes of 1 MiB. */
@@ -127,6 +128,7 @@ export async function runWorker(
         () => reports.reports(),
       ),
       loggers: log.levels,
+      giveVerdict: (entry, verdict, options) => giveVerdict(kafka.journal, entry, verdict, options),
       worker: thisWorker,
       clusterId: options => kafka.cluster.clusterId(options),
       health: async () => ({ status: health.isReady ? 'healthy' : 'starting' }),

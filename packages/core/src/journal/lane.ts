@@ -461,11 +461,21 @@ function refused(state: LaneState, batchId: number, refusal: AppendRefusal, nowM
       })
     }
     case 'other':
-      return refusedByRule(place(state, batchId, { phase: 'ready' }), refusal.error)
+      return refusedByRule(
+        place(state, batchId, { phase: 'ready', loose: batch.loose || mayHaveLanded(refusal.error) }),
+        refusal.error,
+      )
     default:
       return assertNever(refusal)
   }
 }
+
+/**
+ * The documentation says that a refused request wrote nothing. For the service's own trouble (INTERNAL, UNAVAILABLE, …) that
+ * is not taken at its word: should the resent copy find its offset written, it was this one. A throttled one never was.
+ */
+const mayHaveLanded = (error: MillraceError): boolean =>
+  (error.disposition === 'retry' || error.disposition === 'reconnect') && error.code !== 'BIGQUERY_QUOTA'
 
 function refusedByRule(state: LaneState, error: MillraceError): LaneStep {
   switch (error.disposition) {

@@ -250,6 +250,15 @@ test('ALREADY_EXISTS is done for a loose request and FAILED for a first copy', (
   assert.equal(effect(loose, 'settled').batchId, 1)
 })
 
+test("a refusal by the service's own trouble leaves the request loose; one by quota or by the request does not", () => {
+  const after = (code: 'BIGQUERY_UNREACHABLE' | 'BIGQUERY_QUOTA'): LaneStep => {
+    const error = new MillraceError(code, 'retry', 'x')
+    return walk(laneOf(), ...sent(1), refused(1, { kind: 'other', error }), PAUSE_OVER, refused(1, 'alreadyExists'))
+  }
+  assert.equal(effect(after('BIGQUERY_UNREACHABLE'), 'settled').batchId, 1)
+  assert.equal(effect(after('BIGQUERY_QUOTA'), 'failed').error.code, 'ACK_UNEXPECTED')
+})
+
 test('the refusal of a later copy does not end looseness; OK and ALREADY_EXISTS do', () => {
   const loose = walk(laneOf(), ...sent(1), broken(), PAUSE_OVER, refused(1, 'outOfRange'), PAUSE_OVER)
   assert.equal(loose.state.window[0]?.loose, true)
