@@ -21,15 +21,15 @@ export class BrokerConnection {
   readonly #connection: KafkaJsConnection
   readonly #deps: KafkaDeps
   readonly #name: string
-  readonly #hasSasl: boolean
+  readonly #settings: ClientSettings
   #failure: MillraceError | null = null
   /** Shortly before the broker ends the login's session (connections.max.reauth.ms), by the monotonic clock. */
   #retireAtMs = Number.POSITIVE_INFINITY
 
-  private constructor(connection: KafkaJsConnection, name: string, hasSasl: boolean, deps: KafkaDeps) {
+  private constructor(connection: KafkaJsConnection, name: string, settings: ClientSettings, deps: KafkaDeps) {
     this.#connection = connection
     this.#name = name
-    this.#hasSasl = hasSasl
+    this.#settings = settings
     this.#deps = deps
   }
 
@@ -52,12 +52,13 @@ export class BrokerConnection {
       },
       message => deps.log.debug({ broker: name }, message),
     )
-    const self = new BrokerConnection(connection, name, settings.sasl !== null, deps)
+    const self = new BrokerConnection(connection, name, settings, deps)
     try {
       await self.#within(settings.connectTimeoutMs, options.signal, 'connect', self.#handshake())
     } catch (error) {
-      self.destroy(connectionError(error, name))
-      throw options.signal.aborted ? options.signal.reason : connectionError(error, name)
+      const failure = connectionError(error, name, settings.keys)
+      self.destroy(failure)
+      throw options.signal.aborted ? options.signal.reason : failure
     }
     return self
   }
@@ -85,7 +86,7 @@ export class BrokerConnection {
       return await this.#within(options.timeoutMs, options.signal, what, this.#connection.send(request))
     } catch (error) {
       if (options.signal.aborted && error === options.signal.reason) throw error
-      const failure = this.#failure ?? connectionError(error, this.#name)
+      const failure = this.#failure ?? connectionError(error, this.#name, this.#settings.keys)
       this.destroy(failure)
       throw failure
     }
@@ -108,7 +109,7 @@ export class BrokerConnection {
     assertSupported(versions, this.#name)
     this.#connection.setVersions(versions)
     this.#connection.setSupportAuthenticationProtocol(true)
-    if (!this.#hasSasl) return
+    if (this.#settings.sasl === null) return
     await this.#connection.authenticate()
     // A new connection takes over before the session ends. KafkaJS would log in again on this one (KIP-368), taking the
     // next answer under way for the login's.

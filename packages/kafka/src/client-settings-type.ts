@@ -13,6 +13,8 @@ export type ClientSettings = {
   readonly ssl: ConnectionOptions | null
   /** null = no SASL. A function, so that a secret is revealed only when a connection is opened. */
   readonly sasl: (() => SaslOptions) | null
+  /** Where the two above come from, as the user wrote the keys: what an error of a login or a TLS handshake names. */
+  readonly keys?: { readonly ssl: readonly string[]; readonly sasl: readonly string[] }
   /** Where a broker is really reached, when its advertised address is not (a tunnel, a proxy). */
   readonly reachedAt?: (advertised: BrokerAddress) => BrokerAddress
   /** TCP connect, TLS, ApiVersions and SASL together. */

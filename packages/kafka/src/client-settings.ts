@@ -16,6 +16,10 @@ export type Properties = Readonly<Record<string, string | Secret | undefined>>
 const CONNECT_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const DEFAULT_PORT_MISSING = 'must be host:port'
+/** What messages about a refused login or handshake name. */
+const SASL_KEYS = ['sasl.mechanism', 'sasl.jaas.config'] as const
+const TRUST_KEYS = ['ssl.truststore.location', 'ssl.truststore.certificates'] as const
+const IDENTITY_KEYS = ['ssl.keystore.location', 'ssl.keystore.certificate.chain'] as const
 const OAUTH_HANDLERS = /OAuthBearerLoginCallbackHandler$/
 
 /**
@@ -35,6 +39,7 @@ export function clientSettings(
     clientId: read.text('client.id') ?? 'millrace',
     ssl: protocol.endsWith('SSL') ? tlsOptions(read) : null,
     sasl: protocol.startsWith('SASL') ? saslOptions(read, deps) : null,
+    keys: { ssl: tlsKeys(read), sasl: SASL_KEYS.map(key => read.name(key)) },
     connectTimeoutMs: read.positive('socket.connection.setup.timeout.ms', CONNECT_TIMEOUT_MS),
     requestTimeoutMs: read.positive('request.timeout.ms', REQUEST_TIMEOUT_MS),
   }
@@ -206,6 +211,12 @@ function tlsOptions(read: Reader): ConnectionOptions {
     // An empty algorithm turns off the host name check only, as in Java: the chain is still verified.
     ...(isUnchecked ? { checkServerIdentity: () => undefined } : {}),
   }
+}
+
+/** The trust store always, as not having one may be what is wrong; the key store where there is one. */
+function tlsKeys(read: Reader): readonly string[] {
+  const trust = TRUST_KEYS.find(key => read.isPresent(key)) ?? TRUST_KEYS[0]
+  return [trust, ...IDENTITY_KEYS.filter(key => read.isPresent(key))].map(key => read.name(key))
 }
 
 function trust(read: Reader): ConnectionOptions {

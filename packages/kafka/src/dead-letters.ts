@@ -32,20 +32,24 @@ const WRITERS_MAX = 200
 
 export class KafkaDeadLetters implements DeadLetters {
   readonly #cluster: Cluster
+  readonly #admin: Cluster
   readonly #writerOptions: Partial<LogWriterOptions>
   readonly #partitionCounts = new Map<string, number>()
   readonly #writers = new Map<string, LogWriter>()
 
-  /** Opens no network by itself. */
-  constructor(cluster: Cluster, writerOptions: Partial<LogWriterOptions> = {}) {
+  /**
+   * Opens no network by itself.
+   * @param admin creates topics: as in Kafka Connect, the user who writes dead letters needs no right to.
+   */
+  constructor(cluster: Cluster, admin: Cluster = cluster, writerOptions: Partial<LogWriterOptions> = {}) {
     this.#cluster = cluster
+    this.#admin = admin
     this.#writerOptions = writerOptions
   }
 
   async ensureTopic(queue: DeadLetterQueue, options: { signal: AbortSignal }): Promise<void> {
-    const admin = new TopicAdmin(this.#cluster)
-    if ((await admin.describe(queue.topic, options)) !== null) return
-    await admin.createTopic(
+    if ((await new TopicAdmin(this.#cluster).describe(queue.topic, options)) !== null) return
+    await new TopicAdmin(this.#admin).createTopic(
       queue.topic,
       { partitions: 1, replicationFactor: queue.replicationFactor, configs: {} },
       options,

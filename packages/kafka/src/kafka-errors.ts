@@ -1,5 +1,6 @@
 // Broker error codes and connection failures as MillraceErrors: one table, no other place decides what an error means.
 import { type Disposition, type ErrorCode, isMillraceError, MillraceError } from '@millrace/core'
+import type { ClientSettings } from './client-settings-type.ts'
 import { errorName } from './kafkajs-internals.ts'
 
 /** https://kafka.apache.org/protocol#protocol_error_codes */
@@ -105,19 +106,31 @@ export function kafkaError(code: number, what: string): MillraceError {
 const TLS_FAILURE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|HOSTNAME_MISMATCH|INVALID_CA)/
 
 /** A failed connection: wrong credentials and certificates fail for good, everything else is tried again. */
-export function connectionError(cause: unknown, broker: string): MillraceError {
+export function connectionError(cause: unknown, broker: string, keys: ClientSettings['keys']): MillraceError {
   if (isMillraceError(cause)) return cause
   const { name, code, message } = describe(cause)
   if (name === 'KafkaJSSASLAuthenticationError' || name === 'KafkaJSProtocolError')
-    return new MillraceError('KAFKA_AUTH_FAILED', 'failPartition', `Broker ${broker} refused the login: ${message}.`, {
-      cause,
-    })
+    return new MillraceError(
+      'KAFKA_AUTH_FAILED',
+      'failPartition',
+      `Broker ${broker} refused the login: ${message}.${naming(keys?.sasl)}`,
+      {
+        cause,
+      },
+    )
   if (TLS_FAILURE.test(code) || /alert|certificate|SSL routines/i.test(message))
-    return new MillraceError('KAFKA_AUTH_FAILED', 'failPartition', `TLS to broker ${broker} failed: ${message}.`, {
-      cause,
-    })
+    return new MillraceError(
+      'KAFKA_AUTH_FAILED',
+      'failPartition',
+      `TLS to broker ${broker} failed: ${message}.${naming(keys?.ssl)}`,
+      {
+        cause,
+      },
+    )
   return new MillraceError('KAFKA_UNREACHABLE', 'retry', `Broker ${broker}: ${message}.`, { cause })
 }
+
+const naming = (keys: readonly string[] | undefined): string => (keys === undefined ? '' : ` Keys: ${keys.join(', ')}.`)
 
 function describe(cause: unknown): { name: string; code: string; message: string } {
   if (!(cause instanceof Error)) return { name: '', code: '', message: String(cause) }

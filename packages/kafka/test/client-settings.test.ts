@@ -203,3 +203,19 @@ test('bytes that are no PKCS#12 store are refused, never a crash', () => {
   ]
   for (const input of inputs) assert.throws(() => pkcs12Certificates(input, 'p'), { name: 'Pkcs12Error' })
 })
+
+test('settings say which keys a refused login or handshake is about, as the user wrote them', () => {
+  const jaas = `${SCRAM} required username="u" password="p";`
+  const properties = {
+    'sasl.mechanism': 'SCRAM-SHA-256',
+    'consumer.sasl.jaas.config': jaas,
+    'ssl.truststore.type': 'PEM',
+  }
+  assert.deepEqual(make(properties).keys, {
+    ssl: ['ssl.truststore.location'],
+    sasl: ['sasl.mechanism', 'consumer.sasl.jaas.config'],
+  })
+  const stores = { 'admin.ssl.truststore.certificates': 'x', 'ssl.keystore.location': 'y' }
+  assert.deepEqual(make(stores, 'admin').keys?.ssl, ['admin.ssl.truststore.certificates', 'ssl.keystore.location'])
+  assert.deepEqual(make(stores).keys?.ssl, ['ssl.truststore.location', 'ssl.keystore.location'])
+})
