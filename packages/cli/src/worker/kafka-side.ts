@@ -1,5 +1,5 @@
 // Everything the worker needs of Kafka, opened in order: topics checked first, then journal and config log read to their ends.
-import type { WorkerConfig } from '@millrace/config'
+import type { ClientProperties, ClientRole, WorkerConfig } from '@millrace/config'
 import type { Clock, Logger, Random, Timers } from '@millrace/core'
 import { ConfigWriter, isMillraceError, MillraceError } from '@millrace/core'
 import {
@@ -53,14 +53,17 @@ export async function openKafkaSide(
   { signal }: { signal: AbortSignal },
 ): Promise<KafkaSide> {
   const deps = { clock, timers, random, log: logger }
-  const clusterFor = (role: 'consumer' | 'producer' | 'admin'): Cluster => {
-    const cluster = new Cluster(clientSettings(config.kafkaClients[role], role, { clock, fetch }), deps)
+  const clusterFor = (role: ClientRole): Cluster => {
+    const cluster = new Cluster(clientSettings(propertiesOf(role, config), role, { clock, fetch }), deps)
     stack.defer(() => cluster.close())
     return cluster
   }
   const [consumer, producer, admin] = [clusterFor('consumer'), clusterFor('producer'), clusterFor('admin')]
   const reachable = { signal, deadlineMs: REACHABLE_MS }
-  await admin.retrying(() => admin.clusterId({ signal }), reachable)
+  // Each may log in as somebody else: a wrong one is told now and not by every partition that will need it.
+  await Promise.all(
+    [consumer, producer, admin].map(cluster => cluster.retrying(() => cluster.clusterId({ signal }), reachable)),
+  )
   const topics = new TopicAdmin(admin)
   const { configTopic, journalTopic } = config
   await namingKeys('journal.storage', ['topic', 'partitions', 'replication.factor'], () =>
@@ -91,7 +94,7 @@ export async function openKafkaSide(
   stack.defer(() => log.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   const configStore = stack.use(await ConfigWriter.open({ log, clock, timers, random, logger }, { signal }))
   const source = stack.use(new Fetcher(consumer, { totalBudgetBytes: fetchBudgetBytes(config) }))
-  const deadLetters = new KafkaDeadLetters(producer)
+  const deadLetters = new KafkaDeadLetters(producer, admin)
   stack.defer(() => deadLetters.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   return {
     cluster: admin,
@@ -102,6 +105,13 @@ export async function openKafkaSide(
     deadLetters,
     catalog: new KafkaTopicCatalog(admin),
   }
+}
+
+/** What a role sets for itself goes by its full name again, so that errors name the key the user wrote. */
+function propertiesOf(role: ClientRole, { kafkaClients }: WorkerConfig): ClientProperties {
+  const { common, [role]: effective } = kafkaClients
+  const own = Object.entries(effective).filter(([key, value]) => value !== common[key])
+  return { ...common, ...Object.fromEntries(own.map(([key, value]) => [`${role}.${key}`, value])) }
 }
 
 /** A topic that cannot be made or used as configured is said with the keys that configure it. */
