@@ -190,7 +190,7 @@ export class PartitionSupervisor {
       if (this.#isStopping || end.kind === 'released') return
       if (end.kind === 'fenced') {
         if (end.deleted) return
-        this.#logger.warn({}, 'Claim fenced: another worker owns the partition now.')
+        this.#logger.warn({}, 'Claim fenced: it is over; the partition is claimed anew while its lease is ours.')
         await this.#deps.timers.sleep(this.#fencedPauseMs(), { signal })
         continue
       }
