@@ -1,5 +1,6 @@
 // transforms=Filter with Kafka Connect's predicates, as one decision per record; tombstones are dropped by the sink anyway.
 // Filters run before conversion here: a record that is filtered out cannot be a bad record.
+import { compileRegex, type TextMatcher } from '@millrace/config'
 import { MillraceError, type RecordSlice } from '@millrace/core'
 import { hasHeader } from './record-headers.ts'
 
@@ -56,7 +57,7 @@ function predicateOf(config: Readonly<Record<string, string>>, alias: string, to
   if (type === undefined) throw invalid(`${prefix}.type`, 'is missing')
   switch (withoutPackage(type, PREDICATES)) {
     case 'TopicNameMatches': {
-      const matches = patternOf(config, `${prefix}.pattern`).test(topic)
+      const matches = patternOf(config, `${prefix}.pattern`).matches(topic)
       return () => matches
     }
     case 'HasHeaderKey': {
@@ -70,11 +71,11 @@ function predicateOf(config: Readonly<Record<string, string>>, alias: string, to
   }
 }
 
-/** Java matches the whole name. */
-function patternOf(config: Readonly<Record<string, string>>, key: string): RegExp {
+/** Whole names, as Java matches them, on the engine that validated the pattern: linear, whatever a user writes. */
+function patternOf(config: Readonly<Record<string, string>>, key: string): TextMatcher {
   const pattern = required(config, key)
   try {
-    return new RegExp(`^(?:${pattern})$`)
+    return compileRegex(pattern)
   } catch {
     throw invalid(key, 'is not a regular expression')
   }

@@ -131,6 +131,13 @@ test('Filter drops what its predicate finds, or the rest when negated', () => {
   assert.deepEqual(kept(config(tombstone, 'true'), 't', [{ value: null }, { value: '1' }]), [false, false])
 })
 
+test('a pattern that would keep a backtracking engine busy for years is answered at once', () => {
+  const evil = { predicates: 'p', 'predicates.p.type': 'TopicNameMatches', 'predicates.p.pattern': '(a+)+' }
+  const filter = { transforms: 'f', 'transforms.f.type': 'Filter', 'transforms.f.predicate': 'p' }
+  assert.deepEqual(kept({ ...filter, ...evil }, `${'a'.repeat(200)}_`, [{ value: '1' }]), [true])
+  assert.deepEqual(kept({ ...filter, ...evil }, 'a'.repeat(200), [{ value: '1' }]), [false])
+})
+
 test('Filter without a predicate drops everything', () => {
   assert.deepEqual(kept({ transforms: 'f', 'transforms.f.type': 'Filter' }, 't', [{ value: '1' }]), [false])
 })
