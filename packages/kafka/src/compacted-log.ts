@@ -59,12 +59,7 @@ export class KafkaCompactedLog implements CompactedLog {
     { signal }: { signal: AbortSignal },
   ): Promise<KafkaCompactedLog> {
     const log = new KafkaCompactedLog(cluster, options)
-    try {
-      await log.#follower.open({ signal })
-    } catch (error) {
-      await log.#follower.close()
-      throw error
-    }
+    await log.#follower.open({ signal })
     return log
   }
 

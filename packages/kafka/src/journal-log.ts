@@ -70,12 +70,7 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
     { signal }: { signal: AbortSignal },
   ): Promise<KafkaJournalLog> {
     const log = new KafkaJournalLog(cluster, options)
-    try {
-      await log.#follower.open({ signal })
-    } catch (error) {
-      await log.#follower.close()
-      throw error
-    }
+    await log.#follower.open({ signal })
     return log
   }
 

@@ -84,11 +84,20 @@ export class LogFollower {
 
   /** Reads every partition to its end, then keeps following. Rejects when a record is foreign or unreadable. */
   async open(options: { signal: AbortSignal }): Promise<void> {
+    try {
+      await this.#readAll(options)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#background = this.#follow()
+  }
+
+  async #readAll(options: { signal: AbortSignal }): Promise<void> {
     const tps = this.#partitions.map(p => ({ topic: this.#topic, partition: p.index }))
     const starts = await listOffsets(this.#cluster, tps, 'earliest', ISOLATION.READ_UNCOMMITTED, options)
     for (const p of this.#partitions) p.position = starts.get(`${this.#topic}-${p.index}`)!
     await Promise.all(this.#partitions.map(p => this.readToEnd(p.index, options)))
-    this.#background = this.#follow()
   }
 
   /** Position reached so far in a partition. */
