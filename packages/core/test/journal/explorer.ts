@@ -16,7 +16,6 @@ import {
   isHead,
   isSettled,
   type JournalRecord,
-  type KafkaOffset,
   type KeySpaceState,
   kafkaOffset,
   type LaneEffect,
@@ -28,7 +27,6 @@ import {
   recordKey,
   type StreamName,
   settle,
-  startAt,
   stepClaim,
   stepLane,
   streamOffset,
@@ -548,5 +546,3 @@ export function explore(scope: Scope, statesMax: number): Exploration {
   }
   return end(null, null, true)
 }
-
-export const START: Progress = startAt(0n as KafkaOffset)
