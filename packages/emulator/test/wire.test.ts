@@ -33,7 +33,7 @@ describe('wire format', () => {
         }
         const read = readAppendRequest(encode('AppendRowsRequest', message))
         assert.deepEqual([read.writeStream, read.offset, read.traceId], [writeStream, offset, traceId])
-        assert.equal(readDescriptor(read.descriptor!).name, 'Row')
+        assert.equal(readDescriptor(read.schema!).name, 'Row')
         const { bounds, count } = read.rows
         assert.deepEqual(
           Array.from({ length: count }, (_, i) =>

@@ -4,7 +4,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { ConnectionView, EmulatorCore } from '../emulator-core.ts'
 import type { FaultSpec } from '../faults/faults.ts'
 import { ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
-import type { RowError, RowWriter } from '../storage/storage.ts'
+import type { RowError, RowWriter, WriterSchema } from '../storage/storage.ts'
 import { refuseAppend } from '../streams/stream-state.ts'
 import { type Found, Refused } from '../streams/streams.ts'
 import { type AppendRequest, readAppendRequest } from '../wire/append-request.ts'
@@ -31,7 +31,7 @@ class Closed extends Error {
 }
 
 /** Where requests that name nothing go: the target of the one before. */
-type Target = { name: string; incarnation: string; descriptor: Buffer; writer: RowWriter | undefined }
+type Target = { name: string; incarnation: string; schema: WriterSchema; writer: RowWriter | undefined }
 
 export class AppendRowsCall {
   private readonly call: ServerDuplexStream<Buffer, Buffer>
@@ -215,26 +215,23 @@ export class AppendRowsCall {
 
     const writer = this.writer(found)
     if (!('write' in writer)) return isFirst ? close(writer) : this.refuse(writer, found.name)
-    const errors = writer.write(request.rows)
+    const { rowCount, errors } = writer.write(request, { byColumn: undefined, otherwise: 'null' })
     if (errors.length > 0) return this.refuseRows(errors, found.name)
 
-    this.view.rows += request.rows.count
+    this.view.rows += rowCount
     if (!found.state) {
       this.core.committer.rowsWritten(request.byteLength)
       return respond({ appendResult: {}, writeStream: found.name })
     }
     const firstRow = found.state.end
-    this.core.committer.rowsWritten(
-      request.byteLength,
-      this.core.streams.accepted(found.state, firstRow, request.rows.count),
-    )
+    this.core.committer.rowsWritten(request.byteLength, this.core.streams.accepted(found.state, firstRow, rowCount))
     return respond({ appendResult: { offset: { value: String(firstRow) } }, writeStream: found.name })
   }
 
   /** Finds the stream the request is for and remembers it as the target. Throws Closed or Refused, which end the call. */
   private aim(request: AppendRequest): Found {
     const { target } = this
-    if (request.hasArrowRows)
+    if (request.format === 'arrow')
       throw new Closed({ code: 'UNIMPLEMENTED', message: 'arrow_rows is not supported by this emulator yet' })
     if (!target && request.writeStream === '')
       throw new Closed(invalid('The first request of an AppendRows call must have write_stream'))
@@ -243,15 +240,15 @@ export class AppendRowsCall {
     const isSwitch = target !== undefined && target.name !== found.name
     if (isSwitch && (found.state || !target.name.endsWith('/_default')))
       throw new Closed(invalid(`Only default streams can share a connection. Entity: ${found.name}`))
-    if ((!target || isSwitch) && !request.descriptor)
+    if ((!target || isSwitch) && !request.schema)
       throw new Closed(
         invalid(`The first request for a stream of an AppendRows call must have writer_schema. Entity: ${found.name}`),
       )
-    const isSame = target && !isSwitch && (!request.descriptor || request.descriptor.equals(target.descriptor))
+    const isSame = target && !isSwitch && (!request.schema || request.schema.equals(target.schema.bytes))
     if (!isSame) {
       // Copied: a view would keep the whole request in memory.
-      const descriptor = Buffer.from(request.descriptor!)
-      this.target = { name: found.name, incarnation: found.table.incarnation, descriptor, writer: undefined }
+      const schema: WriterSchema = { kind: request.format ?? 'proto', bytes: Buffer.from(request.schema!) }
+      this.target = { name: found.name, incarnation: found.table.incarnation, schema, writer: undefined }
     }
     if (this.target!.incarnation !== found.table.incarnation) {
       this.target!.incarnation = found.table.incarnation
@@ -263,7 +260,13 @@ export class AppendRowsCall {
   private writer(found: Found): RowWriter | Refusal {
     const target = this.target!
     try {
-      target.writer ??= this.core.storage.openWriter(found.table, target.descriptor)
+      target.writer ??= this.core.storage.openWriter({
+        table: found.table,
+        schema: target.schema,
+        hiddenIn: found.state && found.state.type !== 'COMMITTED' ? found.name : undefined,
+        isDefaultStream: found.state === undefined,
+        partition: undefined,
+      })
       return target.writer
     } catch (error) {
       if (error instanceof ExtraFields)

@@ -24,6 +24,7 @@ import {
   type Saved,
   type Storage,
   type Work,
+  type WriterSpec,
 } from './storage.ts'
 
 /** DuckDB's buffers; the process itself comes on top. */
@@ -101,13 +102,14 @@ export class DuckDbStorage implements Storage {
     return { datasets: ofKind<Dataset>('dataset'), tables: ofKind<Table>('table'), streams }
   }
 
-  openWriter(table: Table, descriptor: Buffer): RowWriter {
+  openWriter({ table, schema }: WriterSpec): RowWriter {
+    const descriptor = schema.bytes
     const open = this.openTable(table)
     let compiledFor = open.batch
     let decode = this.decoderFor(open, descriptor)
     const cursor = new Cursor(descriptor)
     return {
-      write: rows => {
+      write: ({ rows }) => {
         if (compiledFor !== open.batch) {
           decode = this.decoderFor(open, descriptor)
           compiledFor = open.batch
@@ -121,7 +123,7 @@ export class DuckDbStorage implements Storage {
           if (message !== undefined && errors.length < ROW_ERRORS_MAX) errors.push({ index, message })
         }
         if (errors.length > 0) batch.rollback()
-        return errors
+        return { rowCount: rows.count, errors }
       },
     }
   }
@@ -240,6 +242,10 @@ export class DuckDbStorage implements Storage {
         // In memory the catalog of the process is the only one that counts.
         if (!this.isDurable) return []
         return [put('stream', change.stream.name, { ...change.stream, end: undefined })]
+      case 'commitStreams':
+      case 'flushStream':
+      case 'dropStreams':
+        throw new Error(`${change.kind} is not there yet`)
     }
   }
 

@@ -2,7 +2,15 @@
 import type { Table } from '../catalog/resources.ts'
 import { readDescriptor } from '../rows/descriptor.ts'
 import { checkDescriptor } from '../rows/row-decoder.ts'
-import { QueryRefused, type QueryResult, type RowWriter, type Saved, type Storage, type Work } from './storage.ts'
+import {
+  QueryRefused,
+  type QueryResult,
+  type RowWriter,
+  type Saved,
+  type Storage,
+  type Work,
+  type WriterSpec,
+} from './storage.ts'
 
 export class NullStorage implements Storage {
   private readonly counts = new Map<string, number>()
@@ -11,14 +19,14 @@ export class NullStorage implements Storage {
     return { datasets: [], tables: [], streams: [] }
   }
 
-  openWriter(table: Table, descriptor: Buffer): RowWriter {
-    checkDescriptor(readDescriptor(descriptor), table.schema)
+  openWriter({ table, schema }: WriterSpec): RowWriter {
+    checkDescriptor(readDescriptor(schema.bytes), table.schema)
     const { counts } = this
     const key = table.incarnation
     return {
-      write(rows) {
+      write({ rows }) {
         counts.set(key, (counts.get(key) ?? 0) + rows.count)
-        return []
+        return { rowCount: rows.count, errors: [] }
       },
     }
   }

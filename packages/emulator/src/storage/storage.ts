@@ -3,7 +3,7 @@
 // D2 rows are visible to query() once store() resolved.
 import type { Dataset, Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
-import type { RowSpans } from '../wire/append-request.ts'
+import type { AppendRequest, MissingValue } from '../wire/append-request.ts'
 
 export type Change =
   | { readonly kind: 'putDataset'; readonly dataset: Dataset }
@@ -13,6 +13,12 @@ export type Change =
   | { readonly kind: 'dropTable'; readonly table: Table }
   /** A stream created or finalized; its `end` is not taken from here. */
   | { readonly kind: 'putStream'; readonly stream: StreamState }
+  /** The hidden rows of PENDING streams become visible, of all at once; the states are those after it. */
+  | { readonly kind: 'commitStreams'; readonly table: Table; readonly streams: readonly StreamState[] }
+  /** The hidden rows of a BUFFERED stream become visible up to the state's `flushed`. */
+  | { readonly kind: 'flushStream'; readonly table: Table; readonly stream: StreamState }
+  /** Streams that expired: forgotten, their hidden rows too. */
+  | { readonly kind: 'dropStreams'; readonly streams: readonly StreamState[] }
 
 /** What one store() makes durable besides the rows written so far. */
 export type Work = {
@@ -29,10 +35,33 @@ export type Saved = {
 
 export type RowError = { readonly index: number; readonly message: string }
 
+/** What a writer schema is written in: a serialized DescriptorProto, or an Arrow IPC schema message. */
+export type WriterSchema = { readonly kind: 'proto' | 'arrow'; readonly bytes: Buffer }
+
+/** What a writer writes and where it goes; fixed for the writer's life. */
+export type WriterSpec = {
+  readonly table: Table
+  readonly schema: WriterSchema
+  /** Full name of the PENDING or BUFFERED stream whose rows stay hidden until a change reveals them; absent = visible once stored. */
+  readonly hiddenIn: string | undefined
+  /** Default stream: rows with _CHANGE_TYPE are merged by primary key. Elsewhere only INSERT is taken. */
+  readonly isDefaultStream: boolean
+  /** Partition decorator of the table name: `20260131` of `table$20260131`. */
+  readonly partition: string | undefined
+}
+
+/** What becomes of columns that are in the writer schema and absent from a row: per column name, and for all others. */
+export type MissingValues = {
+  readonly byColumn: ReadonlyMap<string, MissingValue> | undefined
+  readonly otherwise: MissingValue
+}
+
+export type Written = { readonly rowCount: number; readonly errors: readonly RowError[] }
+
 /** Takes rows of one writer schema into one table. Follows the table through schema changes. */
 export interface RowWriter {
-  /** All rows or none: the errors of all bad rows, or nothing when every row was taken. Synchronous. */
-  write(rows: RowSpans): readonly RowError[]
+  /** All rows or none: the errors of all bad rows, or none when every row was taken. Synchronous. */
+  write(request: AppendRequest, missing: MissingValues): Written
 }
 
 export type ResultColumn = {
@@ -51,7 +80,7 @@ export interface Storage {
   /** What an earlier run left. Called once, first. */
   load(): Promise<Saved>
   /** Throws ExtraFields, UnusableDescriptor or MalformedProto when the writer schema does not fit. */
-  openWriter(table: Table, descriptor: Buffer): RowWriter
+  openWriter(spec: WriterSpec): RowWriter
   /**
    * Stores everything written so far. `take` is called once, in the same turn in which the written rows are collected.
    * Rejects only when the storage is broken for good.

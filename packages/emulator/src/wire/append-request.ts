@@ -11,10 +11,12 @@ export type AppendRequest = {
   readonly byteLength: number
   readonly writeStream: string
   readonly offset: bigint | undefined
-  /** The serialized DescriptorProto, when the request carries one. */
-  readonly descriptor: Buffer | undefined
-  readonly hasProtoRows: boolean
-  readonly hasArrowRows: boolean
+  /** What `rows` are written in; undefined when the request has none. */
+  readonly format: 'proto' | 'arrow' | undefined
+  /** The writer schema, when the request carries one: a serialized DescriptorProto, or an Arrow IPC schema message. */
+  readonly schema: Buffer | undefined
+  /** The Arrow IPC record batch message, when `format` is arrow. */
+  readonly recordBatch: Buffer | undefined
   readonly rows: RowSpans
   readonly traceId: string
   readonly missingValues: ReadonlyMap<string, MissingValue> | undefined
@@ -40,9 +42,9 @@ export function readAppendRequest(bytes: Buffer): AppendRequest {
   const cursor = new Cursor(bytes)
   let writeStream = ''
   let offset: bigint | undefined
-  let descriptor: Buffer | undefined
-  let hasProtoRows = false
-  let hasArrowRows = false
+  let format: AppendRequest['format']
+  let schema: Buffer | undefined
+  let recordBatch: Buffer | undefined
   let count = 0
   let traceId = ''
   let missingValues: Map<string, MissingValue> | undefined
@@ -59,21 +61,38 @@ export function readAppendRequest(bytes: Buffer): AppendRequest {
       } else c.skip(tag & 7)
     }
   }
-  const readSchema = (c: Cursor): void => {
+  /** The one bytes field of ProtoSchema, ArrowSchema and ArrowRecordBatch. */
+  const readBytes = (c: Cursor): Buffer | undefined => {
+    let found: Buffer | undefined
     while (c.pos < c.end) {
       const tag = c.tag()
       if (tag === 0x0a) {
         const length = c.length()
-        descriptor = bytes.subarray(c.pos, c.pos + length)
+        found = bytes.subarray(c.pos, c.pos + length)
         c.pos += length
       } else c.skip(tag & 7)
     }
+    return found
+  }
+  const readSchema = (c: Cursor): void => {
+    schema = readBytes(c)
   }
   const readProtoData = (c: Cursor): void => {
     while (c.pos < c.end) {
       const tag = c.tag()
       if (tag === 0x0a) c.within(readSchema)
       else if (tag === 0x12) c.within(readProtoRows)
+      else c.skip(tag & 7)
+    }
+  }
+  const readArrowData = (c: Cursor): void => {
+    while (c.pos < c.end) {
+      const tag = c.tag()
+      if (tag === 0x0a) c.within(readSchema)
+      else if (tag === 0x12)
+        c.within(inner => {
+          recordBatch = readBytes(inner)
+        })
       else c.skip(tag & 7)
     }
   }
@@ -110,12 +129,12 @@ export function readAppendRequest(bytes: Buffer): AppendRequest {
         cursor.within(readOffset)
         break
       case (4 << 3) | WIRE.BYTES:
-        hasProtoRows = true
+        format = 'proto'
         cursor.within(readProtoData)
         break
       case (5 << 3) | WIRE.BYTES:
-        hasArrowRows = true
-        cursor.skip(WIRE.BYTES)
+        format = 'arrow'
+        cursor.within(readArrowData)
         break
       case (6 << 3) | WIRE.BYTES:
         traceId = cursor.text()
@@ -134,9 +153,9 @@ export function readAppendRequest(bytes: Buffer): AppendRequest {
     byteLength: bytes.length,
     writeStream,
     offset,
-    descriptor,
-    hasProtoRows,
-    hasArrowRows,
+    format,
+    schema,
+    recordBatch,
     rows: { bytes, bounds, count },
     traceId,
     missingValues,
