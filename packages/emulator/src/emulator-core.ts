@@ -1,6 +1,8 @@
 // What both listeners work on: one catalog, one set of streams, one storage, one set of faults.
 import type { Access } from './access.ts'
+import type { Behavior } from './behavior.ts'
 import { Catalog } from './catalog/catalog.ts'
+import type { Clock } from './clock.ts'
 import { Faults } from './faults/faults.ts'
 import type { Storage } from './storage/storage.ts'
 import { Committer } from './streams/committer.ts'
@@ -22,6 +24,9 @@ export type EmulatorCore = {
   readonly streams: Streams
   readonly faults: Faults
   readonly access: Access
+  /** Changes while the emulator runs: read at each use. */
+  readonly behavior: Behavior
+  readonly clock: Clock
   readonly connections: Set<ConnectionView>
   readonly requestLimitBytes: number
   readonly nowMs: () => number
@@ -30,9 +35,16 @@ export type EmulatorCore = {
 /** Loads what the storage has. `onBroken` is called when the storage fails for good; nothing is answered from then on. */
 export async function openCore(
   storage: Storage,
-  options: { access: Access; requestLimitBytes: number; nowMs: () => number; onBroken: (error: Error) => void },
+  options: {
+    access: Access
+    behavior: Behavior
+    clock: Clock
+    requestLimitBytes: number
+    onBroken: (error: Error) => void
+  },
 ): Promise<EmulatorCore> {
-  const { access, requestLimitBytes, nowMs } = options
+  const { access, behavior, clock, requestLimitBytes } = options
+  const nowMs = (): number => clock.nowMs()
   const committer = new Committer(storage, options.onBroken)
   const catalog = new Catalog(committer, nowMs)
   const streams = new Streams(catalog, committer, nowMs)
@@ -46,6 +58,8 @@ export async function openCore(
     streams,
     faults: new Faults(),
     access,
+    behavior,
+    clock,
     connections: new Set(),
     requestLimitBytes,
     nowMs,

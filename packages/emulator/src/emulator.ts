@@ -1,7 +1,9 @@
 // The emulator as a whole: storage, core, two listeners; started and stopped in one piece.
 import { readFileSync } from 'node:fs'
 import { type Access, openAccess, singleToken, tokenFile } from './access.ts'
+import { type Behavior, behaviorWith, InvalidBehavior } from './behavior.ts'
 import { DEFAULT_LOCATION } from './catalog/catalog.ts'
+import { systemClock } from './clock.ts'
 import { type EmulatorCore, openCore } from './emulator-core.ts'
 import { faultsFromJson } from './faults/fault-json.ts'
 import { listenGrpc, type Tls } from './grpc/grpc-server.ts'
@@ -28,6 +30,7 @@ export async function startEmulator(given: Partial<EmulatorOptions> = {}): Promi
   const access = accessFor(options)
   const tls = tlsFor(options)
   const faults = options.faultsFile === undefined ? [] : faultsFromFile(options.faultsFile)
+  const behavior = behaviorFor(options)
   const { promise: broken, reject: onBroken } = Promise.withResolvers<never>()
   // Whoever does not watch `broken` must not die of it.
   broken.catch(() => {})
@@ -38,7 +41,8 @@ export async function startEmulator(given: Partial<EmulatorOptions> = {}): Promi
   const core = await openCore(storage, {
     access,
     requestLimitBytes: options.requestLimitBytes,
-    nowMs: Date.now,
+    behavior,
+    clock: options.clock ?? systemClock,
     onBroken,
   })
   stack.defer(() => Promise.race([core.committer.idle(), broken.catch(() => {})]))
@@ -92,6 +96,15 @@ async function ensureDataset(core: EmulatorCore, project: string, dataset: strin
 function accessFor({ requireToken, tokenFile: path }: EmulatorOptions): Access {
   if (requireToken !== undefined) return singleToken(requireToken)
   return path === undefined ? openAccess : reading('--token-file', path, () => tokenFile(path))
+}
+
+function behaviorFor({ behavior }: EmulatorOptions): Behavior {
+  try {
+    return behaviorWith(behavior)
+  } catch (error) {
+    if (error instanceof InvalidBehavior) throw new UsageError(error.message, { cause: error })
+    throw error
+  }
 }
 
 function tlsFor({ tlsCert, tlsKey }: EmulatorOptions): Tls | undefined {

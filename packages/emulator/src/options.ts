@@ -1,5 +1,7 @@
 // The emulator's flags. Parsed once, here; a wrong one is a UsageError that says which.
 import { parseArgs } from 'node:util'
+import { type BehaviorPatch, behaviorFromFlags, InvalidBehavior } from './behavior.ts'
+import type { Clock } from './clock.ts'
 
 export class UsageError extends Error {}
 
@@ -21,6 +23,10 @@ export type EmulatorOptions = {
   readonly tlsKey: string | undefined
   readonly requireToken: string | undefined
   readonly tokenFile: string | undefined
+  /** Knobs that differ from their defaults; over those of the faults file. */
+  readonly behavior: BehaviorPatch
+  /** For tests: time moved by hand. Absent = the system's. */
+  readonly clock: Clock | undefined
 }
 
 /** 20 MB is what the API states today; 10,485,760 was enforced for years and can be set. */
@@ -40,6 +46,8 @@ export const DEFAULT_OPTIONS: EmulatorOptions = {
   tlsKey: undefined,
   requireToken: undefined,
   tokenFile: undefined,
+  behavior: {},
+  clock: undefined,
 }
 
 export const USAGE: string = `millrace emulator: BigQuery's Storage Write API and REST v2 in a process
@@ -51,6 +59,7 @@ export const USAGE: string = `millrace emulator: BigQuery's Storage Write API an
   --storage duckdb|null    keep rows in DuckDB (default), or count and discard them
   --data-dir DIR           keep everything across restarts (default: memory only)
   --faults FILE            JSON file of faults to start with
+  --behavior KEY=VALUE     sets a knob, such as idleMs=5000 or ttlMs.buffered=60000; repeatable
   --request-limit BYTES    largest AppendRows request (default ${REQUEST_LIMIT_BYTES})
   --tls-cert FILE --tls-key FILE   serve both ports over TLS (PEM)
   --require-token TOKEN    accept only this bearer token
@@ -66,6 +75,7 @@ const FLAGS = {
   storage: { type: 'string' },
   'data-dir': { type: 'string' },
   faults: { type: 'string' },
+  behavior: { type: 'string', multiple: true },
   'request-limit': { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
@@ -102,6 +112,8 @@ export function parseOptions(args: readonly string[]): EmulatorOptions | 'help' 
     tlsKey: values['tls-key'],
     requireToken: values['require-token'],
     tokenFile: values['token-file'],
+    behavior: behaviorOf(values.behavior ?? []),
+    clock: undefined,
   }
 }
 
@@ -110,6 +122,15 @@ function parse(args: readonly string[]) {
     return parseArgs({ args: [...args], options: FLAGS, allowPositionals: false }).values
   } catch (error) {
     throw new UsageError((error as Error).message)
+  }
+}
+
+function behaviorOf(flags: readonly string[]): BehaviorPatch {
+  try {
+    return behaviorFromFlags(flags)
+  } catch (error) {
+    if (error instanceof InvalidBehavior) throw new UsageError(`--behavior: ${error.message}`)
+    throw error
   }
 }
 
