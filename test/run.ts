@@ -27,6 +27,12 @@ const PARTS: readonly Part[] = [
   { name: 'unit tests', files: glob('packages/*/test/**/*.test.ts', BROKER_TESTS), concurrency: 2, timeoutMs: 120_000 },
   { name: 'real Kafka and Redis', files: glob(BROKER_TESTS), concurrency: 2, timeoutMs: 240_000, needsServices: true },
   { name: 'end to end', files: glob('test/e2e/*.test.ts'), concurrency: 1, timeoutMs: 300_000 },
+  {
+    name: 'official clients',
+    files: glob('test/conformance/**/*.test.ts'),
+    concurrency: 2,
+    timeoutMs: 300_000,
+  },
 ]
 
 const totals = { tests: 0, suites: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 }
