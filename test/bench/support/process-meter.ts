@@ -1,0 +1,34 @@
+// CPU seconds and resident memory of another process, as Linux counts them.
+import { readFileSync } from 'node:fs'
+
+/** Linux: USER_HZ is 100 on every architecture Node runs on. */
+const TICKS_PER_SECOND = 100
+
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The second field is the name, in brackets, and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+export function rssBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+}
+
+export type RssSample = { readonly seconds: number; readonly bytes: number }
+
+/** Samples the resident memory of `pid` until stopped. */
+export function watchRss(pid: number, everyMs: number): () => RssSample[] {
+  const started = performance.now()
+  const samples: RssSample[] = []
+  const sample = (): void => {
+    samples.push({ seconds: (performance.now() - started) / 1000, bytes: rssBytes(pid) })
+  }
+  sample()
+  const timer = setInterval(sample, everyMs)
+  return () => {
+    clearInterval(timer)
+    sample()
+    return samples
+  }
+}

@@ -1,0 +1,140 @@
+// The benchmark's writer, a process of its own: appends pre-encoded requests over several calls, each to a COMMITTED stream of its
+// own with explicit offsets, a fixed number of requests in flight per call. Every acknowledged offset is checked.
+// Prints `ready`, waits for a line on stdin, writes, prints one line of JSON.
+import { once } from 'node:events'
+import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
+import { decode, encode, encodeProtoRows, ROWS_PER_REQUEST } from './rows.ts'
+
+export type WriterTask = {
+  readonly address: string
+  readonly table: string
+  readonly rowCount: number
+  readonly connections: number
+  /** Requests in flight per connection. */
+  readonly inFlight: number
+}
+export type WriterReport = {
+  readonly rows: number
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly rssBytes: number
+  readonly ackP50Ms: number
+  readonly ackP99Ms: number
+  readonly streams: readonly string[]
+}
+
+/** Requests with different values, taken in turn. */
+const VARIANTS = 4
+const SERVICE = '/google.cloud.bigquery.storage.v1.BigQueryWrite/'
+const raw = (bytes: Buffer): Buffer => bytes
+
+class Connection {
+  readonly stream: string
+  private readonly client: Client
+  private readonly call: ClientDuplexStream<Buffer, Buffer>
+  private next = 0
+  private acked = 0
+  private readonly sentAt: number[] = []
+  private onAck: () => void = () => {}
+
+  private constructor(client: Client, stream: string) {
+    this.client = client
+    this.stream = stream
+    this.call = client.makeBidiStreamRequest(`${SERVICE}AppendRows`, raw, raw)
+    this.call.on('error', error => fail(error.message))
+    this.call.on('data', (bytes: Buffer) => this.acknowledge(decode('AppendRowsResponse', bytes)))
+  }
+
+  static async open({ address, table }: WriterTask, schemaRows: Buffer): Promise<Connection> {
+    const client = new Client(address, credentials.createInsecure(), {
+      'grpc.max_send_message_length': -1,
+      'grpc.use_local_subchannel_pool': 1,
+    })
+    const stream = await new Promise<string>((resolve, reject) =>
+      client.makeUnaryRequest(
+        `${SERVICE}CreateWriteStream`,
+        (value: Record<string, unknown>) => encode('CreateWriteStreamRequest', value),
+        (bytes: Buffer) => decode('WriteStream', bytes),
+        { parent: table, writeStream: { type: 'COMMITTED' } },
+        (error, value) => (error ? reject(error) : resolve(String(value!.name))),
+      ),
+    )
+    const connection = new Connection(client, stream)
+    connection.send(schemaRows)
+    await new Promise<void>(resolve => {
+      connection.onAck = resolve
+    })
+    return connection
+  }
+
+  private send(protoRows: Buffer): void {
+    // write_stream is for the first request only; the offset is for every one.
+    const head = encode('AppendRowsRequest', {
+      ...(this.next === 0 && { writeStream: this.stream }),
+      offset: { value: String(this.next * ROWS_PER_REQUEST) },
+    })
+    this.next++
+    this.sentAt.push(performance.now())
+    this.call.write(Buffer.concat([head, protoRows]))
+  }
+
+  private acknowledge(response: Record<string, unknown>): void {
+    const result = response.appendResult as { offset?: { value?: string } } | undefined
+    if (!result || Number(result.offset?.value ?? 0) !== this.acked * ROWS_PER_REQUEST)
+      fail(`request ${this.acked} of ${this.stream}: ${JSON.stringify(response)}`)
+    this.acked++
+    this.onAck()
+  }
+
+  /** Sends `requests`, `inFlight` at a time; resolves to the milliseconds each took to be acknowledged. */
+  write(variants: readonly Buffer[], requests: number, inFlight: number): Promise<number[]> {
+    const ackMs: number[] = []
+    const first = this.acked
+    return new Promise(resolve => {
+      this.onAck = () => {
+        ackMs.push(performance.now() - this.sentAt[this.acked - 1]!)
+        if (ackMs.length === requests) resolve(ackMs)
+        else if (this.next < first + requests) this.send(variants[this.next % VARIANTS]!)
+      }
+      for (let i = 0; i < Math.min(inFlight, requests); i++) this.send(variants[this.next % VARIANTS]!)
+    })
+  }
+
+  close(): void {
+    this.call.end()
+    this.client.close()
+  }
+}
+
+function fail(message: string): never {
+  process.stderr.write(`writer: ${message}\n`)
+  process.exit(1)
+}
+
+const task = JSON.parse(process.argv[2]!) as WriterTask
+const withSchema = encodeProtoRows(0, ROWS_PER_REQUEST, true)
+const variants = Array.from({ length: VARIANTS }, (_, i) => encodeProtoRows(i, ROWS_PER_REQUEST, false))
+const connections = await Promise.all(Array.from({ length: task.connections }, () => Connection.open(task, withSchema)))
+const requests = Math.ceil(task.rowCount / ROWS_PER_REQUEST / connections.length)
+
+process.stdout.write('ready\n')
+await once(process.stdin, 'data')
+const cpu = process.cpuUsage()
+const started = performance.now()
+const ackMs = (await Promise.all(connections.map(c => c.write(variants, requests, task.inFlight))))
+  .flat()
+  .sort((a, b) => a - b)
+const seconds = (performance.now() - started) / 1000
+const { user, system } = process.cpuUsage(cpu)
+const report: WriterReport = {
+  rows: requests * connections.length * ROWS_PER_REQUEST,
+  seconds,
+  cpuSeconds: (user + system) / 1e6,
+  rssBytes: process.memoryUsage.rss(),
+  ackP50Ms: ackMs[Math.floor(ackMs.length * 0.5)]!,
+  ackP99Ms: ackMs[Math.floor(ackMs.length * 0.99)]!,
+  streams: connections.map(connection => connection.stream),
+}
+process.stdout.write(`${JSON.stringify(report)}\n`)
+for (const connection of connections) connection.close()
+process.exit(0)
