@@ -13,10 +13,15 @@ export const COLUMN_TYPES = [
   'NUMERIC',
   'BIGNUMERIC',
   'JSON',
+  'GEOGRAPHY',
+  'INTERVAL',
+  'RANGE',
   'STRUCT',
 ] as const
 export type ColumnType = (typeof COLUMN_TYPES)[number]
 export type ColumnMode = 'NULLABLE' | 'REQUIRED' | 'REPEATED'
+/** What a RANGE may be of. */
+export type RangeElementType = 'DATE' | 'DATETIME' | 'TIMESTAMP'
 
 export type Column = {
   readonly name: string
@@ -28,8 +33,22 @@ export type Column = {
   readonly precision?: number
   readonly scale?: number
   readonly defaultExpression?: string
+  /** Of RANGE columns, always. */
+  readonly rangeElementType?: RangeElementType
+  /** Of TIMESTAMP columns: 12 keeps picoseconds; absent is 6, microseconds. */
+  readonly timestampPrecision?: 6 | 12
 }
 export type TableSchema = { readonly columns: readonly Column[] }
+
+/** A TIMESTAMP column that keeps picoseconds. */
+export const hasPicoseconds = (column: Column): boolean =>
+  column.type === 'TIMESTAMP' && column.timestampPrecision === 12
+
+/** A RANGE is kept as its two bounds, NULL for unbounded. */
+export function rangeBounds(column: Column): readonly [start: Column, end: Column] {
+  const bound = (name: string): Column => ({ name, type: column.rangeElementType!, mode: 'NULLABLE', fields: [] })
+  return [bound('start'), bound('end')]
+}
 
 /** A schema the emulator cannot take, in words for the caller. */
 export class InvalidSchema extends Error {}
@@ -62,9 +81,13 @@ export function schemaFromRest(value: unknown): TableSchema {
   return { columns }
 }
 
-function columnsFromRest(value: unknown): Column[] {
+/** https://cloud.google.com/bigquery/docs/nested-repeated#limitations */
+const NESTING_MAX = 15
+
+function columnsFromRest(value: unknown, depth = 0): Column[] {
   if (!Array.isArray(value)) throw new InvalidSchema('schema.fields must be a list')
-  const columns = value.map(columnFromRest)
+  if (depth > NESTING_MAX) throw new InvalidSchema(`A schema may nest at most ${NESTING_MAX} levels of RECORD`)
+  const columns = value.map(field => columnFromRest(field, depth))
   const seen = new Set<string>()
   for (const { name } of columns) {
     if (seen.has(name.toLowerCase())) throw new InvalidSchema(`Duplicate field name ${name}`)
@@ -73,7 +96,8 @@ function columnsFromRest(value: unknown): Column[] {
   return columns
 }
 
-function columnFromRest(value: unknown): Column {
+function columnFromRest(value: unknown, depth: number): Column {
+  if (typeof value !== 'object' || value === null) throw new InvalidSchema('Each of schema.fields must be an object')
   const field = value as Record<string, unknown>
   const name = field.name
   if (typeof name !== 'string' || name === '' || name.length > 300)
@@ -85,13 +109,26 @@ function columnFromRest(value: unknown): Column {
   const mode = String(field.mode ?? 'NULLABLE').toUpperCase()
   if (mode !== 'NULLABLE' && mode !== 'REQUIRED' && mode !== 'REPEATED')
     throw new InvalidSchema(`Field ${name}: invalid mode ${mode}`)
-  const fields = type === 'STRUCT' ? columnsFromRest(field.fields ?? []) : []
+  const fields = type === 'STRUCT' ? columnsFromRest(field.fields ?? [], depth + 1) : []
   if (type === 'STRUCT' && fields.length === 0)
     throw new InvalidSchema(`Field ${name} is type RECORD but has no schema`)
-  const number = (key: string): number | undefined => (field[key] === undefined ? undefined : Number(field[key]))
+  const number = (key: string): number | undefined => {
+    if (field[key] === undefined || field[key] === null) return undefined
+    const stated = Number(field[key])
+    if (!Number.isSafeInteger(stated) || stated < 0)
+      throw new InvalidSchema(`Field ${name}: ${key} must be a whole number, not ${String(field[key]).slice(0, 50)}`)
+    return stated
+  }
   const maxLength = number('maxLength')
+  if (maxLength !== undefined && (maxLength === 0 || (type !== 'STRING' && type !== 'BYTES')))
+    throw new InvalidSchema(`Field ${name}: maxLength must be positive, and goes with STRING and BYTES only`)
   const precision = number('precision')
   const scale = number('scale')
+  checkDecimalLimits(name, type, precision, scale)
+  const rangeElementType = type === 'RANGE' ? rangeElementOf(name, field.rangeElementType) : undefined
+  const timestampPrecision = number('timestampPrecision')
+  if (timestampPrecision !== undefined && (type !== 'TIMESTAMP' || ![6, 12].includes(timestampPrecision)))
+    throw new InvalidSchema(`Field ${name}: timestampPrecision must be 6 or 12, and goes with TIMESTAMP only`)
   return {
     name,
     type,
@@ -102,7 +139,34 @@ function columnFromRest(value: unknown): Column {
     ...(precision !== undefined && { precision }),
     ...(scale !== undefined && { scale }),
     ...(typeof field.defaultValueExpression === 'string' && { defaultExpression: field.defaultValueExpression }),
+    ...(rangeElementType && { rangeElementType }),
+    ...(timestampPrecision !== undefined && { timestampPrecision: timestampPrecision as 6 | 12 }),
   }
+}
+
+/** https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#parameterized_decimal_type */
+function checkDecimalLimits(name: string, type: ColumnType, precision?: number, scale?: number): void {
+  if (precision === undefined && scale === undefined) return
+  if (type !== 'NUMERIC' && type !== 'BIGNUMERIC')
+    throw new InvalidSchema(`Field ${name}: precision and scale go with NUMERIC and BIGNUMERIC only`)
+  if (precision === undefined) throw new InvalidSchema(`Field ${name}: scale needs a precision`)
+  const [wholeMax, scaleMax] = type === 'NUMERIC' ? [29, 9] : [38, 38]
+  const places = scale ?? 0
+  if (places > scaleMax || precision < Math.max(1, places) || precision > wholeMax + places)
+    throw new InvalidSchema(
+      `Field ${name}: ${type}(${precision}, ${places}) is out of range: scale is at most ${scaleMax}, and precision from max(1, scale) to scale + ${wholeMax}`,
+    )
+}
+
+const RANGE_ELEMENT_TYPES: readonly string[] = ['DATE', 'DATETIME', 'TIMESTAMP']
+
+function rangeElementOf(name: string, stated: unknown): RangeElementType {
+  const type = String((stated as { type?: unknown } | null | undefined)?.type ?? '').toUpperCase()
+  if (!RANGE_ELEMENT_TYPES.includes(type))
+    throw new InvalidSchema(
+      `Field ${name}: a RANGE needs rangeElementType {"type": "DATE" | "DATETIME" | "TIMESTAMP"}, not ${type || '(none)'}`,
+    )
+  return type as RangeElementType
 }
 
 /** The schema as the REST API answers it. */
@@ -121,6 +185,8 @@ function columnToRest(column: Column): Record<string, unknown> {
     ...(column.precision !== undefined && { precision: String(column.precision) }),
     ...(column.scale !== undefined && { scale: String(column.scale) }),
     ...(column.defaultExpression !== undefined && { defaultValueExpression: column.defaultExpression }),
+    ...(column.rangeElementType && { rangeElementType: { type: column.rangeElementType } }),
+    ...(column.timestampPrecision !== undefined && { timestampPrecision: String(column.timestampPrecision) }),
   }
 }
 
@@ -140,6 +206,8 @@ function columnToWriteApi(column: Column): Record<string, unknown> {
     precision: column.precision ?? 0,
     scale: column.scale ?? 0,
     defaultValueExpression: column.defaultExpression ?? '',
+    ...(column.rangeElementType && { rangeElementType: { type: column.rangeElementType } }),
+    ...(column.timestampPrecision !== undefined && { timestampPrecision: { value: column.timestampPrecision } }),
   }
 }
 
@@ -154,9 +222,9 @@ export function checkSchemaChange(before: readonly Column[], after: readonly Col
     const changed = next.get(column.name.toLowerCase())
     if (!changed)
       throw new InvalidSchema(`Provided Schema does not match Table. Field ${name} is missing in new schema`)
-    if (changed.type !== column.type)
+    if (typeText(changed) !== typeText(column))
       throw new InvalidSchema(
-        `Provided Schema does not match Table. Field ${name} has changed type from ${column.type} to ${changed.type}`,
+        `Provided Schema does not match Table. Field ${name} has changed type from ${typeText(column)} to ${typeText(changed)}`,
       )
     const relaxed = column.mode === 'REQUIRED' && changed.mode === 'NULLABLE'
     if (changed.mode !== column.mode && !relaxed)
@@ -171,4 +239,9 @@ export function checkSchemaChange(before: readonly Column[], after: readonly Col
       throw new InvalidSchema(
         `Provided Schema does not match Table. Cannot add required fields to an existing schema. (field: ${path}${column.name})`,
       )
+}
+
+function typeText(column: Column): string {
+  if (column.type === 'RANGE') return `RANGE<${column.rangeElementType}>`
+  return hasPicoseconds(column) ? 'TIMESTAMP(12)' : column.type
 }

@@ -85,3 +85,18 @@ export function parseTimestamp(text: string): bigint | undefined {
   const minutes = BigInt(Number(match[4]) * 60 + Number(match[5] ?? 0))
   return micros - (match[3] === '-' ? -minutes : minutes) * 60_000_000n
 }
+
+/** A TIMESTAMP literal of up to twelve digits after the second's point; `picos` are those beyond the microsecond. */
+export function parsePicoTimestamp(text: string): { micros: bigint; picos: number } | undefined {
+  const match = /^(.*:\d{1,2}\.\d{6})(\d{1,6})(\D.*)?$/s.exec(text)
+  const micros = parseTimestamp(match ? match[1]! + (match[3] ?? '') : text)
+  return micros === undefined ? undefined : { micros, picos: match ? Number(match[2]!.padEnd(6, '0')) : 0 }
+}
+
+/** `YYYY-MM-DDTHH:MM:SS.ffffffffffffZ`: sorts as the timestamps do. `micros` must be in range, `picos` below a million. */
+export function picoText(micros: bigint, picos: number): string {
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  const seconds = Number((micros - fraction) / 1_000_000n)
+  const whole = new Date(seconds * 1000).toISOString().slice(0, 19)
+  return `${whole}.${String(fraction).padStart(6, '0')}${String(picos).padStart(6, '0')}Z`
+}

@@ -108,6 +108,21 @@ export class FixedColumn extends ColumnBase {
       this.uint32[row * 4 + word] = Number((value >> BigInt(32 * word)) & 0xffffffffn)
   }
 
+  /** A value of 4 or 8 bytes, signed: for comparing two. */
+  signedAt(row: number): bigint {
+    if (this.width === 4) return BigInt(this.int32[row]!)
+    return (BigInt(this.int32[row * 2 + 1]!) << 32n) | BigInt(this.uint32[row * 2]!)
+  }
+
+  /** DuckDB's interval: 32 bits of months, 32 of days, 64 of microseconds. */
+  setInterval(row: number, months: number, days: number, micros: bigint): void {
+    this.valid[row] = 1
+    this.int32[row * 4] = months
+    this.int32[row * 4 + 1] = days
+    this.uint32[row * 4 + 2] = Number(micros & 0xffffffffn)
+    this.uint32[row * 4 + 3] = Number((micros >> 32n) & 0xffffffffn)
+  }
+
   override mark(): void {}
   override rollback(): void {}
 }

@@ -1,5 +1,5 @@
 // The rows of one table that are accepted and not yet stored.
-import type { Column, ColumnType, TableSchema } from '../catalog/table-schema.ts'
+import { type Column, type ColumnType, hasPicoseconds, rangeBounds, type TableSchema } from '../catalog/table-schema.ts'
 import { type ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
 
 const FIXED_WIDTHS: Readonly<Partial<Record<ColumnType, 1 | 4 | 8 | 16>>> = {
@@ -11,12 +11,15 @@ const FIXED_WIDTHS: Readonly<Partial<Record<ColumnType, 1 | 4 | 8 | 16>>> = {
   DATETIME: 8,
   TIMESTAMP: 8,
   NUMERIC: 16,
+  INTERVAL: 16,
 }
 
-function builderFor(column: Column, mode: Column['mode'] = column.mode): ColumnBuilder {
+/** An empty builder for a column; `mode` NULLABLE gives that of an element of a REPEATED one. */
+export function builderFor(column: Column, mode: Column['mode'] = column.mode): ColumnBuilder {
   if (mode === 'REPEATED') return new ListColumn(builderFor(column, 'NULLABLE'))
   if (column.type === 'STRUCT') return new StructColumn(column.fields.map(field => builderFor(field)))
-  const width = FIXED_WIDTHS[column.type]
+  if (column.type === 'RANGE') return new StructColumn(rangeBounds(column).map(bound => builderFor(bound)))
+  const width = hasPicoseconds(column) ? undefined : FIXED_WIDTHS[column.type]
   return width ? new FixedColumn(width) : new TextColumn()
 }
 

@@ -12,12 +12,15 @@ import {
   DuckDBTypeId,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import type { Column, ColumnType } from '../catalog/table-schema.ts'
+import { type Column, type ColumnType, hasPicoseconds, rangeBounds } from '../catalog/table-schema.ts'
 import { formatDecimal } from '../rows/decimal.ts'
 import type { ResultColumn } from './storage.ts'
 
-/** BIGNUMERIC has up to 77 digits and DuckDB's DECIMAL 38: it is kept as exact decimal text, and shows as STRING in results. */
-const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
+/**
+ * GEOGRAPHY is kept as WKT, TIMESTAMP(12) as ISO text of fixed width, since DuckDB has no picoseconds.
+ * BIGNUMERIC has up to 77 digits and DuckDB's DECIMAL 38: it is kept as exact decimal text, and shows as STRING in results.
+ */
+const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT' | 'RANGE'>, string>> = {
   STRING: 'VARCHAR',
   BYTES: 'BLOB',
   INT64: 'BIGINT',
@@ -30,6 +33,8 @@ const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
   NUMERIC: 'DECIMAL(38,9)',
   BIGNUMERIC: 'VARCHAR',
   JSON: 'JSON',
+  GEOGRAPHY: 'VARCHAR',
+  INTERVAL: 'INTERVAL',
 }
 
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
@@ -39,10 +44,17 @@ export const quoteText = (text: string): string => `'${text.replaceAll("'", "''"
 export function duckdbType(column: Column): string {
   const base =
     column.type === 'STRUCT'
-      ? `STRUCT(${column.fields.map(field => `${quoteIdentifier(field.name)} ${duckdbType(field)}`).join(', ')})`
-      : DUCKDB_TYPES[column.type]
+      ? structType(column.fields)
+      : column.type === 'RANGE'
+        ? structType(rangeBounds(column))
+        : hasPicoseconds(column)
+          ? 'VARCHAR'
+          : DUCKDB_TYPES[column.type]
   return column.mode === 'REPEATED' ? `${base}[]` : base
 }
+
+const structType = (fields: readonly Column[]): string =>
+  `STRUCT(${fields.map(field => `${quoteIdentifier(field.name)} ${duckdbType(field)}`).join(', ')})`
 
 const RESULT_TYPES: Readonly<Partial<Record<DuckDBTypeId, string>>> = {
   [DuckDBTypeId.BOOLEAN]: 'BOOLEAN',
