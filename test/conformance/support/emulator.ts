@@ -28,6 +28,7 @@ export type Emulator = {
   fault(fault: object): Promise<void>
   clearFaults(): Promise<void>
   stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export async function startEmulator(
@@ -57,6 +58,7 @@ export async function startEmulator(
     fault: fault => call(rest, 'POST', '/emulator/faults', fault).then(() => undefined),
     clearFaults: () => call(rest, 'DELETE', '/emulator/faults').then(() => undefined),
     stop: () => process.stop(),
+    [Symbol.asyncDispose]: () => process.stop(),
   }
 }
 
