@@ -47,7 +47,7 @@ export async function openCore(
   const nowMs = (): number => clock.nowMs()
   const committer = new Committer(storage, options.onBroken)
   const catalog = new Catalog(committer, nowMs)
-  const streams = new Streams(catalog, committer, nowMs)
+  const streams = new Streams(catalog, committer, nowMs, behavior)
   const saved = await storage.load()
   catalog.restore(saved.datasets, saved.tables)
   streams.restore(saved.streams)

@@ -57,7 +57,7 @@ export class Faults {
   add(spec: FaultSpec): number {
     if (this.armed.length >= FAULTS_MAX) throw new RangeError(`At most ${FAULTS_MAX} faults can be set`)
     const id = this.nextId++
-    this.armed.push({ id, spec, seen: 0, fired: 0, random: mulberry32(spec.seed) })
+    this.armed.push({ id, spec, seen: 0, fired: 0, random: seededRandom(spec.seed) })
     return id
   }
 
@@ -90,7 +90,7 @@ export class Faults {
 }
 
 /** A small seeded generator (mulberry32): the same seed gives the same faults. */
-function mulberry32(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -1,6 +1,5 @@
 // The unary calls of the Write API.
-
-import { parseTableResource } from '../catalog/names.ts'
+import { parseTableResource, type TableRef } from '../catalog/names.ts'
 import { schemaToWriteApi } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import type { FaultMethod } from '../faults/faults.ts'
@@ -20,9 +19,18 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 /** Multi-regions are lower case in the Write API. */
 const writeApiLocation = (location: string): string => (/^(US|EU)$/.test(location) ? location.toLowerCase() : location)
 
+/** Throws Refused. */
+function tableOf(parent: unknown): TableRef {
+  const ref = parseTableResource(text(parent))
+  if (ref) return ref
+  throw new Refused({ code: 'INVALID_ARGUMENT', message: `Invalid table name: ${text(parent).slice(0, 300)}` })
+}
+
 const timestamp = (ms: number): Message => ({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 })
 
 function streamMessage({ name, table, state }: Found, isFull: boolean): Message {
+  // Rows of a committed stream are committed as they come; of a buffered one nothing is said of a commit.
+  const committedMs = state?.type === 'COMMITTED' ? state.createdMs : state?.committedMs
   return {
     name,
     type: state?.type ?? 'COMMITTED',
@@ -30,16 +38,10 @@ function streamMessage({ name, table, state }: Found, isFull: boolean): Message 
     location: writeApiLocation(table.location),
     // The default stream states no times, whatever the proto says (measured by Google's Go suite).
     ...(state && { createTime: timestamp(state.createdMs) }),
-    ...(state?.type === 'COMMITTED' && { commitTime: timestamp(state.createdMs) }),
+    ...(committedMs !== undefined && { commitTime: timestamp(committedMs) }),
     ...(isFull && { tableSchema: schemaToWriteApi(table.schema) }),
   }
 }
-
-const unsupported =
-  (method: string): UnaryMethod['run'] =>
-  async () => {
-    throw new Refused({ code: 'UNIMPLEMENTED', message: `${method} is not supported by this emulator yet` })
-  }
 
 export const UNARY_METHODS: Readonly<
   Record<Exclude<FaultMethod, 'AppendRows'> | 'BatchCommitWriteStreams' | 'FlushRows', UnaryMethod>
@@ -49,16 +51,9 @@ export const UNARY_METHODS: Readonly<
     responseType: 'WriteStream',
     subject: request => text(request.parent),
     async run(request, core) {
-      const ref = parseTableResource(text(request.parent))
-      if (!ref)
-        throw new Refused({
-          code: 'INVALID_ARGUMENT',
-          message: `Invalid table name: ${text(request.parent).slice(0, 300)}`,
-        })
+      const ref = tableOf(request.parent)
       const type = (request.writeStream as Message | undefined)?.type
-      if (type === 'PENDING' || type === 'BUFFERED')
-        throw new Refused({ code: 'UNIMPLEMENTED', message: `${type} streams are not supported by this emulator yet` })
-      if (type !== 'COMMITTED')
+      if (type !== 'COMMITTED' && type !== 'PENDING' && type !== 'BUFFERED')
         throw new Refused({
           code: 'INVALID_ARGUMENT',
           message: `Write stream type must be specified. Entity: ${text(request.parent)}`,
@@ -88,12 +83,22 @@ export const UNARY_METHODS: Readonly<
     requestType: 'BatchCommitWriteStreamsRequest',
     responseType: 'BatchCommitWriteStreamsResponse',
     subject: request => text(request.parent),
-    run: unsupported('BatchCommitWriteStreams'),
+    async run(request, core) {
+      const names = (request.writeStreams as readonly unknown[] | undefined) ?? []
+      const outcome = await core.streams.commit(tableOf(request.parent), names.map(text))
+      return 'committedMs' in outcome
+        ? { commitTime: timestamp(outcome.committedMs) }
+        : { streamErrors: outcome.refusals.map(({ storage, message }) => ({ ...storage, errorMessage: message })) }
+    },
   },
   FlushRows: {
     requestType: 'FlushRowsRequest',
     responseType: 'FlushRowsResponse',
     subject: request => text(request.writeStream),
-    run: unsupported('FlushRows'),
+    async run(request, core) {
+      const offset = request.offset as { value?: string } | undefined
+      const upTo = offset && BigInt(offset.value ?? 0)
+      return { offset: String(await core.streams.flush(text(request.writeStream), upTo)) }
+    },
   },
 }

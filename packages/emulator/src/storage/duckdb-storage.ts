@@ -3,18 +3,30 @@
 // emulator knows each acknowledged row once. A log of our own would write every row twice to save nothing: DuckDB has one already.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { BLOB, type DuckDBAppender, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { type DatasetRef, datasetKey, type TableRef, tableKey } from '../catalog/names.ts'
-import type { Dataset, Table } from '../catalog/resources.ts'
-import type { Column } from '../catalog/table-schema.ts'
-import { readDescriptor } from '../rows/descriptor.ts'
-import { RowBatch } from '../rows/row-batch.ts'
-import { compileRowDecoder, type RowDecoder } from '../rows/row-decoder.ts'
+import { BLOB, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
 import { Cursor } from '../wire/cursor.ts'
-import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender, nativeType } from './duckdb-bindings.ts'
-import { fillVector, TextHeap } from './duckdb-fill.ts'
-import { duckdbType, quoteIdentifier, quoteText, resultColumn, resultValue } from './duckdb-types.ts'
+import { nativeType } from './duckdb-bindings.ts'
+import { TextHeap } from './duckdb-fill.ts'
+import {
+  createColumns,
+  dropDataset,
+  forgetStreams,
+  forgetTable,
+  META,
+  physicalName,
+  putDataset,
+  putStream,
+  putStreamEnds,
+  putTable,
+  readCatalog,
+  tablePlace,
+  widen,
+} from './duckdb-statements.ts'
+import { resultColumn, resultValue } from './duckdb-types.ts'
+import { dropHidden, HiddenRows, hiddenPlace, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'
+import { RowTarget } from './row-target.ts'
 import {
   type Change,
   QueryRefused,
@@ -34,37 +46,22 @@ const MEMORY_LIMIT = '2GB'
  * the rows themselves. A restart reads at most this much log.
  */
 const FILE_SETTINGS = ["SET GLOBAL checkpoint_threshold = '256MB'", "SET GLOBAL force_compression = 'uncompressed'"]
-/** Rows a batch's builders may keep room for after a flush; larger ones are replaced. 131,072 rows × ~16 bytes × columns. */
-const KEEP_ROWS_MAX = 131_072
-/** Compiled decoders kept per table. */
-const DECODERS_MAX = 64
+/** Targets that keep builders and an appender while no rows come: about 70 KB per column each. */
+const WARM_TARGETS_MAX = 64
 /** Row errors listed in one response; the message says the list may be incomplete. */
 const ROW_ERRORS_MAX = 1000
-
-const META = `
-  CREATE SCHEMA emulator_meta;
-  CREATE TABLE emulator_meta.catalog (kind VARCHAR, key VARCHAR, value VARCHAR, PRIMARY KEY (kind, key));
-  CREATE TABLE emulator_meta.stream_ends (name VARCHAR PRIMARY KEY, row_end BIGINT);`
-
-/** The physical name of a table: BigQuery's project and dataset make the schema. */
-export const physicalName = (ref: TableRef): string => `${physicalSchema(ref)}.${quoteIdentifier(ref.table)}`
-const physicalSchema = (ref: DatasetRef): string => quoteIdentifier(datasetKey(ref))
-
-/** A table that takes rows. */
-type OpenTable = {
-  table: Table
-  batch: RowBatch
-  decoders: Map<string, RowDecoder>
-  appender: { native: ReturnType<typeof nativeAppender>; close(): void; chunk: NativeChunk } | undefined
-}
 
 export class DuckDbStorage implements Storage {
   private readonly instance: DuckDBInstance
   private readonly writer: DuckDBConnection
   private readonly isDurable: boolean
   private readonly heap: TextHeap = new TextHeap(nativeType(BLOB))
-  /** By incarnation. */
-  private readonly open = new Map<string, OpenTable>()
+  private readonly hidden = new HiddenRows()
+  /** By stream where rows are hidden, else by incarnation. */
+  private readonly targets = new Map<string, RowTarget>()
+  /** Targets that may hold rows or memory, least recently used first. */
+  private readonly warm = new Set<RowTarget>()
+  private readonly sql: Sql = async statement => (await this.writer.runAndReadAll(statement)).getRows()
 
   private constructor(instance: DuckDBInstance, writer: DuckDBConnection, isDurable: boolean) {
     this.instance = instance
@@ -87,34 +84,29 @@ export class DuckDbStorage implements Storage {
   }
 
   async load(): Promise<Saved> {
-    const existing = await this.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'emulator_meta'")
-    if (existing.length === 0) await this.writer.run(META)
-    const catalog = await this.rows('SELECT kind, value FROM emulator_meta.catalog ORDER BY kind, key')
-    const ends = new Map(
-      (await this.rows('SELECT name, row_end FROM emulator_meta.stream_ends')) as unknown as [string, bigint][],
+    for (const statement of META) await this.sql(statement)
+    const saved = readCatalog(
+      await this.sql('SELECT kind, value FROM emulator_meta.catalog ORDER BY kind, key'),
+      await this.sql('SELECT name, row_end, traffic_ms FROM emulator_meta.stream_ends'),
     )
-    const ofKind = <T>(kind: string): T[] =>
-      catalog.filter(row => row[0] === kind).map(row => JSON.parse(String(row[1])) as T)
-    const streams = ofKind<Omit<StreamState, 'end'>>('stream').map(stream => ({
-      ...stream,
-      end: ends.get(stream.name) ?? 0n,
-    }))
-    return { datasets: ofKind<Dataset>('dataset'), tables: ofKind<Table>('table'), streams }
+    await this.hidden.load(this.sql, saved.streams)
+    return saved
   }
 
-  openWriter({ table, schema }: WriterSpec): RowWriter {
+  openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
     const descriptor = schema.bytes
-    const open = this.openTable(table)
-    let compiledFor = open.batch
-    let decode = this.decoderFor(open, descriptor)
+    const target = this.target(table, hiddenIn)
+    let compiledFor = target.batch
+    let decode = target.decoderFor(descriptor)
     const cursor = new Cursor(descriptor)
     return {
       write: ({ rows }) => {
-        if (compiledFor !== open.batch) {
-          decode = this.decoderFor(open, descriptor)
-          compiledFor = open.batch
+        const { batch } = target
+        if (compiledFor !== batch) {
+          decode = target.decoderFor(descriptor)
+          compiledFor = batch
+          this.warm.add(target)
         }
-        const { batch } = open
         const errors: RowError[] = []
         batch.begin(rows.bytes)
         for (let index = 0; index < rows.count; index++) {
@@ -128,125 +120,149 @@ export class DuckDbStorage implements Storage {
     }
   }
 
-  private openTable(table: Table): OpenTable {
-    let open = this.open.get(table.incarnation)
-    if (!open) {
-      open = { table, batch: new RowBatch(table.schema), decoders: new Map(), appender: undefined }
-      this.open.set(table.incarnation, open)
+  private target(table: Table, hiddenIn: string | undefined): RowTarget {
+    const key = hiddenIn ?? table.incarnation
+    let target = this.targets.get(key)
+    if (!target) {
+      target = new RowTarget(table, hiddenIn === undefined ? tablePlace(table) : hiddenPlace(hiddenIn), hiddenIn)
+      this.targets.set(key, target)
     }
-    return open
+    this.warm.add(target)
+    this.coolDown()
+    return target
   }
 
-  private decoderFor(open: OpenTable, descriptor: Buffer): RowDecoder {
-    const key = descriptor.toString('latin1')
-    let decoder = open.decoders.get(key)
-    if (!decoder) {
-      decoder = compileRowDecoder(readDescriptor(descriptor), open.table.schema, open.batch.columns)
-      if (open.decoders.size >= DECODERS_MAX) open.decoders.delete(open.decoders.keys().next().value!)
-      open.decoders.set(key, decoder)
+  /** Takes memory back from the targets that had no rows for the longest time. */
+  private coolDown(): void {
+    if (this.warm.size <= WARM_TARGETS_MAX) return
+    for (const target of this.warm) {
+      if (this.warm.size <= WARM_TARGETS_MAX) return
+      if (target.hasRows) continue
+      target.release()
+      this.warm.delete(target)
     }
-    return decoder
   }
 
   async store(take: () => Work): Promise<void> {
-    const dirty = (): OpenTable[] => [...this.open.values()].filter(open => open.batch.rowCount > 0)
-    if (this.isDurable) await this.writer.run('BEGIN')
+    const dirty = (): RowTarget[] => [...this.warm].filter(target => target.hasRows)
+    if (this.isDurable) await this.sql('BEGIN')
     // Tables may become dirty while an appender is made; nothing may be awaited between the last look and take().
-    for (let bare = dirty().find(open => !open.appender); bare; bare = dirty().find(open => !open.appender))
-      await this.prepareAppender(bare)
+    for (let bare = dirty().find(isBare); bare; bare = dirty().find(isBare)) {
+      if (bare.stream !== undefined) await this.hidden.prepare(this.sql, bare.table, bare.stream)
+      await bare.openAppender(this.writer)
+    }
     const work = take()
-    for (const open of dirty()) drain(open, this.heap)
+    for (const target of dirty()) {
+      target.drain(this.heap)
+      this.warm.delete(target)
+      this.warm.add(target)
+    }
     for (const { change } of work.changes)
-      if (change.kind === 'alterTable') this.followAlter(change.before, change.after)
+      if (change.kind === 'alterTable') for (const target of this.targetsOf(change.before)) target.follow(change.after)
     if (this.isDurable) {
-      await this.saveEnds(work.ends)
-      await this.writer.run('COMMIT')
+      if (work.streams.size > 0) await this.sql(putStreamEnds(work.streams.values()))
+      await this.sql('COMMIT')
     }
     for (const { change, settle } of work.changes) await this.apply(change, settle)
-  }
-
-  /** From here on, rows of the table are decoded by its new schema; the columns follow in the same store(). */
-  private followAlter(before: Table, after: Table): void {
-    const open = this.open.get(before.incarnation)
-    if (!open) return
-    closeAppender(open)
-    open.table = after
-    open.batch = new RowBatch(after.schema)
-    open.decoders = new Map()
-  }
-
-  private async prepareAppender(open: OpenTable): Promise<void> {
-    if (open.appender) return
-    const { table } = open
-    const appender: DuckDBAppender = await this.writer.createAppender(table.table, datasetKey(table))
-    const native = nativeAppender(appender)
-    const types = table.schema.columns.map((_column, index) => duckdb.appender_column_type(native, index))
-    open.appender = { native, close: () => appender.closeSync(), chunk: duckdb.create_data_chunk(types) }
-  }
-
-  private async saveEnds(ends: ReadonlyMap<string, bigint>): Promise<void> {
-    if (ends.size === 0) return
-    const values = [...ends].map(([name, end]) => `(${quoteText(name)}, ${end})`).join(', ')
-    await this.writer.run(`INSERT OR REPLACE INTO emulator_meta.stream_ends VALUES ${values}`)
+    this.coolDown()
   }
 
   private async apply(change: Change, settle: (error?: Error) => void): Promise<void> {
     try {
-      await this.writer.run('BEGIN')
-      for (const statement of this.statementsFor(change)) await this.writer.run(statement)
-      await this.writer.run('COMMIT')
+      await this.sql('BEGIN')
+      const committed = await this.make(change)
+      await this.sql('COMMIT')
+      committed?.()
       settle()
     } catch (error) {
-      await this.writer.run('ROLLBACK')
+      await this.sql('ROLLBACK')
       settle(error as Error)
     }
   }
 
-  private statementsFor(change: Change): string[] {
+  /** Makes the change in the open transaction; returns what is true once it is committed. */
+  private async make(change: Change): Promise<(() => void) | undefined> {
     switch (change.kind) {
       case 'putDataset':
-        return [
-          `CREATE SCHEMA IF NOT EXISTS ${physicalSchema(change.dataset)}`,
-          put('dataset', datasetKey(change.dataset), change.dataset),
-        ]
+        await this.run(putDataset(change.dataset))
+        return undefined
       case 'dropDataset':
-        return [`DROP SCHEMA ${physicalSchema(change.dataset)}`, remove('dataset', datasetKey(change.dataset))]
-      case 'createTable': {
-        const columns = change.table.schema.columns.map(
-          column => `${quoteIdentifier(column.name)} ${duckdbType(column)}`,
-        )
-        return [
-          `CREATE TABLE ${physicalName(change.table)} (${columns.join(', ')})`,
-          put('table', tableKey(change.table), change.table),
-        ]
+        await this.run(dropDataset(change.dataset))
+        return undefined
+      case 'createTable':
+        await this.run([createColumns(tablePlace(change.table), change.table.schema.columns), putTable(change.table)])
+        return undefined
+      case 'alterTable': {
+        const { before, after } = change
+        const hidden = this.hidden.of(before.incarnation).flatMap(stream => widenHidden(stream, before, after))
+        await this.run([...widen(tablePlace(after), before, after), ...hidden, putTable(after)])
+        return undefined
       }
-      case 'alterTable':
-        return [
-          ...addedColumns(change.before.schema.columns, change.after.schema.columns, '').map(
-            added => `ALTER TABLE ${physicalName(change.after)} ADD COLUMN ${added}`,
-          ),
-          put('table', tableKey(change.after), change.after),
-        ]
       case 'dropTable': {
-        const open = this.open.get(change.table.incarnation)
-        if (open) closeAppender(open)
-        this.open.delete(change.table.incarnation)
-        return [
+        const hidden = this.hidden.of(change.table.incarnation)
+        for (const target of this.targetsOf(change.table)) this.abandon(target)
+        await this.run([
           `DROP TABLE ${physicalName(change.table)}`,
-          remove('table', tableKey(change.table)),
-          `DELETE FROM emulator_meta.stream_ends WHERE name IN (SELECT key FROM emulator_meta.catalog WHERE ${streamsOf(change.table)})`,
-          `DELETE FROM emulator_meta.catalog WHERE ${streamsOf(change.table)}`,
-        ]
+          ...hidden.map(dropHidden),
+          ...forgetTable(change.table),
+        ])
+        return () => this.hidden.forget(hidden)
       }
       case 'putStream':
-        // In memory the catalog of the process is the only one that counts.
-        if (!this.isDurable) return []
-        return [put('stream', change.stream.name, { ...change.stream, end: undefined })]
+        await this.saveStreams([change.stream])
+        return undefined
       case 'commitStreams':
-      case 'flushStream':
-      case 'dropStreams':
-        throw new Error(`${change.kind} is not there yet`)
+        return this.commitStreams(change.table, change.streams)
+      case 'flushStream': {
+        const { table, stream, rowCount } = change
+        // A table with an appender on it cannot be dropped.
+        this.targets.get(stream.name)?.closeAppender()
+        const isEmpty = await showFirst(this.sql, table, stream.name, rowCount)
+        await this.saveStreams([stream])
+        return isEmpty ? () => this.hidden.forget([stream.name]) : undefined
+      }
+      case 'dropStreams': {
+        const hidden = this.hiddenOf(change.streams)
+        await this.run([...hidden.map(dropHidden), ...forgetStreams(change.streams)])
+        return () => this.hidden.forget(hidden)
+      }
     }
+  }
+
+  private async commitStreams(table: Table, streams: readonly StreamState[]): Promise<() => void> {
+    const hidden = this.hiddenOf(streams)
+    await this.run(hidden.flatMap(stream => showAll(table, stream)))
+    await this.saveStreams(streams)
+    return () => this.hidden.forget(hidden)
+  }
+
+  /** Those of the streams that have hidden rows; they take no more. */
+  private hiddenOf(streams: readonly StreamState[]): string[] {
+    for (const { name } of streams) {
+      const target = this.targets.get(name)
+      if (target) this.abandon(target)
+    }
+    return streams.map(({ name }) => name).filter(name => this.hidden.has(name))
+  }
+
+  private async saveStreams(streams: readonly StreamState[]): Promise<void> {
+    // In memory the streams of the process are the only ones that count.
+    if (this.isDurable) await this.run(streams.map(putStream))
+  }
+
+  private targetsOf(table: Table): RowTarget[] {
+    return [...this.targets.values()].filter(target => target.table.incarnation === table.incarnation)
+  }
+
+  /** Nothing is written there any more. */
+  private abandon(target: RowTarget): void {
+    target.release()
+    this.targets.delete(target.stream ?? target.table.incarnation)
+    this.warm.delete(target)
+  }
+
+  private async run(statements: readonly string[]): Promise<void> {
+    for (const statement of statements) await this.sql(statement)
   }
 
   async query(sql: string, rowsMax: number): Promise<QueryResult> {
@@ -284,58 +300,12 @@ export class DuckDbStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    for (const open of this.open.values()) closeAppender(open)
-    this.open.clear()
+    for (const target of this.targets.values()) target.release()
+    this.targets.clear()
+    this.warm.clear()
     this.writer.closeSync()
     this.instance.closeSync()
   }
-
-  private async rows(sql: string): Promise<readonly (readonly unknown[])[]> {
-    return (await this.writer.runAndReadAll(sql)).getRows()
-  }
 }
 
-const put = (kind: string, key: string, value: unknown): string =>
-  `INSERT OR REPLACE INTO emulator_meta.catalog VALUES (${quoteText(kind)}, ${quoteText(key)}, ${quoteText(JSON.stringify(value))})`
-const remove = (kind: string, key: string): string =>
-  `DELETE FROM emulator_meta.catalog WHERE kind = ${quoteText(kind)} AND key = ${quoteText(key)}`
-
-const streamsOf = (table: Table): string =>
-  `kind = 'stream' AND json_extract_string(value, '$.incarnation') = ${quoteText(table.incarnation)}`
-
-/** Moves the rows of the batch into DuckDB, in the writer's open transaction if there is one. Synchronous. */
-function drain(open: OpenTable, heap: TextHeap): void {
-  const { batch } = open
-  const { native, chunk } = open.appender!
-  heap.reset(batch.sources)
-  for (let start = 0; start < batch.rowCount; start += CHUNK_ROWS) {
-    const count = Math.min(CHUNK_ROWS, batch.rowCount - start)
-    duckdb.data_chunk_reset(chunk)
-    duckdb.data_chunk_set_size(chunk, count)
-    for (const [index, column] of batch.columns.entries())
-      fillVector(duckdb.data_chunk_get_vector(chunk, index), column, start, count, heap)
-    duckdb.append_data_chunk(native, chunk)
-  }
-  duckdb.appender_flush_sync(native)
-  if (batch.rowCount > KEEP_ROWS_MAX) {
-    open.batch = new RowBatch(open.table.schema)
-    open.decoders = new Map()
-  } else batch.clear()
-}
-
-function closeAppender(open: OpenTable): void {
-  open.appender?.close()
-  open.appender = undefined
-}
-
-/** `ADD COLUMN` arguments for what `after` has more, nested fields by path. */
-function addedColumns(before: readonly Column[], after: readonly Column[], path: string): string[] {
-  const known = new Map(before.map(column => [column.name.toLowerCase(), column]))
-  return after.flatMap(column => {
-    const old = known.get(column.name.toLowerCase())
-    const name = path + quoteIdentifier(column.name)
-    if (!old) return [`${name} ${duckdbType(column)}`]
-    const inside = column.mode === 'REPEATED' ? `${name}.element.` : `${name}.`
-    return addedColumns(old.fields, column.fields, inside)
-  })
-}
+const isBare = (target: RowTarget): boolean => !target.hasAppender

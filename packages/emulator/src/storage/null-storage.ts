@@ -3,6 +3,7 @@ import type { Table } from '../catalog/resources.ts'
 import { readDescriptor } from '../rows/descriptor.ts'
 import { checkDescriptor } from '../rows/row-decoder.ts'
 import {
+  type Change,
   QueryRefused,
   type QueryResult,
   type RowWriter,
@@ -13,28 +14,71 @@ import {
 } from './storage.ts'
 
 export class NullStorage implements Storage {
+  /** Visible rows by incarnation. */
   private readonly counts = new Map<string, number>()
+  /** Hidden rows by stream. */
+  private readonly hidden = new Map<string, { readonly incarnation: string; count: number }>()
 
   async load(): Promise<Saved> {
     return { datasets: [], tables: [], streams: [] }
   }
 
-  openWriter({ table, schema }: WriterSpec): RowWriter {
+  openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
     checkDescriptor(readDescriptor(schema.bytes), table.schema)
-    const { counts } = this
-    const key = table.incarnation
+    const { incarnation } = table
     return {
-      write({ rows }) {
-        counts.set(key, (counts.get(key) ?? 0) + rows.count)
+      write: ({ rows }) => {
+        if (hiddenIn === undefined) this.show(incarnation, rows.count)
+        else this.hide(hiddenIn, incarnation, rows.count)
         return { rowCount: rows.count, errors: [] }
       },
     }
   }
 
+  private hide(stream: string, incarnation: string, count: number): void {
+    const hidden = this.hidden.get(stream)
+    if (hidden) hidden.count += count
+    else this.hidden.set(stream, { incarnation, count })
+  }
+
+  private show(incarnation: string, count: number): void {
+    this.counts.set(incarnation, (this.counts.get(incarnation) ?? 0) + count)
+  }
+
   async store(take: () => Work): Promise<void> {
     for (const { change, settle } of take().changes) {
-      if (change.kind === 'dropTable') this.counts.delete(change.table.incarnation)
+      this.make(change)
       settle()
+    }
+  }
+
+  private make(change: Change): void {
+    switch (change.kind) {
+      case 'dropTable':
+        this.counts.delete(change.table.incarnation)
+        for (const [stream, { incarnation }] of this.hidden)
+          if (incarnation === change.table.incarnation) this.hidden.delete(stream)
+        return
+      case 'commitStreams':
+        for (const { name } of change.streams) {
+          this.show(change.table.incarnation, this.hidden.get(name)?.count ?? 0)
+          this.hidden.delete(name)
+        }
+        return
+      case 'flushStream': {
+        const hidden = this.hidden.get(change.stream.name)!
+        hidden.count -= Number(change.rowCount)
+        this.show(change.table.incarnation, Number(change.rowCount))
+        return
+      }
+      case 'dropStreams':
+        for (const { name } of change.streams) this.hidden.delete(name)
+        return
+      case 'putDataset':
+      case 'dropDataset':
+      case 'createTable':
+      case 'alterTable':
+      case 'putStream':
     }
   }
 

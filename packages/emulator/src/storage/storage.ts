@@ -11,19 +11,24 @@ export type Change =
   | { readonly kind: 'createTable'; readonly table: Table }
   | { readonly kind: 'alterTable'; readonly before: Table; readonly after: Table }
   | { readonly kind: 'dropTable'; readonly table: Table }
-  /** A stream created or finalized; its `end` is not taken from here. */
+  /** A stream created or finalized. Here and below, `end` and `lastTrafficMs` are not taken from the states. */
   | { readonly kind: 'putStream'; readonly stream: StreamState }
   /** The hidden rows of PENDING streams become visible, of all at once; the states are those after it. */
   | { readonly kind: 'commitStreams'; readonly table: Table; readonly streams: readonly StreamState[] }
-  /** The hidden rows of a BUFFERED stream become visible up to the state's `flushed`. */
-  | { readonly kind: 'flushStream'; readonly table: Table; readonly stream: StreamState }
+  /** The first `rowCount` hidden rows of a BUFFERED stream become visible; the state is that after it. */
+  | {
+      readonly kind: 'flushStream'
+      readonly table: Table
+      readonly stream: StreamState
+      readonly rowCount: bigint
+    }
   /** Streams that expired: forgotten, their hidden rows too. */
   | { readonly kind: 'dropStreams'; readonly streams: readonly StreamState[] }
 
 /** What one store() makes durable besides the rows written so far. */
 export type Work = {
-  /** New ends of the streams whose rows are among them. */
-  readonly ends: ReadonlyMap<string, bigint>
+  /** The streams whose rows are among them, as they are since: ends and traffic. */
+  readonly streams: ReadonlyMap<string, StreamState>
   readonly changes: readonly { readonly change: Change; readonly settle: (error?: Error) => void }[]
 }
 

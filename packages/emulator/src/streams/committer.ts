@@ -1,15 +1,16 @@
 // Groups what arrives while the storage is busy into one store() and answers when it is done.
 // C1 nothing is answered that speaks of state the storage does not have yet. C2 answers leave in the order in which they were asked for.
 import type { Change, Storage, Work } from '../storage/storage.ts'
+import type { StreamState } from './stream-state.ts'
 
 type Group = {
-  readonly ends: Map<string, bigint>
+  readonly streams: Map<string, StreamState>
   readonly changes: { change: Change; settle: (error?: Error) => void }[]
   readonly answers: (() => void)[]
   bytes: number
 }
 
-const newGroup = (): Group => ({ ends: new Map(), changes: [], answers: [], bytes: 0 })
+const newGroup = (): Group => ({ streams: new Map(), changes: [], answers: [], bytes: 0 })
 
 /** Request bytes accepted and not yet stored, beyond which connections stop reading: columns take about as much again. */
 export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024
@@ -27,10 +28,10 @@ export class Committer {
     this.onBroken = onBroken
   }
 
-  /** Rows were written by a RowWriter; `stream` is absent for the default stream, which has no end. */
-  rowsWritten(bytes: number, stream?: { name: string; end: bigint }): void {
+  /** Rows were written by a RowWriter; `stream`, as it is since, is absent for the default stream. */
+  rowsWritten(bytes: number, stream?: StreamState): void {
     this.gathering.bytes += bytes
-    if (stream) this.gathering.ends.set(stream.name, stream.end)
+    if (stream) this.gathering.streams.set(stream.name, stream)
     this.start()
   }
 

@@ -1,0 +1,112 @@
+// A physical table that takes rows: those of a table itself, or those of one stream that are not to be seen yet.
+// Builders, decoders and appender are made when rows come and given back when none came for a while.
+import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
+import type { Table } from '../catalog/resources.ts'
+import type { TableSchema } from '../catalog/table-schema.ts'
+import { readDescriptor } from '../rows/descriptor.ts'
+import { RowBatch } from '../rows/row-batch.ts'
+import { compileRowDecoder, type RowDecoder } from '../rows/row-decoder.ts'
+import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender } from './duckdb-bindings.ts'
+import { fillVector, type TextHeap } from './duckdb-fill.ts'
+
+/** Rows a batch's builders may keep room for after a flush; larger ones are replaced. 131,072 rows × ~16 bytes × columns. */
+const KEEP_ROWS_MAX = 131_072
+/** Compiled decoders kept per target. */
+const DECODERS_MAX = 64
+
+export type Place = { readonly schema: string; readonly name: string }
+
+export class RowTarget {
+  table: Table
+  readonly place: Place
+  /** The stream whose rows hide here; absent when they are the table's own. */
+  readonly stream: string | undefined
+  private openBatch: RowBatch | undefined
+  private readonly decoders = new Map<string, RowDecoder>()
+  private appender: { native: ReturnType<typeof nativeAppender>; close(): void; chunk: NativeChunk } | undefined
+
+  constructor(table: Table, place: Place, stream: string | undefined) {
+    this.table = table
+    this.place = place
+    this.stream = stream
+  }
+
+  get schema(): TableSchema {
+    return this.table.schema
+  }
+
+  /** Where rows go now. Another one after a drain, a release or a schema change. */
+  get batch(): RowBatch {
+    this.openBatch ??= new RowBatch(this.schema)
+    return this.openBatch
+  }
+
+  get hasRows(): boolean {
+    return this.openBatch !== undefined && this.openBatch.rowCount > 0
+  }
+
+  get hasAppender(): boolean {
+    return this.appender !== undefined
+  }
+
+  /** The decoder of a writer schema into the batch of this moment. Throws as compileRowDecoder does. */
+  decoderFor(descriptor: Buffer): RowDecoder {
+    const key = descriptor.toString('latin1')
+    const { batch } = this
+    let decoder = this.decoders.get(key)
+    if (!decoder) {
+      decoder = compileRowDecoder(readDescriptor(descriptor), this.schema, batch.columns)
+      if (this.decoders.size >= DECODERS_MAX) this.decoders.delete(this.decoders.keys().next().value!)
+      this.decoders.set(key, decoder)
+    }
+    return decoder
+  }
+
+  async openAppender(writer: DuckDBConnection): Promise<void> {
+    if (this.appender) return
+    const appender: DuckDBAppender = await writer.createAppender(this.place.name, this.place.schema)
+    const native = nativeAppender(appender)
+    const types = this.schema.columns.map((_column, index) => duckdb.appender_column_type(native, index))
+    this.appender = { native, close: () => appender.closeSync(), chunk: duckdb.create_data_chunk(types) }
+  }
+
+  closeAppender(): void {
+    this.appender?.close()
+    this.appender = undefined
+  }
+
+  /** Moves the rows into DuckDB, in the connection's open transaction if there is one. Synchronous. */
+  drain(heap: TextHeap): void {
+    const { batch } = this
+    const { native, chunk } = this.appender!
+    heap.reset(batch.sources)
+    for (let start = 0; start < batch.rowCount; start += CHUNK_ROWS) {
+      const count = Math.min(CHUNK_ROWS, batch.rowCount - start)
+      duckdb.data_chunk_reset(chunk)
+      duckdb.data_chunk_set_size(chunk, count)
+      for (const [index, column] of batch.columns.entries())
+        fillVector(duckdb.data_chunk_get_vector(chunk, index), column, start, count, heap)
+      duckdb.append_data_chunk(native, chunk)
+    }
+    duckdb.appender_flush_sync(native)
+    if (batch.rowCount > KEEP_ROWS_MAX) this.forgetBatch()
+    else batch.clear()
+  }
+
+  /** From here on, rows are decoded by the new schema. The batch must be empty. */
+  follow(after: Table): void {
+    this.release()
+    this.table = after
+  }
+
+  /** Gives back all that costs memory. The batch must be empty. */
+  release(): void {
+    this.closeAppender()
+    this.forgetBatch()
+  }
+
+  private forgetBatch(): void {
+    this.openBatch = undefined
+    this.decoders.clear()
+  }
+}
