@@ -102,7 +102,7 @@ describe('a stream', () => {
           } else if (op.kind === 'flush') {
             const offset = count - 1 - op.back
             const refusal = refuseFlush(stream, BigInt(offset))
-            const code =
+            const code: string =
               isFinal || offset < 0 ? 'INVALID_ARGUMENT' : offset >= count ? 'OUT_OF_RANGE' : 'ALREADY_EXISTS'
             assert.equal(refusal?.code, !isFinal && offset >= visible && offset < count ? undefined : code)
             if (!refusal) {
