@@ -1,5 +1,6 @@
 // The emulator as a command: flags in, one ready line out, an exit code at the end.
 import { startEmulator } from './emulator.ts'
+import { collectForThroughput } from './garbage-collection.ts'
 import { parseOptions, USAGE, UsageError } from './options.ts'
 
 export type Output = { write(text: string): unknown }
@@ -22,6 +23,7 @@ export async function runEmulator(
       stdout.write(USAGE)
       return 0
     }
+    collectForThroughput()
     const emulator = await startEmulator(options)
     stdout.write(`ready grpc=${emulator.grpcAddress} rest=${emulator.restAddress}\n`)
     const stopped = new Promise<void>(resolve => {

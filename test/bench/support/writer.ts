@@ -23,10 +23,25 @@ export type WriterReport = {
   readonly streams: readonly string[]
 }
 
-/** Requests with different values, taken in turn. */
-const VARIANTS = 4
+/** Room before a request's rows for what differs from request to request. */
+const HEAD_BYTES_MAX = 512
 const SERVICE = '/google.cloud.bigquery.storage.v1.BigQueryWrite/'
 const raw = (bytes: Buffer): Buffer => bytes
+
+/** A request's rows, encoded, with room for its head before them: nothing is copied to send them. */
+class PreparedRequest {
+  private readonly bytes: Buffer
+
+  constructor(protoRows: Buffer) {
+    this.bytes = Buffer.concat([Buffer.alloc(HEAD_BYTES_MAX), protoRows])
+  }
+
+  with(head: Buffer): Buffer {
+    const start = HEAD_BYTES_MAX - head.length
+    head.copy(this.bytes, start)
+    return this.bytes.subarray(start)
+  }
+}
 
 class Connection {
   readonly stream: string
@@ -45,7 +60,7 @@ class Connection {
     this.call.on('data', (bytes: Buffer) => this.acknowledge(decode('AppendRowsResponse', bytes)))
   }
 
-  static async open({ address, table }: WriterTask, schemaRows: Buffer): Promise<Connection> {
+  static async open({ address, table }: WriterTask, first: PreparedRequest): Promise<Connection> {
     const client = new Client(address, credentials.createInsecure(), {
       'grpc.max_send_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
@@ -60,14 +75,14 @@ class Connection {
       ),
     )
     const connection = new Connection(client, stream)
-    connection.send(schemaRows)
+    connection.send(first)
     await new Promise<void>(resolve => {
       connection.onAck = resolve
     })
     return connection
   }
 
-  private send(protoRows: Buffer): void {
+  private send(request: PreparedRequest): void {
     // write_stream is for the first request only; the offset is for every one.
     const head = encode('AppendRowsRequest', {
       ...(this.next === 0 && { writeStream: this.stream }),
@@ -75,7 +90,7 @@ class Connection {
     })
     this.next++
     this.sentAt.push(performance.now())
-    this.call.write(Buffer.concat([head, protoRows]))
+    this.call.write(request.with(head))
   }
 
   private acknowledge(response: Record<string, unknown>): void {
@@ -86,17 +101,20 @@ class Connection {
     this.onAck()
   }
 
-  /** Sends `requests`, `inFlight` at a time; resolves to the milliseconds each took to be acknowledged. */
-  write(variants: readonly Buffer[], requests: number, inFlight: number): Promise<number[]> {
+  /** Sends `requests`, the prepared ones in turn and each again once it is acknowledged; resolves to the milliseconds that took. */
+  write(prepared: readonly PreparedRequest[], requests: number): Promise<number[]> {
     const ackMs: number[] = []
     const first = this.acked
     return new Promise(resolve => {
+      const sendNext = (): void => {
+        if (this.next < first + requests) this.send(prepared[this.next % prepared.length]!)
+      }
       this.onAck = () => {
         ackMs.push(performance.now() - this.sentAt[this.acked - 1]!)
         if (ackMs.length === requests) resolve(ackMs)
-        else if (this.next < first + requests) this.send(variants[this.next % VARIANTS]!)
+        else sendNext()
       }
-      for (let i = 0; i < Math.min(inFlight, requests); i++) this.send(variants[this.next % VARIANTS]!)
+      for (let i = 0; i < prepared.length; i++) sendNext()
     })
   }
 
@@ -112,16 +130,20 @@ function fail(message: string): never {
 }
 
 const task = JSON.parse(process.argv[2]!) as WriterTask
-const withSchema = encodeProtoRows(0, ROWS_PER_REQUEST, true)
-const variants = Array.from({ length: VARIANTS }, (_, i) => encodeProtoRows(i, ROWS_PER_REQUEST, false))
-const connections = await Promise.all(Array.from({ length: task.connections }, () => Connection.open(task, withSchema)))
+const rows = Array.from({ length: task.inFlight }, (_, i) => encodeProtoRows(i, ROWS_PER_REQUEST, false))
+const rowsWithSchema = encodeProtoRows(0, ROWS_PER_REQUEST, true)
+const connections = await Promise.all(
+  Array.from({ length: task.connections }, () => Connection.open(task, new PreparedRequest(rowsWithSchema))),
+)
+// Answers come in request order, so a prepared request is acknowledged before its turn comes again.
+const prepared = connections.map(() => rows.map(protoRows => new PreparedRequest(protoRows)))
 const requests = Math.ceil(task.rowCount / ROWS_PER_REQUEST / connections.length)
 
 process.stdout.write('ready\n')
 await once(process.stdin, 'data')
 const cpu = process.cpuUsage()
 const started = performance.now()
-const ackMs = (await Promise.all(connections.map(c => c.write(variants, requests, task.inFlight))))
+const ackMs = (await Promise.all(connections.map((connection, i) => connection.write(prepared[i]!, requests))))
   .flat()
   .sort((a, b) => a - b)
 const seconds = (performance.now() - started) / 1000
