@@ -46,7 +46,7 @@ export async function openCore(
   const { access, behavior, clock, requestLimitBytes } = options
   const nowMs = (): number => clock.nowMs()
   const committer = new Committer(storage, options.onBroken)
-  const catalog = new Catalog(committer, nowMs)
+  const catalog = new Catalog(committer, nowMs, behavior)
   const streams = new Streams(catalog, committer, nowMs, behavior)
   const saved = await storage.load()
   catalog.restore(saved.datasets, saved.tables)

@@ -155,11 +155,7 @@ describe('REST v2', () => {
     const create = (schema: unknown, more = {}) =>
       rest.api('POST', '/datasets/d/tables', { tableReference: { tableId: 'x' }, schema, ...more })
     for (const [answer, message] of [
-      [await create({ fields: [{ name: 'g', type: 'GEOGRAPHY' }] }), /type GEOGRAPHY is not supported/],
-      [
-        await create({ fields: [{ name: 'd', type: 'INT64', defaultValueExpression: '1' }] }),
-        /defaultValueExpression is not supported/,
-      ],
+      [await create({ fields: [{ name: 'g', type: 'FOREIGN' }] }), /type FOREIGN is not supported/],
       [
         await create({
           fields: [
@@ -293,7 +289,7 @@ describe('REST v2', () => {
       ['SELECT * FROM d.INFORMATION_SCHEMA.TABLES', 400, /INFORMATION_SCHEMA/],
       ['SELECT nope FROM p.d.orders', 400, /nope/],
       ['SELECT "open', 400, /Unclosed string literal/],
-      ['', 400, /empty statement/],
+      ['', 400, /Required parameter is missing: query/],
     ]
     for (const [sql, status, message] of refused)
       it(`refuses ${sql || 'an empty statement'}`, async () => {

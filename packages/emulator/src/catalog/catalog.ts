@@ -2,13 +2,17 @@
 // no row may be accepted for a table on its way out.
 import { randomUUID } from 'node:crypto'
 import type { Committer } from '../streams/committer.ts'
+import { mergePatch } from './merge-patch.ts'
 import { type DatasetRef, datasetKey, type TableRef, tableKey } from './names.ts'
 import type { Dataset, Table } from './resources.ts'
-import { checkSchemaChange, type TableSchema } from './table-schema.ts'
+import { changedSchema } from './schema-change.ts'
+import { checkLabels, checkLayout, checkLayoutChange } from './table-layout.ts'
+import type { TableSchema } from './table-schema.ts'
+import { TableUpdates } from './table-updates.ts'
 
 /** What stands in the way of a catalog operation. */
 export class CatalogError extends Error {
-  readonly kind: 'notFound' | 'duplicate' | 'invalid' | 'resourceInUse' | 'conditionNotMet'
+  readonly kind: 'notFound' | 'duplicate' | 'invalid' | 'resourceInUse' | 'conditionNotMet' | 'rateLimitExceeded'
 
   constructor(kind: CatalogError['kind'], message: string) {
     super(message)
@@ -24,6 +28,19 @@ const TABLES_MAX = 100_000
 export const tableEtag = (table: Table): string => `${table.incarnation}.${table.version}`
 export const datasetEtag = (dataset: Dataset): string => `${dataset.createdMs}.${dataset.modifiedMs}`
 
+/** A change of stored REST members: a patch merges and deletes by null; a replacement is all there is from then on. */
+type RestChange = {
+  readonly rest: Record<string, unknown>
+  readonly isReplacement?: boolean
+  /** The ETag the caller believes in. */
+  readonly ifMatch?: string
+}
+
+const changedRest = (
+  before: Readonly<Record<string, unknown>>,
+  change: RestChange,
+): Readonly<Record<string, unknown>> => mergePatch(change.isReplacement ? {} : before, change.rest)
+
 export class Catalog {
   private readonly committer: Committer
   private readonly nowMs: () => number
@@ -32,9 +49,12 @@ export class Catalog {
   /** Keys being created: a second creator is told it exists. */
   private readonly inCreation = new Set<string>()
 
-  constructor(committer: Committer, nowMs: () => number) {
+  private readonly tableUpdates: TableUpdates
+
+  constructor(committer: Committer, nowMs: () => number, behavior: { readonly tableUpdatesPer10s: number }) {
     this.committer = committer
     this.nowMs = nowMs
+    this.tableUpdates = new TableUpdates(behavior, nowMs)
   }
 
   restore(datasets: readonly Dataset[], tables: readonly Table[]): void {
@@ -47,7 +67,19 @@ export class Catalog {
   }
 
   findTable(ref: TableRef): Table | undefined {
-    return this.tables.get(tableKey(ref))
+    const table = this.tables.get(tableKey(ref))
+    return table && this.isExpired(table) ? undefined : table
+  }
+
+  private isExpired({ rest }: Table): boolean {
+    return rest.expirationTime !== undefined && Number(rest.expirationTime) <= this.nowMs()
+  }
+
+  /** Drops what has expired: it does not show any more, but keeps its name and its rows until then. */
+  private async dropExpired(ref: DatasetRef): Promise<void> {
+    const expired = this.rawTablesOf(ref).filter(table => this.isExpired(table))
+    for (const table of expired) this.tables.delete(tableKey(table))
+    await Promise.all(expired.map(table => this.committer.change({ kind: 'dropTable', table })))
   }
 
   dataset(ref: DatasetRef): Dataset {
@@ -68,11 +100,20 @@ export class Catalog {
   }
 
   tablesOf(ref: DatasetRef): readonly Table[] {
+    return this.rawTablesOf(ref).filter(table => !this.isExpired(table))
+  }
+
+  private rawTablesOf(ref: DatasetRef): readonly Table[] {
     return [...this.tables.values()].filter(table => table.project === ref.project && table.dataset === ref.dataset)
   }
 
   allTables(): readonly Table[] {
-    return [...this.tables.values()]
+    return [...this.tables.values()].filter(table => !this.isExpired(table))
+  }
+
+  /** Projects that have a dataset. */
+  projects(): readonly string[] {
+    return [...new Set([...this.datasets.values()].map(dataset => dataset.project))]
   }
 
   async createDataset(ref: DatasetRef, location: string, rest: Record<string, unknown>): Promise<Dataset> {
@@ -82,14 +123,31 @@ export class Catalog {
     if (this.datasets.has(key) || this.inCreation.has(key))
       throw new CatalogError('duplicate', `Already Exists: Dataset ${ref.project}:${ref.dataset}`)
     const nowMs = this.nowMs()
-    const dataset: Dataset = { ...ref, location, createdMs: nowMs, modifiedMs: nowMs, rest }
+    const dataset: Dataset = { ...ref, location, createdMs: nowMs, modifiedMs: nowMs, rest: mergePatch({}, rest) }
+    checkDataset(dataset)
     await this.creating(key, this.committer.change.bind(this.committer, { kind: 'putDataset', dataset }))
     this.datasets.set(key, dataset)
     return dataset
   }
 
+  async alterDataset(ref: DatasetRef, change: RestChange): Promise<Dataset> {
+    const before = this.dataset(ref)
+    if (change.ifMatch !== undefined && change.ifMatch !== datasetEtag(before)) throw conditionNotMet()
+    const dataset: Dataset = {
+      ...before,
+      rest: changedRest(before.rest, change),
+      modifiedMs: Math.max(this.nowMs(), before.modifiedMs + 1),
+    }
+    checkDataset(dataset)
+    // Shown at once, so that a concurrent change builds on it; the storage takes changes in this order.
+    this.datasets.set(datasetKey(ref), dataset)
+    await this.committer.change({ kind: 'putDataset', dataset })
+    return dataset
+  }
+
   async dropDataset(ref: DatasetRef, options: { deleteContents: boolean }): Promise<void> {
     const dataset = this.dataset(ref)
+    await this.dropExpired(ref)
     const tables = this.tablesOf(ref)
     if (tables.length > 0 && !options.deleteContents)
       throw new CatalogError('resourceInUse', `Dataset ${ref.project}:${ref.dataset} is still in use`)
@@ -102,19 +160,19 @@ export class Catalog {
     const dataset = this.dataset(ref)
     if (!/^[\p{L}\p{M}\p{N}\p{Pc}\p{Pd}\p{Zs}]{1,1024}$/u.test(ref.table))
       throw new CatalogError('invalid', `Invalid table ID "${ref.table}".`)
-    if (schema.columns.length === 0)
-      throw new CatalogError('invalid', 'A table without columns is not supported by this emulator')
     if (this.tables.size >= TABLES_MAX)
       throw new CatalogError('invalid', `This emulator keeps at most ${TABLES_MAX} tables`)
     const key = tableKey(ref)
+    await this.dropExpired(ref)
     // DuckDB does not tell table names apart by case.
     const twin = this.tablesOf(ref).find(table => table.table.toLowerCase() === ref.table.toLowerCase())
-    if (twin || this.inCreation.has(key.toLowerCase()))
-      throw new CatalogError(
-        'duplicate',
-        `Already Exists: Table ${ref.project}:${ref.dataset}.${twin?.table ?? ref.table}`,
-      )
+    if (twin) throw alreadyExists(twin)
+    this.takeUpdate(ref)
+    if (this.inCreation.has(key.toLowerCase())) throw alreadyExists(ref)
     const nowMs = this.nowMs()
+    const stored = mergePatch(withDefaultExpiry(dataset, nowMs), rest)
+    checkLayout(schema, stored)
+    this.checkExpiry(stored.expirationTime)
     const table: Table = {
       ...ref,
       incarnation: randomUUID(),
@@ -123,33 +181,46 @@ export class Catalog {
       createdMs: nowMs,
       modifiedMs: nowMs,
       version: 1,
-      rest,
+      rest: stored,
     }
     await this.creating(key.toLowerCase(), this.committer.change.bind(this.committer, { kind: 'createTable', table }))
     this.tables.set(key, table)
     return table
   }
 
-  /** Changes schema (added and relaxed columns only) and the stored REST fields. */
-  async alterTable(
-    ref: TableRef,
-    patch: { schema?: TableSchema; rest: Record<string, unknown>; ifMatch?: string },
-  ): Promise<Table> {
+  /** Changes schema (added and relaxed columns only) and the stored REST members. */
+  async alterTable(ref: TableRef, change: RestChange & { readonly schema?: TableSchema }): Promise<Table> {
     const before = this.table(ref)
-    if (patch.ifMatch !== undefined && patch.ifMatch !== tableEtag(before))
-      throw new CatalogError('conditionNotMet', 'Precondition check failed.')
-    if (patch.schema) checkSchemaChange(before.schema.columns, patch.schema.columns)
+    if (change.ifMatch !== undefined && change.ifMatch !== tableEtag(before)) throw conditionNotMet()
     const after: Table = {
       ...before,
-      schema: patch.schema ?? before.schema,
-      rest: { ...before.rest, ...patch.rest },
+      schema: change.schema ? changedSchema(before.schema, change.schema) : before.schema,
+      rest: changedRest(before.rest, change),
       modifiedMs: Math.max(this.nowMs(), before.modifiedMs + 1),
       version: before.version + 1,
     }
+    checkLayoutChange(before.rest, after.rest)
+    checkLayout(after.schema, after.rest)
+    if (after.rest.expirationTime !== before.rest.expirationTime) this.checkExpiry(after.rest.expirationTime)
+    this.takeUpdate(ref)
     // Shown at once, so that a concurrent change builds on it; the storage takes changes in this order.
     this.tables.set(tableKey(ref), after)
     await this.committer.change({ kind: 'alterTable', before, after })
     return after
+  }
+
+  private takeUpdate(ref: TableRef): void {
+    if (!this.tableUpdates.take(tableKey(ref)))
+      throw new CatalogError(
+        'rateLimitExceeded',
+        'Exceeded rate limits: too many table update operations for this table. ' +
+          'For more information, see https://cloud.google.com/bigquery/docs/troubleshoot-quotas',
+      )
+  }
+
+  private checkExpiry(expirationTime: unknown): void {
+    if (expirationTime !== undefined && Number(expirationTime) <= this.nowMs())
+      throw new CatalogError('invalid', `Invalid expirationTime ${String(expirationTime)}: it must be in the future`)
   }
 
   async dropTable(ref: TableRef): Promise<void> {
@@ -166,4 +237,26 @@ export class Catalog {
       this.inCreation.delete(key)
     }
   }
+}
+
+const conditionNotMet = (): CatalogError => new CatalogError('conditionNotMet', 'Precondition check failed.')
+const alreadyExists = ({ project, dataset, table }: TableRef): CatalogError =>
+  new CatalogError('duplicate', `Already Exists: Table ${project}:${dataset}.${table}`)
+
+/** The least default table lifetime: https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets */
+const DEFAULT_TABLE_EXPIRATION_MIN_MS = 3_600_000
+
+function checkDataset({ rest }: Dataset): void {
+  checkLabels(rest)
+  const lifetime = rest.defaultTableExpirationMs
+  if (lifetime !== undefined && Number(lifetime) !== 0 && Number(lifetime) < DEFAULT_TABLE_EXPIRATION_MIN_MS)
+    throw new CatalogError(
+      'invalid',
+      `Invalid defaultTableExpirationMs ${String(lifetime)}: the least is ${DEFAULT_TABLE_EXPIRATION_MIN_MS}`,
+    )
+}
+
+function withDefaultExpiry({ rest }: Dataset, nowMs: number): Record<string, unknown> {
+  const lifetime = Number(rest.defaultTableExpirationMs ?? 0)
+  return lifetime === 0 ? {} : { expirationTime: String(nowMs + lifetime) }
 }

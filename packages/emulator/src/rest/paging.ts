@@ -8,11 +8,21 @@ const PAGE_ITEMS = 1000
 
 /** Where a page starts and how many items it may have. */
 export function pageBounds(query: PageQuery, defaultItems: number = PAGE_ITEMS): { start: number; count: number } {
-  const start = Number(query.pageToken ?? query.startIndex ?? 0)
-  const count = Number(query.maxResults ?? defaultItems)
-  if (!Number.isSafeInteger(start) || start < 0) throw new RestError(400, 'invalid', 'Invalid pageToken or startIndex')
-  if (!Number.isSafeInteger(count) || count < 0) throw new RestError(400, 'invalid', 'Invalid maxResults')
-  return { start, count }
+  return {
+    start: position('pageToken', query.pageToken || undefined) ?? position('startIndex', query.startIndex) ?? 0,
+    count: position('maxResults', query.maxResults) ?? defaultItems,
+  }
+}
+
+function position(name: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number))
+    throw new RestError(400, 'invalid', `Invalid value for ${name}: ${value.slice(0, 100)}`, {
+      location: name,
+      locationType: 'parameter',
+    })
+  return number
 }
 
 export function page<T>(
@@ -20,6 +30,7 @@ export function page<T>(
   query: PageQuery,
 ): { items: readonly T[]; nextPageToken: string | undefined } {
   const { start, count } = pageBounds(query)
-  const end = start + count
+  // A list page of no items would go on for ever.
+  const end = start + (count || PAGE_ITEMS)
   return { items: all.slice(start, end), nextPageToken: end < all.length ? String(end) : undefined }
 }

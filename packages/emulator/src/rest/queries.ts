@@ -1,93 +1,133 @@
-// https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/query and …/getQueryResults. Queries run to their end at once.
-import { randomUUID } from 'node:crypto'
+// https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/query and …/getQueryResults
 import type { FastifyInstance } from 'fastify'
-import { DEFAULT_LOCATION } from '../catalog/catalog.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { translateSql } from '../sql/translate.ts'
-import type { QueryResult } from '../storage/storage.ts'
+import type { Job, JobStore } from './job-store.ts'
 import { type PageQuery, pageBounds } from './paging.ts'
+import { dmlNumbers, ended, jobReference, queryJob } from './query-job.ts'
+import { QUERY_REQUEST } from './resource-shapes.ts'
 import { RestError } from './rest-error.ts'
-import { restRows } from './rows.ts'
+import { type FormatQuery, formatOfQuery, restRows, type TimestampFormat, timestampFormat } from './rows.ts'
+import { QUERY_ROWS_MAX } from './statements.ts'
+import { type Json, readBody } from './wire-shape.ts'
 
-/** Rows a query may have; beyond it is refused, since the whole result is kept in memory. */
-const QUERY_ROWS_MAX = 200_000
-/** Results kept for getQueryResults. */
-const JOBS_MAX = 100
-/** Rows of the results kept, all together. */
-const KEPT_ROWS_MAX = 1_000_000
+const JOB_CREATION_MODES: readonly unknown[] = [
+  undefined,
+  null,
+  '',
+  'JOB_CREATION_MODE_UNSPECIFIED',
+  'JOB_CREATION_REQUIRED',
+  'JOB_CREATION_OPTIONAL',
+]
 
-type Job = { readonly project: string; readonly id: string; readonly location: string; readonly result: QueryResult }
+/** Members of a jobs.query request that are no part of the query's configuration. */
+const NOT_CONFIGURED: ReadonlySet<string> = new Set([
+  'kind',
+  'maxResults',
+  'timeoutMs',
+  'jobTimeoutMs',
+  'dryRun',
+  'preserveNulls',
+  'location',
+  'formatOptions',
+  'labels',
+  'requestId',
+  'jobCreationMode',
+  'reservation',
+])
 
-export function queryRoutes(app: FastifyInstance, { catalog, storage }: EmulatorCore): void {
-  const jobs = new Map<string, Job>()
-  let keptRows = 0
+const configurationOf = (body: Json): Json => ({
+  query: Object.fromEntries(Object.entries(body).filter(([name]) => !NOT_CONFIGURED.has(name))),
+  ...(body.dryRun === true && { dryRun: true }),
+  ...(body.labels ? { labels: body.labels } : {}),
+})
 
-  const keep = (job: Job): void => {
-    jobs.set(`${job.project}/${job.id}`, job)
-    keptRows += job.result.rows.length
-    for (const [key, old] of jobs) {
-      if ((jobs.size <= JOBS_MAX && keptRows <= KEPT_ROWS_MAX) || old === job) break
-      jobs.delete(key)
-      keptRows -= old.result.rows.length
-    }
-  }
-
-  const answer = (kind: string, job: Job, query: PageQuery, isInt64Timestamp: boolean): Record<string, unknown> => {
-    const { columns, rows } = job.result
-    const { start, count } = pageBounds(query, QUERY_ROWS_MAX)
-    const end = Math.min(start + count, rows.length)
-    return {
-      kind,
+/** What both calls answer of a job: the page asked for, or that it is still running. Throws what it failed with. */
+function page(job: Job, query: PageQuery, format: TimestampFormat): Json {
+  const { outcome } = job
+  if (outcome.kind === 'failed') throw outcome.error
+  if (outcome.kind === 'running') return { jobComplete: false }
+  const { columns, rows } = outcome.result
+  const { start, count } = pageBounds(query, QUERY_ROWS_MAX)
+  const end = Math.min(start + count, rows.length)
+  return {
+    jobComplete: true,
+    totalBytesProcessed: '0',
+    cacheHit: false,
+    ...dmlNumbers(outcome.result),
+    ...(columns && {
       schema: { fields: columns },
-      jobReference: { projectId: job.project, jobId: job.id, location: job.location },
       totalRows: String(rows.length),
-      rows: restRows(columns, rows.slice(start, end), { isInt64Timestamp }),
-      totalBytesProcessed: '0',
-      jobComplete: true,
-      cacheHit: false,
+      rows: restRows(columns, rows.slice(start, end), format),
       ...(end < rows.length && { pageToken: String(end) }),
-    }
+    }),
   }
+}
 
-  app.post<{ Params: { project: string }; Body: Record<string, unknown> | null }>(
-    '/projects/:project/queries',
-    async request => {
-      const body = request.body ?? {}
-      const { project } = request.params
-      if (typeof body.query !== 'string') throw new RestError(400, 'required', 'Required parameter is missing: query')
-      if (body.useLegacySql === true)
-        throw new RestError(400, 'invalid', 'Legacy SQL is not supported by this emulator: set useLegacySql to false')
-      if (Array.isArray(body.queryParameters) && body.queryParameters.length > 0)
-        throw new RestError(501, 'notImplemented', 'Query parameters are not supported by this emulator yet')
-      const defaults = body.defaultDataset as { datasetId?: string; projectId?: string } | undefined
-      const sql = translateSql(body.query, {
-        project: defaults?.projectId ?? project,
-        dataset: defaults?.datasetId,
-        findTable: ref => catalog.findTable(ref),
-      })
-      const result: QueryResult =
-        body.dryRun === true ? { columns: [], rows: [] } : await storage.query(sql, QUERY_ROWS_MAX)
-      const location = typeof body.location === 'string' ? body.location : DEFAULT_LOCATION
-      const job: Job = { project, id: randomUUID(), location, result }
-      keep(job)
-      const format = body.formatOptions as { useInt64Timestamp?: unknown } | undefined
-      const maxResults = body.maxResults === undefined ? {} : { maxResults: String(body.maxResults) }
-      return answer('bigquery#queryResponse', job, maxResults, format?.useInt64Timestamp === true)
-    },
-  )
+export function queryRoutes(app: FastifyInstance, core: EmulatorCore, jobs: JobStore): void {
+  app.post<{ Params: { project: string } }>('/projects/:project/queries', async request => {
+    const body = readBody(request.body, QUERY_REQUEST)
+    const { project } = request.params
+    if (!JOB_CREATION_MODES.includes(body.jobCreationMode))
+      throw new RestError(400, 'invalid', `Invalid jobCreationMode ${String(body.jobCreationMode)}`)
+    const formatOptions = (body.formatOptions ?? {}) as Json
+    const format = timestampFormat(formatOptions.useInt64Timestamp, formatOptions.timestampOutputFormat)
+    const pageQuery = body.maxResults ? { maxResults: body.maxResults as string } : {}
+    pageBounds(pageQuery)
+
+    const requestId = (body.requestId as string | null | undefined) || undefined
+    const repeated = requestId === undefined ? undefined : jobs.findByRequestId(project, requestId)
+    const job =
+      repeated ??
+      jobs.start(
+        queryJob(core, {
+          project,
+          location: body.location,
+          configuration: configurationOf(body),
+          ...(requestId !== undefined && { requestId }),
+        }),
+      )
+    const isDryRun = body.dryRun === true
+    await ended(job, isDryRun ? undefined : body.timeoutMs)
+    if (isDryRun) jobs.remove(job)
+    const answer = page(job, pageQuery, format)
+    // Without a job there is nowhere to fetch more from: only an answer that has it all may go without.
+    const isWhole = answer.jobComplete === true && answer.pageToken === undefined
+    const isJobless = body.jobCreationMode === 'JOB_CREATION_OPTIONAL' && isWhole
+    return {
+      kind: 'bigquery#queryResponse',
+      ...(isJobless ? { queryId: job.id } : { jobReference: jobReference(job), queryId: job.id }),
+      ...(!isJobless && {
+        jobCreationReason: {
+          code:
+            body.jobCreationMode !== 'JOB_CREATION_OPTIONAL'
+              ? 'REQUESTED'
+              : answer.jobComplete
+                ? 'LARGE_RESULTS'
+                : 'LONG_RUNNING',
+        },
+      }),
+      location: job.location,
+      creationTime: String(job.createdMs),
+      startTime: String(job.createdMs),
+      ...(job.outcome.kind !== 'running' && { endTime: String(job.outcome.endedMs) }),
+      ...answer,
+    }
+  })
 
   app.get<{
     Params: { project: string; job: string }
-    Querystring: PageQuery & { 'formatOptions.useInt64Timestamp'?: string }
+    Querystring: PageQuery & FormatQuery & { timeoutMs?: string; location?: string }
   }>('/projects/:project/queries/:job', async request => {
-    const { project, job: id } = request.params
-    const job = jobs.get(`${project}/${id}`)
-    if (!job) throw new RestError(404, 'notFound', `Not found: Job ${project}:${id}`)
-    return answer(
-      'bigquery#getQueryResultsResponse',
-      job,
-      request.query,
-      request.query['formatOptions.useInt64Timestamp'] === 'true',
-    )
+    const { params, query } = request
+    const job = jobs.find(params.project, params.job, query.location)
+    const format = formatOfQuery(query)
+    pageBounds(query)
+    await ended(job, query.timeoutMs)
+    return {
+      kind: 'bigquery#getQueryResultsResponse',
+      etag: `${job.id}.${job.outcome.kind}`,
+      jobReference: jobReference(job),
+      ...page(job, query, format),
+    }
   })
 }

@@ -1,29 +1,65 @@
 // Result rows in the REST API's shape: {f: [{v: …}]}.
 import type { ResultColumn } from '../storage/storage.ts'
+import { RestError } from './rest-error.ts'
 
-export type RowFormat = { readonly isInt64Timestamp: boolean }
+/** How a TIMESTAMP shows: seconds with a fraction (the API's default), micros, or ISO 8601. */
+export type TimestampFormat = 'FLOAT64' | 'INT64' | 'ISO8601_STRING'
+
+/** Reads useInt64Timestamp and timestampOutputFormat, from a query string or a body. Throws RestError 400. */
+export function timestampFormat(useInt64Timestamp: unknown, timestampOutputFormat: unknown): TimestampFormat {
+  const isInt64 = useInt64Timestamp === true || useInt64Timestamp === 'true'
+  switch (timestampOutputFormat ?? '') {
+    case '':
+    case 'TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED':
+      return isInt64 ? 'INT64' : 'FLOAT64'
+    case 'FLOAT64':
+    case 'INT64':
+    case 'ISO8601_STRING':
+      return timestampOutputFormat as TimestampFormat
+    default:
+      throw new RestError(400, 'invalid', `Invalid timestampOutputFormat ${String(timestampOutputFormat)}`)
+  }
+}
+
+/** `formatOptions` as it comes in a query string. */
+export type FormatQuery = {
+  'formatOptions.useInt64Timestamp'?: string
+  'formatOptions.timestampOutputFormat'?: string
+}
+export const formatOfQuery = (query: FormatQuery): TimestampFormat =>
+  timestampFormat(query['formatOptions.useInt64Timestamp'], query['formatOptions.timestampOutputFormat'])
 
 export function restRows(
   columns: readonly ResultColumn[],
   rows: readonly (readonly unknown[])[],
-  format: RowFormat,
+  format: TimestampFormat,
 ): unknown[] {
   return rows.map(row => ({ f: row.map((value, index) => ({ v: restValue(value, columns[index]!, format) })) }))
 }
 
-function restValue(value: unknown, column: ResultColumn, format: RowFormat): unknown {
-  if (value === null || format.isInt64Timestamp) return value
+function restValue(value: unknown, column: ResultColumn, format: TimestampFormat): unknown {
+  if (value === null || format === 'INT64') return value
   if (Array.isArray(value))
     return value.map((item: { v: unknown }) => ({ v: restValue(item.v, { ...column, mode: 'NULLABLE' }, format) }))
   if (column.type === 'RECORD') {
     const { f } = value as { f: { v: unknown }[] }
     return { f: f.map((entry, index) => ({ v: restValue(entry.v, column.fields![index]!, format) })) }
   }
-  return column.type === 'TIMESTAMP' ? secondsText(BigInt(value as string)) : value
+  // A timestamp with picoseconds comes as text that is no number of micros.
+  if (column.type !== 'TIMESTAMP' || !/^-?\d+$/.test(String(value))) return value
+  const micros = BigInt(value as string)
+  return format === 'FLOAT64' ? secondsText(micros) : isoText(micros)
 }
 
-/** Without useInt64Timestamp, a TIMESTAMP is seconds since the epoch with a fraction. */
+/** Seconds since the epoch with a fraction. */
 function secondsText(micros: bigint): string {
   const absolute = micros < 0n ? -micros : micros
   return `${micros < 0n ? '-' : ''}${absolute / 1_000_000n}.${String(absolute % 1_000_000n).padStart(6, '0')}`
+}
+
+/** `2020-09-13T12:26:40.000001Z`. */
+export function isoText(micros: bigint): string {
+  const inSecond = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  const whole = new Date(Number((micros - inSecond) / 1000n)).toISOString().slice(0, 19)
+  return `${whole}.${String(inSecond).padStart(6, '0')}Z`
 }

@@ -1,141 +1,124 @@
-// https://cloud.google.com/bigquery/docs/reference/rest/v2/tables and …/tabledata/list
+// https://cloud.google.com/bigquery/docs/reference/rest/v2/tables
 import type { FastifyInstance } from 'fastify'
 import { tableEtag } from '../catalog/catalog.ts'
 import type { Table } from '../catalog/resources.ts'
-import { type Column, schemaFromRest, schemaToRest, type TableSchema } from '../catalog/table-schema.ts'
+import { schemaFromRest, schemaToRest, type TableSchema } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { quoteTable } from '../sql/translate.ts'
+import { checkDefault } from '../rows/defaults.ts'
 import { pickEchoed } from './datasets.ts'
-import { type PageQuery, page, pageBounds } from './paging.ts'
-import { RestError } from './rest-error.ts'
-import { restRows } from './rows.ts'
+import type { JobStore } from './job-store.ts'
+import { type PageQuery, page } from './paging.ts'
+import { TABLE, TABLE_ECHOED } from './resource-shapes.ts'
+import { notImplemented, required } from './rest-error.ts'
+import { resultTableResource } from './result-tables.ts'
+import { type Json, readBody } from './wire-shape.ts'
 
-type Params = { project: string; dataset: string; table: string }
-type Body = Record<string, unknown> | null
+type DatasetParams = { project: string; dataset: string }
+type Params = DatasetParams & { table: string }
 
-/** Stored and echoed; partitioning and clustering change nothing about how the emulator keeps rows. */
-const ECHOED = [
+const NOT_EMULATED = [
+  'view',
+  'materializedView',
+  'externalDataConfiguration',
+  'snapshotDefinition',
+  'cloneDefinition',
+  'biglakeConfiguration',
+]
+
+const head = (table: Table): Json => ({
+  kind: 'bigquery#table',
+  id: `${table.project}:${table.dataset}.${table.table}`,
+  tableReference: { projectId: table.project, datasetId: table.dataset, tableId: table.table },
+  creationTime: String(table.createdMs),
+  type: 'TABLE',
+})
+
+const resource = (table: Table): Json => ({
+  ...head(table),
+  etag: tableEtag(table),
+  ...(table.schema.columns.length > 0 && { schema: schemaToRest(table.schema) }),
+  lastModifiedTime: String(table.modifiedMs),
+  location: table.location,
+  numBytes: '0',
+  numLongTermBytes: '0',
+  ...table.rest,
+})
+
+const LISTED = [
   'friendlyName',
-  'description',
   'labels',
   'expirationTime',
   'timePartitioning',
   'rangePartitioning',
   'clustering',
   'requirePartitionFilter',
-  'tableConstraints',
-  'maxStaleness',
 ]
-/** Rows of one tabledata.list page. */
-const LIST_ROWS_MAX = 100_000
+const listed = (table: Table): Json => ({
+  ...head(table),
+  ...Object.fromEntries(LISTED.filter(key => table.rest[key] !== undefined).map(key => [key, table.rest[key]])),
+})
 
-function resource(table: Table): Record<string, unknown> {
-  return {
-    kind: 'bigquery#table',
-    etag: tableEtag(table),
-    id: `${table.project}:${table.dataset}.${table.table}`,
-    tableReference: { projectId: table.project, datasetId: table.dataset, tableId: table.table },
-    schema: schemaToRest(table.schema),
-    creationTime: String(table.createdMs),
-    lastModifiedTime: String(table.modifiedMs),
-    type: 'TABLE',
-    location: table.location,
-    ...table.rest,
-  }
+function readTable(given: unknown): { body: Json; schema: TableSchema | undefined; rest: Record<string, unknown> } {
+  const body = readBody(given, TABLE)
+  for (const key of NOT_EMULATED) if (body[key] !== undefined && body[key] !== null) throw notImplemented(key)
+  const schema = body.schema ? schemaFromRest(body.schema) : undefined
+  for (const column of schema?.columns ?? []) checkDefault(column)
+  return { body, schema, rest: pickEchoed(body, TABLE_ECHOED) }
 }
 
-/** Default expressions need the Write API's missing-value rules, which are not there yet: refused rather than ignored. */
-function refuseDefaults(columns: readonly Column[]): void {
-  for (const column of columns) {
-    if (column.defaultExpression !== undefined)
-      throw new RestError(
-        501,
-        'notImplemented',
-        `Field ${column.name}: defaultValueExpression is not supported by this emulator yet`,
-      )
-    refuseDefaults(column.fields)
-  }
-}
-
-function readSchema(body: Record<string, unknown>): TableSchema | undefined {
-  if (body.schema === undefined) return undefined
-  const schema = schemaFromRest(body.schema)
-  refuseDefaults(schema.columns)
-  return schema
-}
-
-export function tableRoutes(app: FastifyInstance, core: EmulatorCore): void {
-  const { catalog, storage, streams } = core
+export function tableRoutes(app: FastifyInstance, { catalog, storage, streams }: EmulatorCore, jobs: JobStore): void {
   const tables = '/projects/:project/datasets/:dataset/tables'
-
-  app.post<{ Params: Omit<Params, 'table'>; Body: Body }>(tables, async request => {
-    const body = request.body ?? {}
-    const reference = body.tableReference as { tableId?: unknown } | undefined
-    if (typeof reference?.tableId !== 'string')
-      throw new RestError(400, 'required', 'Required parameter is missing: tableReference')
-    for (const key of ['view', 'materializedView', 'externalDataConfiguration'])
-      if (body[key] !== undefined)
-        throw new RestError(501, 'notImplemented', `${key} is not supported by this emulator`)
-    const schema = readSchema(body) ?? { columns: [] }
-    return resource(
-      await catalog.createTable({ ...request.params, table: reference.tableId }, schema, pickEchoed(body, ECHOED)),
-    )
+  const counted = async (table: Table): Promise<Json> => ({
+    ...resource(table),
+    numRows: String(await storage.rowCount(table)),
   })
-  app.get<{ Params: Omit<Params, 'table'>; Querystring: PageQuery }>(tables, async request => {
+
+  app.post<{ Params: DatasetParams }>(tables, async request => {
+    const { body, schema, rest } = readTable(request.body)
+    const { tableId } = (body.tableReference ?? {}) as { tableId?: string }
+    if (!tableId) throw required('tableReference.tableId')
+    const ref = { ...request.params, table: tableId }
+    return { ...resource(await catalog.createTable(ref, schema ?? { columns: [] }, rest)), numRows: '0' }
+  })
+
+  app.get<{ Params: DatasetParams; Querystring: PageQuery }>(tables, async request => {
     catalog.dataset(request.params)
     const all = catalog.tablesOf(request.params)
     const { items, nextPageToken } = page(all, request.query)
     return {
       kind: 'bigquery#tableList',
       totalItems: all.length,
-      ...(items.length > 0 && { tables: items.map(table => ({ ...resource(table), schema: undefined })) }),
+      ...(items.length > 0 && { tables: items.map(listed) }),
       ...(nextPageToken && { nextPageToken }),
     }
   })
+
   app.get<{ Params: Params }>(`${tables}/:table`, async request => {
-    const table = catalog.table(request.params)
-    return { ...resource(table), numRows: String(await storage.rowCount(table)) }
+    const result = jobs.findResultTable(request.params)
+    return result ? resultTableResource(result) : counted(catalog.table(request.params))
   })
-  const patch = async (
-    params: Params,
-    body: Record<string, unknown>,
-    ifMatch: string | undefined,
-  ): Promise<Record<string, unknown>> => {
-    const schema = readSchema(body)
-    const rest = pickEchoed(body, ECHOED)
-    return resource(
-      await catalog.alterTable(params, { rest, ...(schema && { schema }), ...(ifMatch !== undefined && { ifMatch }) }),
-    )
-  }
+
   for (const method of ['PATCH', 'PUT'] as const)
-    app.route<{ Params: Params; Body: Body }>({
+    app.route<{ Params: Params }>({
       method,
       url: `${tables}/:table`,
-      handler: async request => patch(request.params, request.body ?? {}, request.headers['if-match']),
+      handler: async request => {
+        const { schema, rest } = readTable(request.body)
+        const ifMatch = request.headers['if-match']
+        const table = await catalog.alterTable(request.params, {
+          rest,
+          isReplacement: method === 'PUT',
+          // A PUT without columns leaves them: the service has no way to drop them here.
+          ...(schema && { schema }),
+          ...(ifMatch !== undefined && { ifMatch }),
+        })
+        return counted(table)
+      },
     })
+
   app.delete<{ Params: Params }>(`${tables}/:table`, async (request, reply) => {
     await catalog.dropTable(request.params)
     streams.forgetDead()
     return reply.code(204).send()
   })
-  app.get<{ Params: Params; Querystring: PageQuery & { 'formatOptions.useInt64Timestamp'?: string } }>(
-    `${tables}/:table/data`,
-    async request => {
-      const table = catalog.table(request.params)
-      const { start, count } = pageBounds(request.query, LIST_ROWS_MAX)
-      const limit = Math.min(count, LIST_ROWS_MAX)
-      const total = await storage.rowCount(table)
-      const result = await storage.query(`SELECT * FROM ${quoteTable(table)} LIMIT ${limit} OFFSET ${start}`, limit)
-      const next = start + result.rows.length
-      return {
-        kind: 'bigquery#tableDataList',
-        etag: tableEtag(table),
-        totalRows: String(total),
-        rows: restRows(result.columns, result.rows, {
-          isInt64Timestamp: request.query['formatOptions.useInt64Timestamp'] === 'true',
-        }),
-        ...(next < total && result.rows.length > 0 && { pageToken: String(next) }),
-      }
-    },
-  )
 }

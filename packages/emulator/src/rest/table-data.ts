@@ -1,0 +1,132 @@
+// https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata
+import type { FastifyInstance } from 'fastify'
+import { tableEtag } from '../catalog/catalog.ts'
+import type { Table } from '../catalog/resources.ts'
+import type { EmulatorCore } from '../emulator-core.ts'
+import { quoteTable } from '../sql/translate.ts'
+import type { QueryResult } from '../storage/storage.ts'
+import { appendJson, type BadRow } from './append-json.ts'
+import { InsertIds } from './insert-ids.ts'
+import type { Job, JobStore } from './job-store.ts'
+import { type PageQuery, pageBounds } from './paging.ts'
+import { INSERT_ALL } from './resource-shapes.ts'
+import { notImplemented, RestError } from './rest-error.ts'
+import { type FormatQuery, formatOfQuery, restRows } from './rows.ts'
+import { type Json, readBody } from './wire-shape.ts'
+
+type Params = { project: string; dataset: string; table: string }
+type DataQuery = PageQuery & FormatQuery & { selectedFields?: string }
+
+/** Rows of one tabledata.list page. */
+const LIST_ROWS_MAX = 100_000
+/** https://cloud.google.com/bigquery/quotas#streaming_inserts */
+const INSERT_ROWS_MAX = 50_000
+
+/** What one page is cut from. */
+type Source = {
+  readonly etag: string
+  readonly total: number
+  readonly rows: (start: number, limit: number) => Promise<QueryResult>
+}
+
+export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: JobStore): void {
+  const { catalog, storage } = core
+  const table = '/projects/:project/datasets/:dataset/tables/:table'
+  const insertIds = new InsertIds(core.nowMs)
+
+  const tableSource = async (found: Table): Promise<Source> => ({
+    etag: tableEtag(found),
+    total: Number(await storage.rowCount(found)),
+    rows: (start, limit) => storage.query(`SELECT * FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`, limit),
+  })
+
+  app.get<{ Params: Params; Querystring: DataQuery }>(`${table}/data`, async request => {
+    const job = jobs.findResultTable(request.params)
+    const source = job ? resultSource(job) : await tableSource(catalog.table(request.params))
+    const { start, count } = pageBounds(request.query, LIST_ROWS_MAX)
+    const limit = Math.min(count, LIST_ROWS_MAX)
+    const result = source.total === 0 ? { columns: [], rows: [] } : await source.rows(start, limit)
+    const { columns, rows } = selected(result, request.query.selectedFields)
+    const next = start + rows.length
+    return {
+      kind: 'bigquery#tableDataList',
+      etag: source.etag,
+      totalRows: String(source.total),
+      rows: restRows(columns, rows, formatOfQuery(request.query)),
+      ...(next < source.total && rows.length > 0 && { pageToken: String(next) }),
+    }
+  })
+
+  app.post<{ Params: Params }>(`${table}/insertAll`, async request => {
+    const body = readBody(request.body, INSERT_ALL)
+    if (body.templateSuffix) throw notImplemented('templateSuffix')
+    const found = catalog.table(request.params)
+    const given = (body.rows ?? []) as readonly { insertId?: string | null; json?: unknown }[]
+    if (given.length === 0) throw new RestError(400, 'invalid', 'No rows present in the request.')
+    if (given.length > INSERT_ROWS_MAX)
+      throw new RestError(400, 'invalid', `Too many rows present in the request, limit: ${INSERT_ROWS_MAX}.`)
+    if (found.schema.columns.length === 0) throw new RestError(400, 'invalid', `The destination table has no schema.`)
+
+    const fresh = given.map((row, index) => ({ ...row, index })).filter(row => !insertIds.has(found, row.insertId))
+    const rows = fresh.map(({ json, index }) => {
+      if (typeof json !== 'object' || json === null || Array.isArray(json))
+        throw new RestError(400, 'invalid', `Invalid value at 'rows[${index}].json' (object)`)
+      return json as Json
+    })
+    const options = { ignoresUnknown: body.ignoreUnknownValues === true }
+    const bad = await appendJson(core, found, rows, options)
+    const badIndices = new Set(bad.map(({ index }) => index))
+    const isPartial = body.skipInvalidRows === true
+    const stored = bad.length === 0 || isPartial ? fresh.filter((_row, i) => !badIndices.has(i)) : []
+    if (bad.length > 0 && isPartial)
+      await appendJson(
+        core,
+        found,
+        rows.filter((_row, i) => !badIndices.has(i)),
+        options,
+      )
+    for (const row of stored) insertIds.add(found, row.insertId)
+    const stopped = isPartial ? [] : rows.flatMap((_row, i) => (badIndices.has(i) ? [] : [i]))
+    const insertErrors = bad.length === 0 ? [] : [...bad.map(badRow), ...stopped.map(stoppedRow)]
+    return {
+      kind: 'bigquery#tableDataInsertAllResponse',
+      ...(insertErrors.length > 0 && {
+        insertErrors: insertErrors.map(error => ({ ...error, index: fresh[error.index]!.index })),
+      }),
+    }
+  })
+}
+
+function resultSource(job: Job): Source {
+  const result = job.outcome.kind === 'done' ? job.outcome.result : undefined
+  const rows = result?.rows ?? []
+  return {
+    etag: job.id,
+    total: rows.length,
+    rows: async (start, limit) => ({ columns: result?.columns ?? [], rows: rows.slice(start, start + limit) }),
+  }
+}
+
+const errorEntry = (index: number, reason: string, location: string, message: string) => ({
+  index,
+  errors: [{ reason, location, debugInfo: '', message }],
+})
+const badRow = ({ index, location, message }: BadRow) => errorEntry(index, 'invalid', location, message)
+/** A good row of a request that was refused for another. */
+const stoppedRow = (index: number) => errorEntry(index, 'stopped', '', '')
+
+/** Only the columns asked for, in the table's order. */
+function selected(result: QueryResult, fields: string | undefined): QueryResult {
+  if (!fields || result.columns.length === 0) return result
+  const wanted = new Set(fields.split(',').map(name => name.trim().toLowerCase()))
+  for (const name of wanted) {
+    if (name.includes('.')) throw notImplemented(`selectedFields of a nested column (${name})`)
+    if (!result.columns.some(column => column.name.toLowerCase() === name))
+      throw new RestError(400, 'invalid', `Invalid selectedFields: no such column: ${name}`)
+  }
+  const kept = result.columns.flatMap((column, index) => (wanted.has(column.name.toLowerCase()) ? [index] : []))
+  return {
+    columns: kept.map(index => result.columns[index]!),
+    rows: result.rows.map(row => kept.map(index => row[index])),
+  }
+}
