@@ -72,7 +72,7 @@ describe('wire format', () => {
     )
     const good = row({ a: 5, b: 'a text of some length', c: [{ d: [Buffer.from([1, 2])] }, {}], e: 7 })
     const batch = new RowBatch(schema)
-    const decode = compileRowDecoder(
+    const { decode } = compileRowDecoder(
       readDescriptor(encode('google.protobuf.DescriptorProto', descriptor)),
       schema,
       batch.columns,

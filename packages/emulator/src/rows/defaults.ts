@@ -110,6 +110,11 @@ function compileScalar(value: DefaultValue, place: Place): FillDefault {
       break
     case 'typed':
       return compileTyped(value.type, value.text, place) ?? refuse(value, type)
+    case 'null':
+    case 'array':
+    case 'struct':
+    case 'call':
+      break
   }
   return refuse(value, type)
 }

@@ -32,7 +32,12 @@ export type FieldDescriptor = {
   readonly defaultValue: string | undefined
   readonly columnName: string | undefined
 }
-export type EnumDescriptor = { readonly name: string; readonly values: ReadonlyMap<number, string> }
+export type EnumDescriptor = {
+  readonly name: string
+  /** The first name of each number. */
+  readonly names: ReadonlyMap<number, string>
+  readonly numbers: ReadonlyMap<string, number>
+}
 export type MessageDescriptor = {
   readonly name: string
   readonly fields: readonly FieldDescriptor[]
@@ -44,17 +49,26 @@ export type MessageDescriptor = {
 const NESTING_MAX = 16
 /** BigQuery allows 10,000 columns per table, nested ones included; https://cloud.google.com/bigquery/quotas#table_quotas */
 const FIELDS_MAX = 10_000
+/** Messages, enums and enum values: what else a hostile descriptor could be large by. About 100 bytes each. */
+const NAMES_MAX = 100_000
+
+type Budget = { fields: number; names: number }
+
+function spendName(budget: Budget): void {
+  if (--budget.names < 0) throw new MalformedProto('descriptor with too many types or enum values')
+}
 
 const LABELS = { 1: 'optional', 2: 'required', 3: 'repeated' } as const
 const COLUMN_NAME_TAG = 454943157 * 8 + 2
 
 /** Throws MalformedProto. */
 export function readDescriptor(bytes: Buffer): MessageDescriptor {
-  const budget = { fields: FIELDS_MAX }
+  const budget: Budget = { fields: FIELDS_MAX, names: NAMES_MAX }
   return readMessage(new Cursor(bytes), 1, budget)
 }
 
-function readMessage(c: Cursor, depth: number, budget: { fields: number }): MessageDescriptor {
+function readMessage(c: Cursor, depth: number, budget: Budget): MessageDescriptor {
+  spendName(budget)
   if (depth > NESTING_MAX) throw new MalformedProto('descriptor nested too deeply')
   let name = ''
   const fields: FieldDescriptor[] = []
@@ -67,7 +81,7 @@ function readMessage(c: Cursor, depth: number, budget: { fields: number }): Mess
       if (--budget.fields < 0) throw new MalformedProto('descriptor with too many fields')
       c.within(inner => fields.push(readField(inner)))
     } else if (tag === 0x1a) c.within(inner => nested.push(readMessage(inner, depth + 1, budget)))
-    else if (tag === 0x22) c.within(inner => enums.push(readEnum(inner)))
+    else if (tag === 0x22) c.within(inner => enums.push(readEnum(inner, budget)))
     else c.skip(tag & 7)
   }
   return { name, fields, nested, enums }
@@ -102,13 +116,16 @@ function readField(c: Cursor): FieldDescriptor {
   return { name, number, label, type, typeName, defaultValue, columnName }
 }
 
-function readEnum(c: Cursor): EnumDescriptor {
+function readEnum(c: Cursor, budget: Budget): EnumDescriptor {
+  spendName(budget)
   let name = ''
-  const values = new Map<number, string>()
+  const names = new Map<number, string>()
+  const numbers = new Map<string, number>()
   while (c.pos < c.end) {
     const tag = c.tag()
     if (tag === 0x0a) name = c.text()
     else if (tag === 0x12) {
+      spendName(budget)
       c.within(value => {
         let valueName = ''
         let valueNumber = 0
@@ -118,9 +135,10 @@ function readEnum(c: Cursor): EnumDescriptor {
           else if (valueTag === 0x10) valueNumber = value.uint32() | 0
           else value.skip(valueTag & 7)
         }
-        values.set(valueNumber, valueName)
+        if (!names.has(valueNumber)) names.set(valueNumber, valueName)
+        numbers.set(valueName, valueNumber)
       })
     } else c.skip(tag & 7)
   }
-  return { name, values }
+  return { name, names, numbers }
 }

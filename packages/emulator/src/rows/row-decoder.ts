@@ -1,39 +1,61 @@
 // Writer schema × table schema → a decoder from row bytes straight into column builders, compiled once per pair.
-// Which proto types go into which column: https://cloud.google.com/bigquery/docs/supported-data-types
-import type { Column, TableSchema } from '../catalog/table-schema.ts'
+// Interpreted as proto2 whatever the source: the last value of a scalar wins, messages that come twice merge, defaults of the
+// descriptor stand in for absent fields. Which proto types go into which column: values.ts.
+import type { TableSchema } from '../catalog/table-schema.ts'
+import type { MissingValues } from '../storage/storage.ts'
 import { Cursor, MalformedProto, WIRE } from '../wire/cursor.ts'
-import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
-import { type EnumDescriptor, type FieldDescriptor, type MessageDescriptor, PROTO_TYPE as T } from './descriptor.ts'
+import type { ColumnBuilder, ListColumn, StructColumn } from './columns.ts'
+import { checkRange } from './defaults.ts'
+import type { MessageDescriptor } from './descriptor.ts'
+import { messageOf } from './descriptor-names.ts'
 import {
-  encodeDefault,
-  packedWireType,
-  protoTypeName,
-  type ReadField,
-  RowFault,
-  valueReader,
-  wireTypeOf,
-} from './values.ts'
+  innerLevel,
+  type Level,
+  type Match,
+  matchFields,
+  rootLevel,
+  typeMismatch,
+  UnusableDescriptor,
+} from './field-match.ts'
+import { MissingColumns } from './missing-columns.ts'
+import { encodeDefault } from './proto-defaults.ts'
+import { RowFault } from './sinks.ts'
+import { accepts, type ReadField, valueReader } from './values.ts'
+import { packedWireType, wireTypeOf } from './wire-types.ts'
 
-/** The writer schema has a field the table lacks. */
-export class ExtraFields extends Error {}
-/** The writer schema cannot be used for another reason. */
-export class UnusableDescriptor extends Error {}
+export { ExtraFields, UnusableDescriptor } from './field-match.ts'
+
+/** Decodes rows of one writer schema into the builders it was compiled for. */
+export type RowDecoder = {
+  /** Rows of a request follow: what becomes of columns they leave out, and what CURRENT_TIMESTAMP() is for them. */
+  begin(missing: MissingValues, nowMs: number): void
+  /** Fills row `row`; answers what is wrong with a bad row. */
+  decode(cursor: Cursor, row: number): string | undefined
+}
+
+/** A check of the whole row, run when it is filled; throws RowFault. */
+export type RowRule = (row: number) => void
 
 type MessagePlan = {
   readonly readers: ReadonlyMap<number, ReadField> | readonly (ReadField | undefined)[]
-  /** Fills what absent fields get and complains about what is missing. */
+  /** Once all of the message was read: fills what absent fields get and complains about what is missing. */
   readonly finish: (row: number) => void
 }
 
 /** Field numbers up to here are looked up in an array, larger ones in a map. */
 const DENSE_FIELDS_MAX = 1024
 
-/** Decodes one row into row `row` of the builders it was compiled for; the message names what is wrong with a bad row. */
-export type RowDecoder = (cursor: Cursor, row: number) => string | undefined
-
 /** Checks a writer schema against a table without building a decoder; throws as `compileRowDecoder` does. */
 export function checkDescriptor(descriptor: MessageDescriptor, schema: TableSchema): void {
-  matchFields(descriptor, descriptor, schema.columns, '')
+  checkLevel(rootLevel(descriptor, schema.columns))
+}
+
+function checkLevel(level: Level): void {
+  for (const match of matchFields(level)) {
+    const isInner = match.column.type === 'STRUCT' || match.column.type === 'RANGE'
+    if (isInner && match.nested) checkLevel(innerLevel(level, match, match.nested))
+    else if (isInner || (!match.nested && !accepts(match.column, match.field.type))) throw typeMismatch(level, match)
+  }
 }
 
 /** Throws ExtraFields or UnusableDescriptor. */
@@ -41,17 +63,26 @@ export function compileRowDecoder(
   descriptor: MessageDescriptor,
   schema: TableSchema,
   builders: readonly ColumnBuilder[],
+  rule?: RowRule,
 ): RowDecoder {
-  const plan = compileMessage(descriptor, descriptor, schema.columns, builders, '')
-  return (cursor, row) => {
-    try {
-      readMessage(cursor, plan, row)
-      return undefined
-    } catch (fault) {
-      if (fault instanceof RowFault) return fault.message
-      if (fault instanceof MalformedProto) return `Invalid protobuf row: ${fault.message}.`
-      throw fault
-    }
+  const level = rootLevel(descriptor, schema.columns)
+  const matches = matchFields(level)
+  const missing = new MissingColumns(schema.columns, builders, new Set(matches.map(match => match.index)))
+  const plan = compileMessage(level, matches, builders, row => missing.fill(row))
+  return {
+    begin: (rules, nowMs) => missing.begin(rules, nowMs),
+    decode: (cursor, row) => {
+      try {
+        readMessage(cursor, plan, row)
+        plan.finish(row)
+        rule?.(row)
+        return undefined
+      } catch (fault) {
+        if (fault instanceof RowFault) return fault.message
+        if (fault instanceof MalformedProto) return `Invalid protobuf row: ${fault.message}.`
+        throw fault
+      }
+    },
   }
 }
 
@@ -67,186 +98,137 @@ function readMessage(c: Cursor, plan: MessagePlan, row: number): void {
     if (read) read(c, tag & 7, row)
     else c.skip(tag & 7)
   }
-  plan.finish(row)
 }
 
-type Match = {
-  readonly field: FieldDescriptor
-  readonly column: Column
-  readonly index: number
-  readonly nested: MessageDescriptor | undefined
-}
-
-function matchFields(
-  root: MessageDescriptor,
-  message: MessageDescriptor,
-  columns: readonly Column[],
-  path: string,
-): Match[] {
-  const byName = new Map(columns.map((column, index) => [column.name.toLowerCase(), { column, index }]))
-  const taken = new Set<number>()
-  const numbers = new Set<number>()
-  return message.fields.map(field => {
-    const wanted = field.columnName ?? field.name
-    const found = byName.get(wanted.toLowerCase())
-    if (!found) throw new ExtraFields(path + wanted)
-    if (taken.has(found.index))
-      throw new UnusableDescriptor(`Column ${path}${wanted} is written by more than one field of the proto descriptor.`)
-    if (field.number < 1 || field.number > 536870911 || numbers.has(field.number))
-      throw new UnusableDescriptor(`Field ${path}${field.name} has an invalid or repeated number ${field.number}.`)
-    if (field.type === T.GROUP) throw new UnusableDescriptor(`Field ${path}${field.name}: groups are not supported.`)
-    taken.add(found.index)
-    numbers.add(field.number)
-    const isRepeated = field.label === 'repeated'
-    if (isRepeated !== (found.column.mode === 'REPEATED'))
-      throw new UnusableDescriptor(
-        `Field ${path}${field.name}: proto label ${field.label} does not fit the ${found.column.mode} column ${found.column.name}.`,
-      )
-    const nested = field.type === T.MESSAGE ? findNested(root, message, field.typeName) : undefined
-    if (field.type === T.MESSAGE && !nested)
-      throw new UnusableDescriptor(
-        `Field ${path}${field.name}: message type ${field.typeName} is not nested in the descriptor.`,
-      )
-    if (found.column.type === 'STRUCT' && nested)
-      matchFields(root, nested, found.column.fields, `${path}${found.column.name}.`)
-    return { field, nested, ...found }
-  })
-}
-
-/** Types are referenced relatively; the last name is looked up from the inside out. */
-function findNested(
-  root: MessageDescriptor,
-  message: MessageDescriptor,
-  typeName: string,
-): MessageDescriptor | undefined {
-  const names = typeName.split('.').filter(name => name !== '')
-  const below = (start: MessageDescriptor): MessageDescriptor | undefined => {
-    for (let from = 0; from < names.length; from++) {
-      let at: MessageDescriptor | undefined = start
-      for (const name of names.slice(from)) at = at?.nested.find(candidate => candidate.name === name)
-      if (at && at !== start) return at
-    }
-    return undefined
-  }
-  return below(message) ?? below(root)
-}
+/** What finishing a field takes: nothing for most. */
+type CompiledField = { readonly read: ReadField; readonly finish: ((row: number) => void) | undefined }
 
 function compileMessage(
-  root: MessageDescriptor,
-  message: MessageDescriptor,
-  columns: readonly Column[],
+  level: Level,
+  matches: readonly Match[],
   builders: readonly ColumnBuilder[],
-  path: string,
+  fillMissing: ((row: number) => void) | undefined,
 ): MessagePlan {
-  const matches = matchFields(root, message, columns, path)
   const isDense = matches.every(({ field }) => field.number <= DENSE_FIELDS_MAX)
   const readers: (ReadField | undefined)[] = isDense
     ? new Array(Math.max(0, ...matches.map(m => m.field.number)) + 1).fill(undefined)
     : []
   const sparse = new Map<number, ReadField>()
+  const finishes: ((row: number) => void)[] = []
   for (const match of matches) {
-    const read = compileField(root, message, match, builders[match.index]!, path)
+    const { read, finish } = compileField(level, match, builders[match.index]!)
     if (isDense) readers[match.field.number] = read
     else sparse.set(match.field.number, read)
+    if (finish) finishes.push(finish)
+    const stored = defaultOf(match, builders[match.index]!, read)
+    if (stored) finishes.push(stored)
   }
-  const required = columns
-    .map((column, index) => ({ name: path + column.name, builder: builders[index]!, mode: column.mode }))
-    .filter(({ mode }) => mode === 'REQUIRED')
-  const defaults = matches.flatMap(match =>
-    defaultOf(match, builders[match.index]!, readers[match.field.number] ?? sparse.get(match.field.number)!),
-  )
-  const obliged = matches
-    .filter(({ field }) => field.label === 'required')
-    .map(match => ({ name: path + match.column.name, builder: builders[match.index]! }))
+  for (const { field, index, name } of matches)
+    if (field.label === 'required')
+      finishes.push(demand(builders[index]!, `Invalid protobuf row: required field ${name} is missing.`))
+  if (fillMissing) finishes.push(fillMissing)
+  for (const [index, column] of level.columns.entries())
+    if (column.mode === 'REQUIRED')
+      finishes.push(demand(builders[index]!, `Required field ${level.path}${column.name} is missing.`))
   const finish = (row: number): void => {
-    for (let i = 0; i < defaults.length; i++) if (defaults[i]!.builder.valid[row] === 0) defaults[i]!.apply(row)
-    for (let i = 0; i < obliged.length; i++)
-      if (obliged[i]!.builder.valid[row] === 0)
-        throw new RowFault(`Invalid protobuf row: required field ${obliged[i]!.name} is missing.`)
-    for (let i = 0; i < required.length; i++) {
-      const { builder, name } = required[i]!
-      if (builder.valid[row] === 0) throw new RowFault(`Required field ${name} is missing.`)
-    }
+    for (let i = 0; i < finishes.length; i++) finishes[i]!(row)
   }
   return { readers: isDense ? readers : sparse, finish }
 }
 
+function demand(builder: ColumnBuilder, message: string): (row: number) => void {
+  return row => {
+    if (builder.valid[row] === 0) throw new RowFault(message)
+  }
+}
+
 /** proto2 field defaults stand in for absent fields. */
-function defaultOf(
-  match: Match,
-  builder: ColumnBuilder,
-  read: ReadField,
-): { builder: ColumnBuilder; apply: (row: number) => void }[] {
-  const { field, nested } = match
-  if (field.defaultValue === undefined || field.label === 'repeated' || nested) return []
-  const bytes = encodeDefault(field, field.defaultValue)
-  if (!bytes) throw new UnusableDescriptor(`Field ${field.name}: default value ${field.defaultValue} cannot be read.`)
-  return [{ builder, apply: row => read(new Cursor(bytes), wireTypeOf(field.type), row) }]
+function defaultOf(match: Match, builder: ColumnBuilder, read: ReadField): ((row: number) => void) | undefined {
+  const { field, nested, enumType, name } = match
+  if (field.defaultValue === undefined || field.label === 'repeated' || nested) return undefined
+  const bytes = encodeDefault(field, field.defaultValue, enumType)
+  if (!bytes)
+    throw new UnusableDescriptor(`Field ${name}: default value ${field.defaultValue.slice(0, 100)} cannot be read.`)
+  const wire = wireTypeOf(field.type)
+  return row => {
+    if (builder.valid[row] === 0) read(new Cursor(bytes), wire, row)
+  }
 }
 
-function compileField(
-  root: MessageDescriptor,
-  message: MessageDescriptor,
-  match: Match,
-  builder: ColumnBuilder,
-  path: string,
-): ReadField {
+function compileField(level: Level, match: Match, builder: ColumnBuilder): CompiledField {
   const { field, column } = match
-  if (column.mode !== 'REPEATED') return compileElement(root, message, match, builder, path)
+  const isInner = column.type === 'STRUCT' || column.type === 'RANGE'
+  if (column.mode !== 'REPEATED') {
+    if (!isInner) return { read: scalarReader(level, match, builder), finish: undefined }
+    const inner = compileInner(level, match, builder as StructColumn)
+    return {
+      read: inner.read,
+      // Not where it is read: more of the message may follow.
+      finish: row => {
+        if (builder.valid[row] === 1) inner.finish(row)
+      },
+    }
+  }
   const list = builder as ListColumn
-  const readElement = compileElement(root, message, match, list.child, path)
+  if (isInner) {
+    const inner = compileInner(level, match, list.child as StructColumn)
+    return {
+      read: (c, wireType, row) => {
+        const element = list.push(row)
+        inner.read(c, wireType, element)
+        inner.finish(element)
+      },
+      finish: undefined,
+    }
+  }
+  const readElement = scalarReader(level, match, list.child)
   const packedWire = packedWireType(field.type)
-  return (c, wireType, row) => {
-    if (wireType !== WIRE.BYTES || packedWire === undefined) return readElement(c, wireType, list.push(row))
-    const length = c.length()
-    const outer = c.end
-    c.end = c.pos + length
-    while (c.pos < c.end) readElement(c, packedWire, list.push(row))
-    c.end = outer
+  return {
+    read: (c, wireType, row) => {
+      if (wireType !== WIRE.BYTES || packedWire === undefined) return readElement(c, wireType, list.push(row))
+      const length = c.length()
+      const outer = c.end
+      c.end = c.pos + length
+      while (c.pos < c.end) readElement(c, packedWire, list.push(row))
+      c.end = outer
+    },
+    finish: undefined,
   }
 }
 
-function compileElement(
-  root: MessageDescriptor,
-  message: MessageDescriptor,
+function scalarReader(level: Level, match: Match, builder: ColumnBuilder): ReadField {
+  const { field, column, name, nested, enumType } = match
+  const read = valueReader({ field, column, name, nested: nested && messageOf(nested), enumType, builder })
+  if (!read) throw typeMismatch(level, match)
+  return read
+}
+
+/** A message into a STRUCT, or into the bounds of a RANGE. */
+function compileInner(
+  level: Level,
   match: Match,
-  builder: ColumnBuilder,
-  path: string,
-): ReadField {
-  const { field, column, nested } = match
-  const name = path + column.name
-  if (column.type !== 'STRUCT') {
-    const enumType = field.type === T.ENUM ? findEnum(root, message, field.typeName) : undefined
-    const read = valueReader({ field, column, name, nested, enumType, builder: builder as FixedColumn | TextColumn })
-    if (!read)
-      throw new UnusableDescriptor(
-        `The proto field mismatched with BigQuery field at ${name}, the proto field type ${protoTypeName(field)}, BigQuery field type ${column.type}.`,
-      )
-    return read
+  struct: StructColumn,
+): { read: ReadField; finish: (row: number) => void } {
+  const { nested, name, column } = match
+  if (!nested) throw typeMismatch(level, match)
+  const inside = innerLevel(level, match, nested)
+  const plan = compileMessage(inside, matchFields(inside), struct.children, undefined)
+  const isRange = column.type === 'RANGE'
+  return {
+    read: (c, wireType, row) => {
+      if (wireType !== WIRE.BYTES) throw new MalformedProto(`field ${name} has wire type ${wireType}`)
+      struct.valid[row] = 1
+      const length = c.length()
+      const outer = c.end
+      c.end = c.pos + length
+      readMessage(c, plan, row)
+      c.end = outer
+    },
+    finish: isRange
+      ? row => {
+          plan.finish(row)
+          checkRange(struct, row, name)
+        }
+      : plan.finish,
   }
-  if (!nested)
-    throw new UnusableDescriptor(
-      `The proto field mismatched with BigQuery field at ${name}, the proto field type ${protoTypeName(field)}, BigQuery field type STRUCT.`,
-    )
-  const struct = builder as StructColumn
-  const plan = compileMessage(root, nested, column.fields, struct.children, `${name}.`)
-  return (c, wireType, row) => {
-    if (wireType !== WIRE.BYTES) throw new MalformedProto(`field ${name} has wire type ${wireType}`)
-    struct.valid[row] = 1
-    const length = c.length()
-    const outer = c.end
-    c.end = c.pos + length
-    readMessage(c, plan, row)
-    c.end = outer
-  }
-}
-
-function findEnum(root: MessageDescriptor, message: MessageDescriptor, typeName: string): EnumDescriptor | undefined {
-  const last = typeName.split('.').at(-1)
-  const holders = [message, root, ...message.nested, ...root.nested]
-  for (const holder of holders) {
-    const found = holder.enums.find(candidate => candidate.name === last)
-    if (found) return found
-  }
-  return undefined
 }

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { BLOB, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
-import { Cursor } from '../wire/cursor.ts'
 import { nativeType } from './duckdb-bindings.ts'
 import { TextHeap } from './duckdb-fill.ts'
 import {
@@ -31,7 +30,6 @@ import {
   type Change,
   QueryRefused,
   type QueryResult,
-  type RowError,
   type RowWriter,
   type Saved,
   type Storage,
@@ -48,13 +46,12 @@ const MEMORY_LIMIT = '2GB'
 const FILE_SETTINGS = ["SET GLOBAL checkpoint_threshold = '256MB'", "SET GLOBAL force_compression = 'uncompressed'"]
 /** Targets that keep builders and an appender while no rows come: about 70 KB per column each. */
 const WARM_TARGETS_MAX = 64
-/** Row errors listed in one response; the message says the list may be incomplete. */
-const ROW_ERRORS_MAX = 1000
 
 export class DuckDbStorage implements Storage {
   private readonly instance: DuckDBInstance
   private readonly writer: DuckDBConnection
   private readonly isDurable: boolean
+  private readonly nowMs: () => number
   private readonly heap: TextHeap = new TextHeap(nativeType(BLOB))
   private readonly hidden = new HiddenRows()
   /** By stream where rows are hidden, else by incarnation. */
@@ -63,14 +60,15 @@ export class DuckDbStorage implements Storage {
   private readonly warm = new Set<RowTarget>()
   private readonly sql: Sql = async statement => (await this.writer.runAndReadAll(statement)).getRows()
 
-  private constructor(instance: DuckDBInstance, writer: DuckDBConnection, isDurable: boolean) {
+  private constructor(instance: DuckDBInstance, writer: DuckDBConnection, isDurable: boolean, nowMs: () => number) {
     this.instance = instance
     this.writer = writer
     this.isDurable = isDurable
+    this.nowMs = nowMs
   }
 
-  /** `dataDir` undefined keeps everything in memory. Rejects when another process has the file open. */
-  static async open(dataDir: string | undefined): Promise<DuckDbStorage> {
+  /** `dataDir` undefined keeps everything in memory; `nowMs` is what CURRENT_TIMESTAMP() defaults and partition bounds go by. Rejects when another process has the file open. */
+  static async open(dataDir: string | undefined, nowMs: () => number = Date.now): Promise<DuckDbStorage> {
     if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true })
     const path = dataDir === undefined ? ':memory:' : join(dataDir, 'emulator.duckdb')
     const instance = await DuckDBInstance.create(path, { threads: '2', memory_limit: MEMORY_LIMIT })
@@ -80,7 +78,7 @@ export class DuckDbStorage implements Storage {
     // SQL comes from outside: no files, no extensions, no settings.
     await writer.run('SET GLOBAL enable_external_access = false')
     await writer.run('SET GLOBAL lock_configuration = true')
-    return new DuckDbStorage(instance, writer, dataDir !== undefined)
+    return new DuckDbStorage(instance, writer, dataDir !== undefined, nowMs)
   }
 
   async load(): Promise<Saved> {
@@ -93,29 +91,18 @@ export class DuckDbStorage implements Storage {
     return saved
   }
 
-  openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
-    const descriptor = schema.bytes
-    const target = this.target(table, hiddenIn)
+  openWriter(spec: WriterSpec): RowWriter {
+    const target = this.target(spec.table, spec.hiddenIn)
     let compiledFor = target.batch
-    let decode = target.decoderFor(descriptor)
-    const cursor = new Cursor(descriptor)
+    let fill = target.fillerFor(spec)
     return {
-      write: ({ rows }) => {
-        const { batch } = target
-        if (compiledFor !== batch) {
-          decode = target.decoderFor(descriptor)
-          compiledFor = batch
+      write: (request, missing) => {
+        if (compiledFor !== target.batch) {
+          fill = target.fillerFor(spec)
+          compiledFor = target.batch
           this.warm.add(target)
         }
-        const errors: RowError[] = []
-        batch.begin(rows.bytes)
-        for (let index = 0; index < rows.count; index++) {
-          cursor.reset(rows.bytes, rows.bounds[index * 2]!, rows.bounds[index * 2 + 1]!)
-          const message = decode(cursor, batch.addRow())
-          if (message !== undefined && errors.length < ROW_ERRORS_MAX) errors.push({ index, message })
-        }
-        if (errors.length > 0) batch.rollback()
-        return { rowCount: rows.count, errors }
+        return fill(request, missing, this.nowMs())
       },
     }
   }

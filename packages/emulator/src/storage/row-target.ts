@@ -1,18 +1,18 @@
 // A physical table that takes rows: those of a table itself, or those of one stream that are not to be seen yet.
-// Builders, decoders and appender are made when rows come and given back when none came for a while.
+// Builders, fillers and appender are made when rows come and given back when none came for a while.
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
-import { readDescriptor } from '../rows/descriptor.ts'
 import { RowBatch } from '../rows/row-batch.ts'
-import { compileRowDecoder, type RowDecoder } from '../rows/row-decoder.ts'
+import { compileFiller, type RowFiller } from '../rows/row-filler.ts'
 import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender } from './duckdb-bindings.ts'
 import { fillVector, type TextHeap } from './duckdb-fill.ts'
+import type { WriterSpec } from './storage.ts'
 
 /** Rows a batch's builders may keep room for after a flush; larger ones are replaced. 131,072 rows × ~16 bytes × columns. */
 const KEEP_ROWS_MAX = 131_072
-/** Compiled decoders kept per target. */
-const DECODERS_MAX = 64
+/** Compiled fillers kept per target. */
+const FILLERS_MAX = 64
 
 export type Place = { readonly schema: string; readonly name: string }
 
@@ -22,7 +22,7 @@ export class RowTarget {
   /** The stream whose rows hide here; absent when they are the table's own. */
   readonly stream: string | undefined
   private openBatch: RowBatch | undefined
-  private readonly decoders = new Map<string, RowDecoder>()
+  private readonly fillers = new Map<string, RowFiller>()
   private appender: { native: ReturnType<typeof nativeAppender>; close(): void; chunk: NativeChunk } | undefined
 
   constructor(table: Table, place: Place, stream: string | undefined) {
@@ -49,17 +49,17 @@ export class RowTarget {
     return this.appender !== undefined
   }
 
-  /** The decoder of a writer schema into the batch of this moment. Throws as compileRowDecoder does. */
-  decoderFor(descriptor: Buffer): RowDecoder {
-    const key = descriptor.toString('latin1')
+  /** What takes rows of a writer schema into the batch of this moment. Throws as compileFiller does. */
+  fillerFor({ schema, partition }: WriterSpec): RowFiller {
+    const key = `${schema.kind} ${partition ?? ''} ${schema.bytes.toString('latin1')}`
     const { batch } = this
-    let decoder = this.decoders.get(key)
-    if (!decoder) {
-      decoder = compileRowDecoder(readDescriptor(descriptor), this.schema, batch.columns)
-      if (this.decoders.size >= DECODERS_MAX) this.decoders.delete(this.decoders.keys().next().value!)
-      this.decoders.set(key, decoder)
+    let filler = this.fillers.get(key)
+    if (!filler) {
+      filler = compileFiller({ table: this.table, schema, partition, batch })
+      if (this.fillers.size >= FILLERS_MAX) this.fillers.delete(this.fillers.keys().next().value!)
+      this.fillers.set(key, filler)
     }
-    return decoder
+    return filler
   }
 
   async openAppender(writer: DuckDBConnection): Promise<void> {
@@ -93,7 +93,7 @@ export class RowTarget {
     else batch.clear()
   }
 
-  /** From here on, rows are decoded by the new schema. The batch must be empty. */
+  /** From here on, rows are read by the new schema. The batch must be empty. */
   follow(after: Table): void {
     this.release()
     this.table = after
@@ -107,6 +107,6 @@ export class RowTarget {
 
   private forgetBatch(): void {
     this.openBatch = undefined
-    this.decoders.clear()
+    this.fillers.clear()
   }
 }

@@ -1,0 +1,41 @@
+// Requests of one writer schema into one batch: the seam between the storage and what rows are written in (protobuf, Arrow).
+import type { Table } from '../catalog/resources.ts'
+import type { MissingValues, RowError, WriterSchema, Written } from '../storage/storage.ts'
+import type { AppendRequest } from '../wire/append-request.ts'
+import { Cursor } from '../wire/cursor.ts'
+import { readDescriptor } from './descriptor.ts'
+import type { RowBatch } from './row-batch.ts'
+import { compileRowDecoder } from './row-decoder.ts'
+
+/** Appends the request's rows to the batch: all of them, or none and what is wrong with the bad ones. */
+export type RowFiller = (request: AppendRequest, missing: MissingValues, nowMs: number) => Written
+
+/** Row errors listed in one response; the message says the list may be incomplete. About 200 bytes each. */
+export const ROW_ERRORS_MAX = 1000
+
+/** Where rows go and in what they come. */
+export type FillerSpec = {
+  readonly table: Table
+  readonly schema: WriterSchema
+  /** Partition decorator, `20260131`. */
+  readonly partition: string | undefined
+  readonly batch: RowBatch
+}
+
+/** Throws ExtraFields, UnusableDescriptor or MalformedProto when the writer schema does not fit the table. */
+export function compileFiller({ table, schema, batch }: FillerSpec): RowFiller {
+  const decoder = compileRowDecoder(readDescriptor(schema.bytes), table.schema, batch.columns)
+  const cursor = new Cursor(schema.bytes)
+  return ({ rows }, missing, nowMs) => {
+    const errors: RowError[] = []
+    decoder.begin(missing, nowMs)
+    batch.begin(rows.bytes)
+    for (let index = 0; index < rows.count; index++) {
+      cursor.reset(rows.bytes, rows.bounds[index * 2]!, rows.bounds[index * 2 + 1]!)
+      const message = decoder.decode(cursor, batch.addRow())
+      if (message !== undefined && errors.length < ROW_ERRORS_MAX) errors.push({ index, message })
+    }
+    if (errors.length > 0) batch.rollback()
+    return { rowCount: rows.count, errors }
+  }
+}
