@@ -1,5 +1,6 @@
 // What the real service does or may do, as knobs: where documentation, measurement and guesses differ, the default is the best evidence.
 // Read at each use and never copied: the control API changes the record while the emulator runs.
+import { changeKnobs, type KnobRules } from './knobs.ts'
 
 const SECOND = 1000
 const DAY = 24 * 3600 * SECOND
@@ -97,79 +98,24 @@ const CHOICES: Choices = {
   tokenExpiry: ['openCallsStay', 'closes'],
 }
 
-const PROBABILITIES: readonly string[] = [
-  'tablePropagation.createStream',
-  'tablePropagation.append',
-  'tablePropagation.flush',
-]
+const RULES: KnobRules = {
+  what: 'behavior',
+  choices: CHOICES,
+  chances: ['tablePropagation.createStream', 'tablePropagation.append', 'tablePropagation.flush'],
+}
 
 export type BehaviorPatch = {
   readonly [K in keyof Behavior]?: Behavior[K] extends object ? Partial<Behavior[K]> : Behavior[K]
 }
 
-/** A knob that does not exist or a value it does not take, in words for the caller. */
-export class InvalidBehavior extends Error {}
-
-/** The defaults with `patch` over them. Throws InvalidBehavior. */
-export function behaviorWith(patch: unknown = {}): Behavior {
+/** The defaults with `patches` over them, the last on top. Throws InvalidSetting. */
+export function behaviorWith(...patches: readonly unknown[]): Behavior {
   const behavior = structuredClone(DEFAULT_BEHAVIOR)
-  changeBehavior(behavior, patch)
+  for (const patch of patches) changeBehavior(behavior, patch)
   return behavior
 }
 
-/** Changes `behavior` in place: all that `patch` names, or nothing. Throws InvalidBehavior. */
+/** Changes `behavior` in place: all that `patch` names, or nothing. Throws InvalidSetting. */
 export function changeBehavior(behavior: Behavior, patch: unknown): void {
-  const changed = structuredClone(behavior)
-  overlay(changed, patch, 'behavior', '')
-  Object.assign(behavior, changed)
-}
-
-/** Reads `key=value` as given to --behavior, where `key` may have a dot. Throws InvalidBehavior. */
-export function behaviorFromFlags(flags: readonly string[]): BehaviorPatch {
-  const patch: Record<string, unknown> = {}
-  for (const flag of flags) {
-    const [key, value] = split(flag, '=')
-    if (value === undefined) throw new InvalidBehavior(`${flag} is no key=value`)
-    const [outer, inner] = split(key, '.')
-    const read = value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value
-    patch[outer] = inner === undefined ? read : { ...(patch[outer] as object | undefined), [inner]: read }
-  }
-  behaviorWith(patch)
-  return patch
-}
-
-function split(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator)
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
-}
-
-function overlay(onto: object, patch: unknown, what: string, path: string): void {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
-    throw new InvalidBehavior(`${what} must be an object of knobs`)
-  const knobs = onto as Record<string, unknown>
-  for (const [key, value] of Object.entries(patch)) {
-    const name = path + key
-    if (value === undefined) continue
-    if (!Object.hasOwn(knobs, key))
-      throw new InvalidBehavior(`Unknown key ${name}; known: ${Object.keys(knobs).join(', ')}`)
-    const current = knobs[key]
-    if (typeof current === 'object' && current !== null) overlay(current, value, name, `${name}.`)
-    else knobs[key] = typeof current === 'number' ? checkNumber(name, value) : checkChoice(name, value)
-  }
-}
-
-function checkNumber(name: string, value: unknown): number {
-  const max = PROBABILITIES.includes(name) ? 1 : Number.MAX_SAFE_INTEGER
-  if (typeof value !== 'number' || !(value >= 0 && value <= max) || (max > 1 && !Number.isInteger(value)))
-    throw new InvalidBehavior(
-      `${name} must be ${max === 1 ? 'a number from 0 to 1' : 'a whole number of 0 or more'}, not ${String(value)}`,
-    )
-  return value
-}
-
-function checkChoice(name: string, value: unknown): unknown {
-  const choices: readonly unknown[] = CHOICES[name as keyof Choices]
-  if (!choices.includes(value))
-    throw new InvalidBehavior(`${name} must be one of ${choices.join(', ')}, not ${String(value)}`)
-  return value
+  changeKnobs(behavior, patch, RULES)
 }

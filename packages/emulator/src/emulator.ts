@@ -1,13 +1,15 @@
 // The emulator as a whole: storage, core, two listeners; started and stopped in one piece.
 import { readFileSync } from 'node:fs'
-import { type Access, openAccess, singleToken, tokenFile } from './access.ts'
-import { type Behavior, behaviorWith, InvalidBehavior } from './behavior.ts'
+import { type Access, openAccess, singleToken, Tokens, tokenFile } from './access.ts'
+import { behaviorWith } from './behavior.ts'
 import { DEFAULT_LOCATION } from './catalog/catalog.ts'
 import { systemClock } from './clock.ts'
 import { type EmulatorCore, openCore } from './emulator-core.ts'
-import { faultsFromJson } from './faults/fault-json.ts'
+import { readSettingsFile, type SettingsFile } from './faults/settings-file.ts'
 import { listenGrpc, type Tls } from './grpc/grpc-server.ts'
+import { InvalidSetting } from './knobs.ts'
 import { DEFAULT_OPTIONS, type EmulatorOptions, UsageError } from './options.ts'
+import { quotasWith } from './quotas/quota-settings.ts'
 import { listenRest } from './rest/rest-server.ts'
 import { DuckDbStorage } from './storage/duckdb-storage.ts'
 import { NullStorage } from './storage/null-storage.ts'
@@ -29,31 +31,36 @@ export async function startEmulator(given: Partial<EmulatorOptions> = {}): Promi
   const options = { ...DEFAULT_OPTIONS, ...given }
   const access = accessFor(options)
   const tls = tlsFor(options)
-  const faults = options.faultsFile === undefined ? [] : faultsFromFile(options.faultsFile)
-  const behavior = behaviorFor(options)
+  const file = settingsFile(options.faultsFile)
+  const behavior = checked(() => behaviorWith(file.behavior, options.behavior))
+  const quotas = checked(() => quotasWith(file.quotas, options.quotas))
+  const clock = options.clock ?? systemClock
   const { promise: broken, reject: onBroken } = Promise.withResolvers<never>()
   // Whoever does not watch `broken` must not die of it.
   broken.catch(() => {})
 
   await using stack = new AsyncDisposableStack()
-  const storage = options.storage === 'null' ? new NullStorage() : await openDuckDb(options.dataDir)
+  const storage =
+    options.storage === 'null' ? new NullStorage() : await openDuckDb(options.dataDir, () => clock.nowMs())
   stack.defer(() => storage.close())
   const core = await openCore(storage, {
-    access,
-    requestLimitBytes: options.requestLimitBytes,
+    access: new Tokens(access, options.tokenTtlMs, clock),
     behavior,
-    clock: options.clock ?? systemClock,
+    quotas,
+    clock,
+    requestLimitBytes: options.requestLimitBytes,
     onBroken,
   })
   stack.defer(() => Promise.race([core.committer.idle(), broken.catch(() => {})]))
   if (options.project !== undefined && options.dataset !== undefined)
     await ensureDataset(core, options.project, options.dataset)
-  for (const fault of faults) core.faults.add(fault)
+  for (const fault of file.faults) core.faults.add(fault)
   const { host } = options
   const grpc = await listening('gRPC', host, options.grpcPort, () =>
     listenGrpc(core, { host, port: options.grpcPort, tls }),
   )
   stack.defer(() => grpc.close())
+  core.drains.add(graceMs => grpc.drain(graceMs))
   const rest = await listening('REST', host, options.restPort, () =>
     listenRest(core, { host, port: options.restPort, tls }),
   )
@@ -80,9 +87,9 @@ async function listening<T>(what: string, host: string, port: number, listen: ()
   }
 }
 
-async function openDuckDb(dataDir: string | undefined): Promise<DuckDbStorage> {
+async function openDuckDb(dataDir: string | undefined, nowMs: () => number): Promise<DuckDbStorage> {
   try {
-    return await DuckDbStorage.open(dataDir)
+    return await DuckDbStorage.open(dataDir, nowMs)
   } catch (error) {
     throw new UsageError(`Cannot open the data directory ${dataDir}: ${(error as Error).message}`, { cause: error })
   }
@@ -98,11 +105,11 @@ function accessFor({ requireToken, tokenFile: path }: EmulatorOptions): Access {
   return path === undefined ? openAccess : reading('--token-file', path, () => tokenFile(path))
 }
 
-function behaviorFor({ behavior }: EmulatorOptions): Behavior {
+function checked<T>(read: () => T): T {
   try {
-    return behaviorWith(behavior)
+    return read()
   } catch (error) {
-    if (error instanceof InvalidBehavior) throw new UsageError(error.message, { cause: error })
+    if (error instanceof InvalidSetting) throw new UsageError(error.message, { cause: error })
     throw error
   }
 }
@@ -115,8 +122,10 @@ function tlsFor({ tlsCert, tlsKey }: EmulatorOptions): Tls | undefined {
   }
 }
 
-function faultsFromFile(path: string) {
-  return reading('--faults', path, () => faultsFromJson(JSON.parse(readFileSync(path, 'utf8'))))
+function settingsFile(path: string | undefined): SettingsFile {
+  return path === undefined
+    ? { faults: [], behavior: {}, quotas: {} }
+    : reading('--faults', path, () => readSettingsFile(path))
 }
 
 function reading<T>(flag: string, path: string, read: (path: string) => T): T {

@@ -1,7 +1,9 @@
 // The emulator's flags. Parsed once, here; a wrong one is a UsageError that says which.
 import { parseArgs } from 'node:util'
-import { type BehaviorPatch, behaviorFromFlags, InvalidBehavior } from './behavior.ts'
+import { type BehaviorPatch, behaviorWith } from './behavior.ts'
 import type { Clock } from './clock.ts'
+import { InvalidSetting, knobsFromFlags } from './knobs.ts'
+import { type QuotaPatch, quotasWith } from './quotas/quota-settings.ts'
 
 export class UsageError extends Error {}
 
@@ -16,7 +18,7 @@ export type EmulatorOptions = {
   readonly storage: 'duckdb' | 'null'
   /** Absent = in memory only. */
   readonly dataDir: string | undefined
-  /** JSON file of faults to start with. */
+  /** YAML or JSON file of faults, behavior and quotas to start with. */
   readonly faultsFile: string | undefined
   readonly requestLimitBytes: number
   readonly tlsCert: string | undefined
@@ -25,6 +27,10 @@ export type EmulatorOptions = {
   readonly tokenFile: string | undefined
   /** Knobs that differ from their defaults; over those of the faults file. */
   readonly behavior: BehaviorPatch
+  /** Quotas that differ from their defaults; over those of the faults file. */
+  readonly quotas: QuotaPatch
+  /** How long a token is good from when it is first seen. 0 = for ever. */
+  readonly tokenTtlMs: number
   /** For tests: time moved by hand. Absent = the system's. */
   readonly clock: Clock | undefined
 }
@@ -47,6 +53,8 @@ export const DEFAULT_OPTIONS: EmulatorOptions = {
   requireToken: undefined,
   tokenFile: undefined,
   behavior: {},
+  quotas: {},
+  tokenTtlMs: 0,
   clock: undefined,
 }
 
@@ -58,12 +66,14 @@ export const USAGE: string = `millrace emulator: BigQuery's Storage Write API an
   --project P --dataset D  a dataset to create at start
   --storage duckdb|null    keep rows in DuckDB (default), or count and discard them
   --data-dir DIR           keep everything across restarts (default: memory only)
-  --faults FILE            JSON file of faults to start with
+  --faults FILE            YAML or JSON file of faults, behavior and quotas to start with
   --behavior KEY=VALUE     sets a knob, such as idleMs=5000 or ttlMs.buffered=60000; repeatable
+  --quota KEY=VALUE        sets a quota, such as connections=10 or preset=region; repeatable
   --request-limit BYTES    largest AppendRows request (default ${REQUEST_LIMIT_BYTES})
   --tls-cert FILE --tls-key FILE   serve both ports over TLS (PEM)
   --require-token TOKEN    accept only this bearer token
   --token-file FILE        JSON {"<token>": "ok"|"expired"|"forbidden"}, read anew when it changes
+  --token-ttl SECONDS      tokens expire so long after they are first seen (default: never)
 `
 
 const FLAGS = {
@@ -76,11 +86,13 @@ const FLAGS = {
   'data-dir': { type: 'string' },
   faults: { type: 'string' },
   behavior: { type: 'string', multiple: true },
+  quota: { type: 'string', multiple: true },
   'request-limit': { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'require-token': { type: 'string' },
   'token-file': { type: 'string' },
+  'token-ttl': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -112,7 +124,9 @@ export function parseOptions(args: readonly string[]): EmulatorOptions | 'help' 
     tlsKey: values['tls-key'],
     requireToken: values['require-token'],
     tokenFile: values['token-file'],
-    behavior: behaviorOf(values.behavior ?? []),
+    behavior: knobs('--behavior', values.behavior ?? [], behaviorWith),
+    quotas: knobs('--quota', values.quota ?? [], quotasWith),
+    tokenTtlMs: 1000 * (wholeNumber('--token-ttl', values['token-ttl'], 10 ** 9) ?? 0),
     clock: undefined,
   }
 }
@@ -125,11 +139,14 @@ function parse(args: readonly string[]) {
   }
 }
 
-function behaviorOf(flags: readonly string[]): BehaviorPatch {
+/** The patch that `key=value` flags make, once `check` has taken it. */
+function knobs(flag: string, pairs: readonly string[], check: (patch: unknown) => unknown): Record<string, unknown> {
   try {
-    return behaviorFromFlags(flags)
+    const patch = knobsFromFlags(pairs)
+    check(patch)
+    return patch
   } catch (error) {
-    if (error instanceof InvalidBehavior) throw new UsageError(`--behavior: ${error.message}`)
+    if (error instanceof InvalidSetting) throw new UsageError(`${flag}: ${error.message}`)
     throw error
   }
 }

@@ -50,6 +50,8 @@ export class Catalog {
   private readonly inCreation = new Set<string>()
 
   private readonly tableUpdates: TableUpdates
+  /** Told of each changed table. */
+  onAltered: (before: Table, after: Table) => void = () => {}
 
   constructor(committer: Committer, nowMs: () => number, behavior: { readonly tableUpdatesPer10s: number }) {
     this.committer = committer
@@ -205,6 +207,7 @@ export class Catalog {
     this.takeUpdate(ref)
     // Shown at once, so that a concurrent change builds on it; the storage takes changes in this order.
     this.tables.set(tableKey(ref), after)
+    this.onAltered(before, after)
     await this.committer.change({ kind: 'alterTable', before, after })
     return after
   }

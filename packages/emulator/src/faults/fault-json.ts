@@ -1,15 +1,19 @@
-// Faults as JSON: the body of POST /emulator/faults and the contents of --faults FILE. One object, or a list of them.
+// Faults as JSON: the body of POST /emulator/faults and the `faults` of a settings file. One object, or a list of them.
 import { status } from '@grpc/grpc-js'
-import type { GrpcCodeName } from '../wire/storage-error.ts'
-import { FAULT_EFFECTS, FAULT_METHODS, type FaultEffect, type FaultMethod, type FaultSpec } from './faults.ts'
+import { InvalidSetting } from '../knobs.ts'
+import { type GrpcCodeName, STORAGE_ERROR_CODES } from '../wire/storage-error.ts'
+import { FAULT_PRESETS } from './fault-presets.ts'
+import { FAULT_EFFECTS, FAULT_METHODS, type FaultSpec } from './faults.ts'
 
 /** What is wrong with a fault's JSON. */
-export class InvalidFault extends Error {}
+export class InvalidFault extends InvalidSetting {}
 
 const KEYS = [
+  'preset',
   'method',
   'effect',
   'stream',
+  'table',
   'offset',
   'nth',
   'every',
@@ -17,9 +21,15 @@ const KEYS = [
   'seed',
   'times',
   'code',
+  'storageCode',
   'message',
   'delayMs',
 ]
+const METHODS = [...FAULT_METHODS, '*'] as const
+const CODES = Object.keys(status).filter(name => Number.isNaN(Number(name)) && name !== 'OK') as GrpcCodeName[]
+
+/** A delay that says nothing of how long. */
+const DELAY_MS = 1000
 
 /** Throws InvalidFault. */
 export function faultsFromJson(value: unknown): FaultSpec[] {
@@ -28,40 +38,69 @@ export function faultsFromJson(value: unknown): FaultSpec[] {
 
 function faultFromJson(value: unknown): FaultSpec {
   if (typeof value !== 'object' || value === null) throw new InvalidFault('A fault is a JSON object')
-  const fault = value as Record<string, unknown>
-  for (const key of Object.keys(fault))
+  for (const key of Object.keys(value))
     if (!KEYS.includes(key)) throw new InvalidFault(`Unknown key ${key}; known: ${KEYS.join(', ')}`)
-  const method = oneOf<FaultMethod>(fault.method ?? 'AppendRows', 'method', FAULT_METHODS)
-  const effect = oneOf<FaultEffect>(fault.effect ?? 'close', 'effect', FAULT_EFFECTS)
-  const codes = Object.keys(status).filter(name => Number.isNaN(Number(name)) && name !== 'OK') as GrpcCodeName[]
-  const code = oneOf<GrpcCodeName>(fault.code ?? 'UNAVAILABLE', 'code', codes)
-  const number = (key: string): number | undefined => {
-    const stated = fault[key]
-    if (stated === undefined) return undefined
-    if (typeof stated !== 'number' || !Number.isFinite(stated) || stated < 0)
-      throw new InvalidFault(`${key} must be a number of 0 or more`)
-    return stated
-  }
-  const stream = fault.stream
-  if (stream !== undefined && typeof stream !== 'string') throw new InvalidFault('stream must be text')
-  const offset = fault.offset
-  if (offset !== undefined && !/^\d{1,18}$/.test(String(offset)))
-    throw new InvalidFault('offset must be a whole number')
-  const [nth, every, probability, times] = [number('nth'), number('every'), number('probability'), number('times')]
+  const { preset, ...stated } = value as Record<string, unknown>
+  const fault = preset === undefined ? stated : { ...presetNamed(preset), ...stated }
+  const method = oneOf(fault.method ?? 'AppendRows', 'method', METHODS)
+  const effect = oneOf(fault.effect ?? 'close', 'effect', FAULT_EFFECTS)
+  if (effect === 'refuseOpen' && method !== 'AppendRows') throw new InvalidFault('refuseOpen is for AppendRows only')
+  const code = oneOf(fault.code ?? 'UNAVAILABLE', 'code', CODES)
+  const storageCode =
+    fault.storageCode === undefined ? undefined : oneOf(fault.storageCode, 'storageCode', STORAGE_ERROR_CODES)
+  const stream = textOf(fault, 'stream')
+  const table = textOf(fault, 'table')
+  const offset = offsetOf(fault)
+  const nth = numberOf(fault, 'nth')
+  const every = numberOf(fault, 'every')
+  const probability = numberOf(fault, 'probability')
+  const times = numberOf(fault, 'times')
   return {
     method,
     effect,
     code,
-    message: typeof fault.message === 'string' ? fault.message : `Injected ${code}`,
-    seed: number('seed') ?? 1,
-    delayMs: number('delayMs') ?? 1000,
+    message: textOf(fault, 'message') ?? messageFor(code),
+    seed: numberOf(fault, 'seed') ?? 1,
+    delayMs: numberOf(fault, 'delayMs') ?? (effect === 'delayReply' || effect === 'delayApply' ? DELAY_MS : 0),
+    ...(storageCode !== undefined && { storageCode }),
     ...(stream !== undefined && { stream }),
-    ...(offset !== undefined && { offset: BigInt(String(offset)) }),
+    ...(table !== undefined && { table }),
+    ...(offset !== undefined && { offset }),
     ...(nth !== undefined && { nth }),
     ...(every !== undefined && { every }),
     ...(probability !== undefined && { probability }),
     ...(times !== undefined && { times }),
   }
+}
+
+/** A denial sounds as the service's, which does not tell a missing table from a forbidden one. */
+const messageFor = (code: GrpcCodeName): string =>
+  code === 'PERMISSION_DENIED'
+    ? "Permission 'TABLES_UPDATE_DATA' denied on resource '{table}' (or it may not exist)."
+    : `Injected ${code}`
+
+function presetNamed(preset: unknown): Readonly<Record<string, unknown>> {
+  return FAULT_PRESETS[oneOf(preset, 'preset', Object.keys(FAULT_PRESETS))]!
+}
+
+function numberOf(fault: Readonly<Record<string, unknown>>, key: string): number | undefined {
+  const stated = fault[key]
+  if (stated === undefined) return undefined
+  if (typeof stated !== 'number' || !Number.isFinite(stated) || stated < 0)
+    throw new InvalidFault(`${key} must be a number of 0 or more`)
+  return stated
+}
+
+function textOf(fault: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const stated = fault[key]
+  if (stated !== undefined && typeof stated !== 'string') throw new InvalidFault(`${key} must be text`)
+  return stated
+}
+
+function offsetOf({ offset }: Readonly<Record<string, unknown>>): bigint | undefined {
+  if (offset === undefined) return undefined
+  if (!/^\d{1,18}$/.test(String(offset))) throw new InvalidFault('offset must be a whole number')
+  return BigInt(String(offset))
 }
 
 function oneOf<T extends string>(value: unknown, key: string, allowed: readonly T[]): T {

@@ -101,6 +101,12 @@ export class Streams {
     return { name: ref.name, table, state }
   }
 
+  /** Whether a PENDING stream of this name still waits for its commit. */
+  isPending(name: string): boolean {
+    const state = this.states.get(name)
+    return state?.type === 'PENDING' && state.kind !== 'committed'
+  }
+
   /** Rows were written; the stream's new state. */
   accepted(state: StreamState, firstRow: bigint, rowCount: number): StreamState {
     const next = step(state, { kind: 'rowsAccepted', firstRow, rowCount, nowMs: this.nowMs() })

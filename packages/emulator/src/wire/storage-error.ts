@@ -3,17 +3,25 @@
 import { Metadata, status } from '@grpc/grpc-js'
 import { codec } from './messages.ts'
 
-export type StorageErrorCode =
-  | 'STORAGE_ERROR_CODE_UNSPECIFIED'
-  | 'TABLE_NOT_FOUND'
-  | 'STREAM_ALREADY_COMMITTED'
-  | 'STREAM_NOT_FOUND'
-  | 'INVALID_STREAM_TYPE'
-  | 'INVALID_STREAM_STATE'
-  | 'STREAM_FINALIZED'
-  | 'SCHEMA_MISMATCH_EXTRA_FIELDS'
-  | 'OFFSET_ALREADY_EXISTS'
-  | 'OFFSET_OUT_OF_RANGE'
+export const STORAGE_ERROR_CODES = [
+  'STORAGE_ERROR_CODE_UNSPECIFIED',
+  'TABLE_NOT_FOUND',
+  'STREAM_ALREADY_COMMITTED',
+  'STREAM_NOT_FOUND',
+  'INVALID_STREAM_TYPE',
+  'INVALID_STREAM_STATE',
+  'STREAM_FINALIZED',
+  'SCHEMA_MISMATCH_EXTRA_FIELDS',
+  'OFFSET_ALREADY_EXISTS',
+  'OFFSET_OUT_OF_RANGE',
+  // The emulator knows no keys: these only come by faults.
+  'CMEK_NOT_PROVIDED',
+  'INVALID_CMEK_PROVIDED',
+  'CMEK_ENCRYPTION_ERROR',
+  'KMS_SERVICE_ERROR',
+  'KMS_PERMISSION_DENIED',
+] as const
+export type StorageErrorCode = (typeof STORAGE_ERROR_CODES)[number]
 
 export type GrpcCodeName = keyof typeof status
 
@@ -36,8 +44,24 @@ export function statusMessage(refusal: Refusal): Record<string, unknown> {
   return { code: status[refusal.code], message: refusal.message, details }
 }
 
-/** The refusal as what grpc-js ends an RPC with. */
+/**
+ * Bytes of the two trailers, in base64 and beside the message itself: gRPC clients take 8 KB of metadata unless told otherwise
+ * and fail the whole call over more, which would hide the error.
+ */
+const TRAILERS_BYTES_MAX = 6000
+/** What is left of a message or name that makes the trailers too long. */
+const CUT_LENGTH = 500
+
+/** The refusal as what grpc-js ends an RPC with. Names and texts too long for the trailers are cut; the codes always arrive. */
 export function grpcError(refusal: Refusal): { code: status; details: string; metadata: Metadata } {
+  for (const fitted of [refusal, shortened(refusal, Number.POSITIVE_INFINITY), shortened(refusal, CUT_LENGTH)]) {
+    const error = trailers(fitted)
+    if (trailersLength(error) <= TRAILERS_BYTES_MAX) return error
+  }
+  return { code: status[refusal.code], details: cut(refusal.message, CUT_LENGTH), metadata: new Metadata() }
+}
+
+function trailers(refusal: Refusal): { code: status; details: string; metadata: Metadata } {
   const metadata = new Metadata()
   if (refusal.storage) {
     metadata.set(`${STORAGE_ERROR.toLowerCase()}-bin`, storageBytes(refusal))
@@ -45,6 +69,23 @@ export function grpcError(refusal: Refusal): { code: status; details: string; me
   }
   return { code: status[refusal.code], details: refusal.message, metadata }
 }
+
+function trailersLength({ details, metadata }: { details: string; metadata: Metadata }): number {
+  const binary = Object.values(metadata.getMap()).reduce((sum, value) => sum + value.length, 0)
+  // The message travels percent-encoded.
+  return encodeURI(details.toWellFormed()).length + (binary * 4) / 3
+}
+
+function shortened({ code, message, storage }: Refusal, entityLength: number): Refusal {
+  return {
+    code,
+    message: cut(message, CUT_LENGTH),
+    ...(storage && { storage: { ...storage, entity: cut(storage.entity, entityLength) } }),
+  }
+}
+
+const cut = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, length)}…`.toWellFormed()
 
 function storageBytes(refusal: Refusal): Buffer {
   return storageError.encode({ ...refusal.storage, errorMessage: refusal.message })

@@ -1,0 +1,31 @@
+// Faults under the names of the rigs on which Google tests its own clients (java-bigquerystorage, nodejs-bigquery-storage).
+
+export const FAULT_PRESETS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  /** Project bq-writeapi-java-quota-retry: every tenth append is beyond the quota. */
+  'java-quota-retry': {
+    effect: 'inBand',
+    every: 10,
+    code: 'RESOURCE_EXHAUSTED',
+    message:
+      "Exceeds 'AppendRows throughput' quota, user_id: project0000000000000000_us (status: INSUFFICIENT_TOKENS), you can issue " +
+      'a raise quota request through Google Cloud Console. Be sure to include this full error message in the request ' +
+      'description. Entity: {stream}',
+  },
+  /** Project bq-write-api-java-retry-test: every tenth append fails for no reason. */
+  'java-retry-test': { effect: 'inBand', every: 10, code: 'INTERNAL', message: 'Internal error. Entity: {stream}' },
+  /** Region us-east7, tables *_reconnect_on_close: the call is dropped every ten requests. */
+  'reconnect-on-close': {
+    effect: 'close',
+    every: 10,
+    code: 'ABORTED',
+    message:
+      'Closing the stream because server is restarted. This is expected and client is advised to reconnect. Entity: {stream}',
+  },
+  /** Region us-east7, tables *_initial_connect_failure: calls often fail as they are opened. */
+  'initial-connect-failure': {
+    effect: 'refuseOpen',
+    probability: 0.5,
+    code: 'UNAVAILABLE',
+    message: 'The service is currently unavailable.',
+  },
+}
