@@ -1,0 +1,3 @@
+package main
+
+var rowCases, valueCases, commitCases, schemaCases, faultCases, restCases []conformanceCase
