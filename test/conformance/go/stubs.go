@@ -1,3 +1,0 @@
-package main
-
-var rowCases, valueCases, commitCases, schemaCases, faultCases, restCases []conformanceCase
