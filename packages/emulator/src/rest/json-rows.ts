@@ -1,7 +1,7 @@
 // Rows as JSON objects (tabledata.insertAll, query results on their way into a table), written the way the Write API takes them:
 // a descriptor of the columns they have, and a message each. So one decoder judges all values, whichever way they come.
 // JSON forms: https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/insertAll
-import type { Column, TableSchema } from '../catalog/table-schema.ts'
+import { type Column, hasPicoseconds, rangeBounds, type TableSchema } from '../catalog/table-schema.ts'
 import { PROTO_TYPE as T } from '../rows/descriptor.ts'
 import { bytes, double, field, text, varint, type Wire } from './proto-bytes.ts'
 import type { Json } from './wire-shape.ts'
@@ -57,9 +57,7 @@ function fieldDescriptor(column: Column, index: number): Buffer {
 
 function nestedColumns(column: Column): readonly Column[] | undefined {
   if (column.type === 'STRUCT') return column.fields
-  if (column.type !== 'RANGE') return undefined
-  const bound = (name: string): Column => ({ name, type: column.rangeElementType!, mode: 'NULLABLE', fields: [] })
-  return [bound('start'), bound('end')]
+  return column.type === 'RANGE' ? rangeBounds(column) : undefined
 }
 
 function protoType(column: Column): number {
@@ -119,7 +117,7 @@ function encodeValue(value: unknown, column: Column, place: string, options: { i
       if (!isObject(value)) throw new BadJsonRow(place, `This field: ${place} is not a record.`)
       return bytes(encodeMessage(value, column.fields, `${place}.`, options))
     case 'RANGE':
-      return bytes(encodeMessage(rangeBounds(value, place), nestedColumns(column)!, `${place}.`, options))
+      return bytes(encodeMessage(boundsOf(value, place), nestedColumns(column)!, `${place}.`, options))
     case 'JSON':
       return text(typeof value === 'string' ? value : JSON.stringify(value))
     case 'INT64':
@@ -134,6 +132,8 @@ function encodeValue(value: unknown, column: Column, place: string, options: { i
       return bytes(Buffer.from(value, 'base64'))
     case 'TIMESTAMP':
       if (typeof value === 'number' || /^-?\d+(\.\d+)?$/.test(String(value))) return text(epochText(Number(value)))
+      // Clients send nanoseconds; what a column does not keep is cut.
+      if (!hasPicoseconds(column)) return text(String(value).replace(/(\.\d{6})\d+/, '$1'))
       break
     default:
   }
@@ -175,15 +175,14 @@ function boolean(value: unknown): number | undefined {
 /** A TIMESTAMP as a number is seconds since the epoch; beyond the calendar the text stays a number, and is refused as one. */
 function epochText(seconds: number): string {
   const micros = Math.round((seconds % 1) * 1e6)
-  const whole = new Date(Math.trunc(seconds) * 1000 + Math.floor(micros / 1e6) * 1000)
+  const whole = new Date((Math.trunc(seconds) + Math.floor(micros / 1e6)) * 1000)
   if (Number.isNaN(whole.getTime())) return String(seconds)
   const inSecond = ((micros % 1e6) + 1e6) % 1e6
-  const base = micros < 0 ? new Date(whole.getTime()) : whole
-  return `${base.toISOString().slice(0, 19)}.${String(inSecond).padStart(6, '0')}Z`
+  return `${whole.toISOString().slice(0, 19)}.${String(inSecond).padStart(6, '0')}Z`
 }
 
 /** `{"start": …, "end": …}`, or the text `[start, end)` with UNBOUNDED or NULL for an open side. */
-function rangeBounds(value: unknown, place: string): Json {
+function boundsOf(value: unknown, place: string): Json {
   if (isObject(value)) return value
   const match = /^\[\s*(.*?)\s*,\s*(.*?)\s*\)$/.exec(String(value))
   if (!match) throw new BadJsonRow(place, `Invalid RANGE value: ${String(value).slice(0, 100)}`)

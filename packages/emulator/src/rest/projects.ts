@@ -1,7 +1,12 @@
 // Projects and what datasets never have here. https://cloud.google.com/bigquery/docs/reference/rest/v2/projects
+import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { type PageQuery, page } from './paging.ts'
+
+/** Clients want one (Python): 40 bits of the name, always the same. */
+const numericId = (projectId: string): string =>
+  String(Number.parseInt(createHash('sha256').update(projectId).digest('hex').slice(0, 10), 16))
 
 export function projectRoutes(app: FastifyInstance, { catalog }: EmulatorCore): void {
   app.get<{ Querystring: PageQuery }>('/projects', async request => {
@@ -13,6 +18,7 @@ export function projectRoutes(app: FastifyInstance, { catalog }: EmulatorCore): 
       projects: items.map(projectId => ({
         kind: 'bigquery#project',
         id: projectId,
+        numericId: numericId(projectId),
         friendlyName: projectId,
         projectReference: { projectId },
       })),

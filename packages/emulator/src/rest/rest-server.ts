@@ -29,6 +29,11 @@ function canonicalUrl(request: IncomingMessage): string {
   return /^\/projects(?:[/?]|$)/.test(url) ? PREFIX + url : url
 }
 
+/** Before the body is read, which is no JSON. */
+async function refuseUpload(): Promise<never> {
+  throw notImplemented('Upload (a load job)')
+}
+
 export async function listenRest(
   core: EmulatorCore,
   at: { host: string; port: number; tls?: Tls | undefined },
@@ -78,9 +83,7 @@ export async function listenRest(
     { prefix: PREFIX },
   )
   for (const upload of ['/upload/bigquery/v2/*', '/resumable/upload/bigquery/v2/*'])
-    app.post(upload, async () => {
-      throw notImplemented('Upload (load jobs)')
-    })
+    app.post(upload, { onRequest: refuseUpload }, refuseUpload)
   discoveryRoutes(app as never, PREFIX)
   controlRoutes(app as never, core)
   await app.listen({ host: at.host, port: at.port })

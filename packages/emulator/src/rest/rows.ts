@@ -7,7 +7,8 @@ export type TimestampFormat = 'FLOAT64' | 'INT64' | 'ISO8601_STRING'
 
 /** Reads useInt64Timestamp and timestampOutputFormat, from a query string or a body. Throws RestError 400. */
 export function timestampFormat(useInt64Timestamp: unknown, timestampOutputFormat: unknown): TimestampFormat {
-  const isInt64 = useInt64Timestamp === true || useInt64Timestamp === 'true'
+  // Python spells it True.
+  const isInt64 = String(useInt64Timestamp).toLowerCase() === 'true'
   switch (timestampOutputFormat ?? '') {
     case '':
     case 'TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED':
@@ -38,17 +39,26 @@ export function restRows(
 }
 
 function restValue(value: unknown, column: ResultColumn, format: TimestampFormat): unknown {
-  if (value === null || format === 'INT64') return value
+  if (value === null) return value
   if (Array.isArray(value))
     return value.map((item: { v: unknown }) => ({ v: restValue(item.v, { ...column, mode: 'NULLABLE' }, format) }))
   if (column.type === 'RECORD') {
     const { f } = value as { f: { v: unknown }[] }
     return { f: f.map((entry, index) => ({ v: restValue(entry.v, column.fields![index]!, format) })) }
   }
+  if (column.type === 'RANGE') return rangeText(value, column, format)
   // A timestamp with picoseconds comes as text that is no number of micros.
-  if (column.type !== 'TIMESTAMP' || !/^-?\d+$/.test(String(value))) return value
+  if (column.type !== 'TIMESTAMP' || format === 'INT64' || !/^-?\d+$/.test(String(value))) return value
   const micros = BigInt(value as string)
   return format === 'FLOAT64' ? secondsText(micros) : isoText(micros)
+}
+
+/** `[start, end)`, with UNBOUNDED for an open side; kept as the struct of its bounds. */
+function rangeText(value: unknown, { rangeElementType }: ResultColumn, format: TimestampFormat): unknown {
+  if (typeof value !== 'object') return value
+  const element: ResultColumn = { name: '', type: rangeElementType?.type ?? 'STRING', mode: 'NULLABLE' }
+  const bounds = (value as { f: { v: unknown }[] }).f.map(({ v }) => restValue(v, element, format) ?? 'UNBOUNDED')
+  return `[${bounds.join(', ')})`
 }
 
 /** Seconds since the epoch with a fraction. */

@@ -2,9 +2,11 @@
 import type { FastifyInstance } from 'fastify'
 import { tableEtag } from '../catalog/catalog.ts'
 import type { Table } from '../catalog/resources.ts'
+import { type Column, restTypeName } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { quoteTable } from '../sql/translate.ts'
-import type { QueryResult } from '../storage/storage.ts'
+import { quoteIdentifier } from '../storage/duckdb-types.ts'
+import type { QueryResult, ResultColumn } from '../storage/storage.ts'
 import { appendJson, type BadRow } from './append-json.ts'
 import { InsertIds } from './insert-ids.ts'
 import type { Job, JobStore } from './job-store.ts'
@@ -37,7 +39,13 @@ export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: 
   const tableSource = async (found: Table): Promise<Source> => ({
     etag: tableEtag(found),
     total: Number(await storage.rowCount(found)),
-    rows: (start, limit) => storage.query(`SELECT * FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`, limit),
+    rows: async (start, limit) => {
+      const { columns } = found.schema
+      const names = columns.map(column => quoteIdentifier(column.name)).join(', ')
+      const sql = `SELECT ${names} FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`
+      // The columns as the table has them: DuckDB does not know a RANGE from a STRUCT.
+      return storage.query(sql, limit, columns.map(resultColumn))
+    },
   })
 
   app.get<{ Params: Params; Querystring: DataQuery }>(`${table}/data`, async request => {
@@ -96,6 +104,14 @@ export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: 
     }
   })
 }
+
+const resultColumn = (column: Column): ResultColumn => ({
+  name: column.name,
+  type: restTypeName(column.type),
+  mode: column.mode === 'REPEATED' ? 'REPEATED' : 'NULLABLE',
+  ...(column.type === 'STRUCT' && { fields: column.fields.map(resultColumn) }),
+  ...(column.rangeElementType && { rangeElementType: { type: column.rangeElementType } }),
+})
 
 function resultSource(job: Job): Source {
   const result = job.outcome.kind === 'done' ? job.outcome.result : undefined

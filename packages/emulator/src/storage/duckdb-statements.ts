@@ -38,8 +38,17 @@ export function createColumns(place: Place, columns: readonly Column[]): string 
   return `CREATE TABLE ${quotePlace(place)} (${definitions.join(', ')})`
 }
 
+/** DuckDB has no tables without columns: a table without a schema gets its physical one with its first columns. */
+export const hasColumns = (table: Table): boolean => table.schema.columns.length > 0
+
+export const createTable = (table: Table): string[] => [
+  ...(hasColumns(table) ? [createColumns(tablePlace(table), table.schema.columns)] : []),
+  putTable(table),
+]
+
 /** What a physical table of the schema `before` needs to get that of `after`. */
 export function widen(place: Place, before: Table, after: Table): string[] {
+  if (!hasColumns(before)) return hasColumns(after) ? [createColumns(place, after.schema.columns)] : []
   return addedColumns(before.schema.columns, after.schema.columns, '').map(
     added => `ALTER TABLE ${quotePlace(place)} ADD COLUMN ${added}`,
   )
