@@ -29,7 +29,12 @@ export type GrpcCodeName = keyof typeof status
 export type Refusal = {
   readonly code: GrpcCodeName
   readonly message: string
-  readonly storage?: { readonly code: StorageErrorCode; readonly entity: string }
+  readonly storage?: {
+    readonly code: StorageErrorCode
+    readonly entity: string
+    /** What the StorageError itself says, where that differs from the message of the status. */
+    readonly message?: string
+  }
 }
 
 const storageError = codec('StorageError')
@@ -49,16 +54,17 @@ export function statusMessage(refusal: Refusal): Record<string, unknown> {
  * and fail the whole call over more, which would hide the error.
  */
 const TRAILERS_BYTES_MAX = 6000
-/** What is left of a message or name that makes the trailers too long. */
-const CUT_LENGTH = 500
+/** What is left of a message and a name that make the trailers too long, in characters: the first that fits. */
+const CUT_LENGTHS = [500, 100]
 
 /** The refusal as what grpc-js ends an RPC with. Names and texts too long for the trailers are cut; the codes always arrive. */
 export function grpcError(refusal: Refusal): { code: status; details: string; metadata: Metadata } {
-  for (const fitted of [refusal, shortened(refusal, Number.POSITIVE_INFINITY), shortened(refusal, CUT_LENGTH)]) {
-    const error = trailers(fitted)
-    if (trailersLength(error) <= TRAILERS_BYTES_MAX) return error
+  let error = trailers(refusal)
+  for (const length of CUT_LENGTHS) {
+    if (trailersLength(error) <= TRAILERS_BYTES_MAX) break
+    error = trailers(shortened(refusal, length))
   }
-  return { code: status[refusal.code], details: cut(refusal.message, CUT_LENGTH), metadata: new Metadata() }
+  return error
 }
 
 function trailers(refusal: Refusal): { code: status; details: string; metadata: Metadata } {
@@ -76,11 +82,11 @@ function trailersLength({ details, metadata }: { details: string; metadata: Meta
   return encodeURI(details.toWellFormed()).length + (binary * 4) / 3
 }
 
-function shortened({ code, message, storage }: Refusal, entityLength: number): Refusal {
+function shortened({ code, message, storage }: Refusal, length: number): Refusal {
   return {
     code,
-    message: cut(message, CUT_LENGTH),
-    ...(storage && { storage: { ...storage, entity: cut(storage.entity, entityLength) } }),
+    message: cut(message, length),
+    ...(storage && { storage: { ...storage, entity: cut(storage.entity, length) } }),
   }
 }
 
@@ -88,5 +94,6 @@ const cut = (text: string, length: number): string =>
   text.length <= length ? text : `${text.slice(0, length)}…`.toWellFormed()
 
 function storageBytes(refusal: Refusal): Buffer {
-  return storageError.encode({ ...refusal.storage, errorMessage: refusal.message })
+  const { message = refusal.message, ...storage } = refusal.storage ?? {}
+  return storageError.encode({ ...storage, errorMessage: message })
 }
