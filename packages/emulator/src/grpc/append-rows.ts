@@ -4,6 +4,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { EmulatorCore } from '../emulator-core.ts'
 import type { Struck } from '../faults/faults.ts'
+import { Refused } from '../streams/streams.ts'
 import { type AppendRequest, readAppendRequest } from '../wire/append-request.ts'
 import { MalformedProto } from '../wire/cursor.ts'
 import { grpcError, type Refusal } from '../wire/storage-error.ts'
@@ -177,7 +178,7 @@ export class AppendRowsCall implements OpenCall {
     if (effect === 'close') return later(close(refusal))
     if (effect === 'inBand') {
       this.view.refused++
-      return later(refuse(refusal, name))
+      return later(this.refuseAimed(request, refusal))
     }
     if (effect === 'blackhole') return this.settle(slot, SILENCE)
     const outcome = this.decide(request)
@@ -185,6 +186,16 @@ export class AppendRowsCall implements OpenCall {
     if (effect === 'closeAfterApply') return later(close(refusal))
     if (effect === 'inBandAfterApply') return later(refuse(refusal, name))
     this.settle(slot, effect === 'blackholeAfterApply' ? SILENCE : outcome)
+  }
+
+  /** A refused request says all the same where the next ones go: Go's writer names its stream once per call. */
+  private refuseAimed(request: AppendRequest, refusal: Refusal): Outcome {
+    try {
+      return refuse(refusal, this.destinations.aim(request).name)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      return close(error.refusal)
+    }
   }
 
   /** The answer goes out once all it speaks of is stored. */
