@@ -55,7 +55,7 @@ describe('Write API', () => {
       (failure: Failure) => failure,
     )
 
-  it('#1 creates a committed stream named under its table, with the full schema', async () => {
+  it('case 1: creates a committed stream named under its table, with the full schema', async () => {
     const { name } = await newTable()
     const stream = await harness.client.unary('CreateWriteStream', { parent: name, writeStream: { type: 'COMMITTED' } })
     assert.match(String(stream.name), new RegExp(`^${name}/streams/[\\w-]+$`))
@@ -70,7 +70,7 @@ describe('Write API', () => {
     assert.ok(stream.createTime)
   })
 
-  it('#2 #5 shows the schema in the FULL view only, the location in both', async () => {
+  it('cases 2 and 5: shows the schema in the FULL view only, the location in both', async () => {
     const { stream } = await newStream()
     const basic = await harness.client.unary('GetWriteStream', { name: stream })
     const full = await harness.client.unary('GetWriteStream', { name: stream, view: 'FULL' })
@@ -79,7 +79,7 @@ describe('Write API', () => {
     assert.deepEqual([basic.location, full.location], ['us', 'us'])
   })
 
-  it('#3 shows the default stream as committed and without times', async () => {
+  it('case 3: shows the default stream as committed and without times', async () => {
     const { name } = await newTable()
     const stream = await harness.client.unary('GetWriteStream', { name: `${name}/_default` })
     assert.deepEqual(stream, {
@@ -90,12 +90,12 @@ describe('Write API', () => {
     })
   })
 
-  it('#6 refuses a stream without a type', async () => {
+  it('case 6: refuses a stream without a type', async () => {
     const { name } = await newTable()
     assert.equal((await refusal(harness.client.unary('CreateWriteStream', { parent: name, writeStream: {} }))).code, 3)
   })
 
-  it('#7 #8 does not tell a missing table from a forbidden one', async () => {
+  it('cases 7 and 8: does not tell a missing table from a forbidden one', async () => {
     const missing = 'projects/p/datasets/d/tables/missing'
     const created = await refusal(harness.client.createStream(missing))
     assert.equal(created.code, 7)
@@ -107,7 +107,7 @@ describe('Write API', () => {
     assert.match(ended?.message ?? '', /\(or it may not exist\)/)
   })
 
-  it('#9 takes both spellings of the default stream', async () => {
+  it('case 9: takes both spellings of the default stream', async () => {
     const { id, name } = await newTable()
     for (const spelling of [`${name}/_default`, `${name}/streams/_default`]) {
       const call = harness.client.append()
@@ -119,7 +119,7 @@ describe('Write API', () => {
   })
 
   for (const withOffsets of [true, false])
-    it(`${withOffsets ? '#10' : '#11'} answers pipelined appends ${withOffsets ? 'with' : 'without'} offsets by the first row of each, in order`, async () => {
+    it(`case ${withOffsets ? 10 : 11}: answers pipelined appends ${withOffsets ? 'with' : 'without'} offsets by the first row of each, in order`, async () => {
       const { id, stream } = await newStream()
       const call = harness.client.append()
       for (const [first, ids] of [
@@ -135,7 +135,7 @@ describe('Write API', () => {
       assert.deepEqual(await harness.rest.query(`SELECT id FROM p.d.${id} ORDER BY id`), [['1'], ['2'], ['3'], ['4']])
     })
 
-  it('#12 refuses an offset beyond the end in a response, and the call goes on', async () => {
+  it('case 12: refuses an offset beyond the end in a response, and the call goes on', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1])
     const response = await call.ask({ ...at(100), protoRows: rows([2]) })
@@ -147,7 +147,7 @@ describe('Write API', () => {
     assert.equal(await harness.rest.count(id), 2)
   })
 
-  it('#13 answers a repeated offset with ALREADY_EXISTS and writes nothing', async () => {
+  it('case 13: answers a repeated offset with ALREADY_EXISTS and writes nothing', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1])
     const response = await call.ask({ ...at(0), protoRows: rows([1]) })
@@ -157,14 +157,14 @@ describe('Write API', () => {
     assert.equal(await harness.rest.count(id), 1)
   })
 
-  it('#14 refuses a batch that overlaps the end, whole', async () => {
+  it('case 14: refuses a batch that overlaps the end, whole', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1, 2, 3])
     assert.equal(errorOf(await call.ask({ ...at(2), protoRows: rows([3, 4, 5]) })).code, 6)
     assert.equal(await harness.rest.count(id), 3)
   })
 
-  it('#15 #16 answers the default stream without offsets and takes none', async () => {
+  it('cases 15 and 16: answers the default stream without offsets and takes none', async () => {
     const { name } = await newTable()
     const call = harness.client.append()
     for (const withSchema of [true, false]) {
@@ -174,7 +174,7 @@ describe('Write API', () => {
     assert.equal(errorOf(await call.ask({ ...at(2), protoRows: rows([1]) })).code, 3)
   })
 
-  it('#17 keeps 50 pipelined appends of 1,200 rows in order', async () => {
+  it('case 17: keeps 50 pipelined appends of 1,200 rows in order', async () => {
     const { id, stream } = await newStream()
     const call = harness.client.append()
     for (let k = 0; k < 50; k++)
@@ -192,7 +192,7 @@ describe('Write API', () => {
     ])
   })
 
-  it('#18 goes on with a stream on a new call', async () => {
+  it('case 18: goes on with a stream on a new call', async () => {
     const { stream } = await newStream()
     const first = await opened(stream, [1, 2])
     first.call.end()
@@ -211,7 +211,7 @@ describe('Write API', () => {
     assert.equal(await harness.rest.count(id), 2)
   })
 
-  it('#22 ends a call whose first request lacks the stream or the schema', async () => {
+  it('case 22: ends a call whose first request lacks the stream or the schema', async () => {
     const { stream } = await newStream()
     for (const request of [{ protoRows: rows([1], true) }, { writeStream: stream, protoRows: rows([1]) }]) {
       const call = harness.client.append()
@@ -220,7 +220,7 @@ describe('Write API', () => {
     }
   })
 
-  it('#23 takes later requests without stream and schema, or with the same again', async () => {
+  it('case 23: takes later requests without stream and schema, or with the same again', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1])
     assert.equal(offsetOf(await call.ask({ protoRows: rows([2]) })), '1')
@@ -228,7 +228,7 @@ describe('Write API', () => {
     assert.equal(await harness.rest.count(id), 3)
   })
 
-  it('#24 lets default streams of two tables alternate on one call', async () => {
+  it('case 24: lets default streams of two tables alternate on one call', async () => {
     const [one, two] = [await newTable(), await newTable()]
     const call = harness.client.append()
     for (const { name } of [one, two, one]) {
@@ -238,14 +238,14 @@ describe('Write API', () => {
     assert.deepEqual([await harness.rest.count(one.id), await harness.rest.count(two.id)], [2, 1])
   })
 
-  it('#25 refuses a request without rows, and the call goes on', async () => {
+  it('case 25: refuses a request without rows, and the call goes on', async () => {
     const { stream } = await newStream()
     const call = await opened(stream, [1])
     assert.match(errorOf(await call.ask({ ...at(1), protoRows: { rows: {} } })).message, /^Rows must be specified/)
     assert.equal(offsetOf(await call.ask({ ...at(1), protoRows: rows([2]) })), '1')
   })
 
-  it('#26 refuses a request over the limit by its size, and the call goes on', async () => {
+  it('case 26: refuses a request over the limit by its size, and the call goes on', async () => {
     const { stream } = await newStream()
     const call = await opened(stream, [1])
     const large = encode('AppendRowsRequest', {
@@ -257,13 +257,13 @@ describe('Write API', () => {
     assert.equal(offsetOf(await call.ask({ ...at(1), protoRows: rows([2]) })), '1')
   })
 
-  it('#28 ends a call that closes without a request', async () => {
+  it('case 28: ends a call that closes without a request', async () => {
     const call = harness.client.append()
     call.call.end()
     assert.equal((await call.ended)?.code, 3)
   })
 
-  it('#29 names all bad rows in the words of the service and stores none', async () => {
+  it('case 29: names all bad rows in the words of the service and stores none', async () => {
     const name = await harness.rest.createTable('bad_rows', [
       { name: 'foo', type: 'STRING', maxLength: '10' },
       { name: 'bar', type: 'TIMESTAMP' },
@@ -304,7 +304,7 @@ describe('Write API', () => {
     ])
   })
 
-  it('#30 #31 refuses a batch for one row without its REQUIRED field, and the stream does not move', async () => {
+  it('cases 30 and 31: refuses a batch for one row without its REQUIRED field, and the stream does not move', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1])
     const response = await call.ask({
@@ -320,7 +320,7 @@ describe('Write API', () => {
     assert.equal(await harness.rest.count(id), 3)
   })
 
-  it('#32 ends the call when the first writer schema has a column the table lacks', async () => {
+  it('case 32: ends the call when the first writer schema has a column the table lacks', async () => {
     const { stream } = await newStream()
     const extra = writer('optional int64 id = 1; optional string note = 2; optional string surplus = 3;')
     const call = harness.client.append()
@@ -332,7 +332,7 @@ describe('Write API', () => {
     assert.equal((ended!.details!.details as unknown[]).length, 1)
   })
 
-  it('#44 #45 finalizes as often as asked, with the same count, and takes no rows after', async () => {
+  it('cases 44 and 45: finalizes as often as asked, with the same count, and takes no rows after', async () => {
     const { stream } = await newStream()
     const call = await opened(stream, [1, 2])
     for (let again = 0; again < 3; again++)
@@ -345,7 +345,7 @@ describe('Write API', () => {
     assert.deepEqual(await harness.client.unary('FinalizeWriteStream', { name: empty }), {})
   })
 
-  it('#50 does not finalize the default stream', async () => {
+  it('case 50: does not finalize the default stream', async () => {
     const { name } = await newTable()
     assert.equal((await refusal(harness.client.unary('FinalizeWriteStream', { name: `${name}/_default` }))).code, 3)
   })
@@ -366,7 +366,7 @@ describe('Write API', () => {
     }
   })
 
-  it('#55 takes a wider schema on an open call once the table has it', async () => {
+  it('case 55: takes a wider schema on an open call once the table has it', async () => {
     const { id, stream } = await newStream()
     const call = await opened(stream, [1])
     const wide = writer('optional int64 id = 1; optional string note = 2; optional string added = 3;')
@@ -381,13 +381,13 @@ describe('Write API', () => {
       '2',
     )
     assert.deepEqual(await harness.rest.query(`SELECT id, added FROM p.d.${id} ORDER BY id`), [
+      [null, 'a value of more than twelve'],
       ['1', null],
       ['2', null],
-      [null, 'a value of more than twelve'],
     ])
   })
 
-  it('#56 keeps streams to the incarnation of their table', async () => {
+  it('case 56: keeps streams to the incarnation of their table', async () => {
     const { id, name, stream } = await newStream()
     const call = await opened(stream, [1])
     assert.equal((await harness.rest.api('DELETE', `/datasets/d/tables/${id}`)).status, 204)
@@ -408,7 +408,7 @@ describe('Write API', () => {
       assert.equal((await harness.rest.call('POST', '/emulator/faults', fault)).status, 200)
     const clear = () => harness.rest.call('DELETE', '/emulator/faults')
 
-    it('#19 loses an acknowledgement after applying: the repeat is ALREADY_EXISTS and there is one copy', async () => {
+    it('case 19: loses an acknowledgement after applying: the repeat is ALREADY_EXISTS and there is one copy', async () => {
       const { id, stream } = await newStream()
       await setFault({ stream, offset: 0, effect: 'closeAfterApply' })
       const lost = harness.client.append()
@@ -420,7 +420,7 @@ describe('Write API', () => {
       await clear()
     })
 
-    it('#20 drops a call before applying: the repeat is accepted', async () => {
+    it('case 20: drops a call before applying: the repeat is accepted', async () => {
       const { id, stream } = await newStream()
       await setFault({ stream, nth: 2, effect: 'close', code: 'ABORTED', message: 'server is restarted' })
       const call = harness.client.append()
@@ -448,7 +448,7 @@ describe('Write API', () => {
       await clear()
     })
 
-    it('#21 refuses the successors of a refused offset append', async () => {
+    it('case 21: refuses the successors of a refused offset append', async () => {
       const { id, stream } = await newStream()
       await setFault({ stream, offset: 1, effect: 'inBand', code: 'INTERNAL' })
       const call = harness.client.append()
@@ -462,7 +462,7 @@ describe('Write API', () => {
       await clear()
     })
 
-    it('#66 swallows a request, with or without applying it', async () => {
+    it('case 66: swallows a request, with or without applying it', async () => {
       for (const [effect, applied] of [
         ['blackhole', 0],
         ['blackholeAfterApply', 1],

@@ -61,8 +61,12 @@ export class RawClient {
   private static readonly open = new Set<RawClient>()
   private readonly client: Client
   private readonly token: string | undefined
+  private readonly headers: Readonly<Record<string, string>>
 
-  constructor(address: string, options: { channel?: ChannelCredentials; token?: string } = {}) {
+  constructor(
+    address: string,
+    options: { channel?: ChannelCredentials; token?: string; headers?: Readonly<Record<string, string>> } = {},
+  ) {
     this.client = new Client(address, options.channel ?? credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -70,12 +74,14 @@ export class RawClient {
       'grpc.initial_reconnect_backoff_ms': 50,
     })
     this.token = options.token
+    this.headers = options.headers ?? {}
     RawClient.open.add(this)
   }
 
   private metadata(): Metadata {
     const metadata = new Metadata()
     if (this.token) metadata.set('authorization', `Bearer ${this.token}`)
+    for (const [key, value] of Object.entries(this.headers)) metadata.set(key, value)
     return metadata
   }
 
