@@ -6,6 +6,7 @@ import { schemaToWriteApi } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { readDescriptor } from '../rows/descriptor.ts'
 import { checkDescriptor, ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
+import { columnsOnly } from '../storage/change-fields.ts'
 import type { MissingValues, RowError, RowWriter, Written } from '../storage/storage.ts'
 import { refuseAppend, type StreamState } from '../streams/stream-state.ts'
 import { Refused } from '../streams/streams.ts'
@@ -137,7 +138,8 @@ export class AppendDecision {
     const { name, table, state, schema, partition } = destination
     try {
       const known = core.schemaPropagation.appendSchema(table)
-      if (known !== table.schema && schema.kind === 'proto') checkDescriptor(readDescriptor(schema.bytes), known)
+      if (known !== table.schema && schema.kind === 'proto')
+        checkDescriptor(readDescriptor(columnsOnly(schema).bytes), known)
       destination.writer = core.storage.openWriter({
         table,
         schema,

@@ -4,6 +4,7 @@ import { DEFAULT_STREAM } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
+import { hasChangeType } from '../storage/change-fields.ts'
 import type { RowWriter, WriterSchema } from '../storage/storage.ts'
 import type { StreamState } from '../streams/stream-state.ts'
 import { Refused } from '../streams/streams.ts'
@@ -134,6 +135,11 @@ export class Destinations {
       return
     }
     if (request.format === schema.kind && request.schema.equals(schema.bytes)) return
+    const next = schemaOf(request)
+    if (hasChangeType(next) !== hasChangeType(schema))
+      throw new Refused(
+        invalid(`Rows with _CHANGE_TYPE and rows without it cannot share a connection. Entity: ${destination.name}`),
+      )
     if (destination.state) {
       const { exclusiveSchemaChange } = this.core.behavior
       if (exclusiveSchemaChange === 'ignore' && request.format === schema.kind) return
@@ -142,7 +148,7 @@ export class Destinations {
           invalid(`writer_schema cannot change on a connection to this stream. Entity: ${destination.name}`),
         )
     }
-    destination.schema = schemaOf(request)
+    destination.schema = next
     destination.writer = undefined
   }
 

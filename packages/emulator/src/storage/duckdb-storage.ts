@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { BLOB, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
+import { changeFieldsOf } from './change-fields.ts'
 import { nativeType } from './duckdb-bindings.ts'
+import { ChangeTarget, changeKey, createChangeSchema, dropChanges } from './duckdb-changes.ts'
 import { TextHeap } from './duckdb-fill.ts'
 import {
   createColumns,
@@ -82,7 +84,7 @@ export class DuckDbStorage implements Storage {
   }
 
   async load(): Promise<Saved> {
-    for (const statement of META) await this.sql(statement)
+    for (const statement of [...META, createChangeSchema]) await this.sql(statement)
     const saved = readCatalog(
       await this.sql('SELECT kind, value FROM emulator_meta.catalog ORDER BY kind, key'),
       await this.sql('SELECT name, row_end, traffic_ms FROM emulator_meta.stream_ends'),
@@ -92,7 +94,8 @@ export class DuckDbStorage implements Storage {
   }
 
   openWriter(spec: WriterSpec): RowWriter {
-    const target = this.target(spec.table, spec.hiddenIn)
+    const isMerged = spec.isDefaultStream && changeFieldsOf(spec.schema) !== undefined
+    const target = isMerged ? this.changeTarget(spec.table) : this.target(spec.table, spec.hiddenIn)
     let compiledFor = target.batch
     let fill = target.fillerFor(spec)
     return {
@@ -108,12 +111,18 @@ export class DuckDbStorage implements Storage {
   }
 
   private target(table: Table, hiddenIn: string | undefined): RowTarget {
-    const key = hiddenIn ?? table.incarnation
-    let target = this.targets.get(key)
-    if (!target) {
-      target = new RowTarget(table, hiddenIn === undefined ? tablePlace(table) : hiddenPlace(hiddenIn), hiddenIn)
-      this.targets.set(key, target)
-    }
+    const known = this.targets.get(hiddenIn ?? table.incarnation)
+    return this.warmed(
+      known ?? new RowTarget(table, hiddenIn === undefined ? tablePlace(table) : hiddenPlace(hiddenIn), hiddenIn),
+    )
+  }
+
+  private changeTarget(table: Table): RowTarget {
+    return this.warmed(this.targets.get(changeKey(table)) ?? new ChangeTarget(table))
+  }
+
+  private warmed(target: RowTarget): RowTarget {
+    this.targets.set(target.key, target)
     this.warm.add(target)
     this.coolDown()
     return target
@@ -136,22 +145,32 @@ export class DuckDbStorage implements Storage {
     // Tables may become dirty while an appender is made; nothing may be awaited between the last look and take().
     for (let bare = dirty().find(isBare); bare; bare = dirty().find(isBare)) {
       if (bare.stream !== undefined) await this.hidden.prepare(this.sql, bare.table, bare.stream)
+      if (bare instanceof ChangeTarget) await bare.prepare(this.sql)
       await bare.openAppender(this.writer)
     }
     const work = take()
-    for (const target of dirty()) {
+    const drained = dirty().map(target => ({ target, table: target.table }))
+    for (const { target } of drained) {
       target.drain(this.heap)
       this.warm.delete(target)
       this.warm.add(target)
     }
     for (const { change } of work.changes)
       if (change.kind === 'alterTable') for (const target of this.targetsOf(change.before)) target.follow(change.after)
+    for (const { target, table } of drained) if (target instanceof ChangeTarget) await this.merge(target, table)
     if (this.isDurable) {
       if (work.streams.size > 0) await this.sql(putStreamEnds(work.streams.values()))
       await this.sql('COMMIT')
     }
     for (const { change, settle } of work.changes) await this.apply(change, settle)
     this.coolDown()
+  }
+
+  private async merge(target: ChangeTarget, table: Table): Promise<void> {
+    if (this.isDurable) return target.merge(this.sql, table, this.nowMs())
+    await this.sql('BEGIN')
+    await target.merge(this.sql, table, this.nowMs())
+    await this.sql('COMMIT')
   }
 
   private async apply(change: Change, settle: (error?: Error) => void): Promise<void> {
@@ -182,7 +201,12 @@ export class DuckDbStorage implements Storage {
       case 'alterTable': {
         const { before, after } = change
         const hidden = this.hidden.of(before.incarnation).flatMap(stream => widenHidden(stream, before, after))
-        await this.run([...widen(tablePlace(after), before, after), ...hidden, putTable(after)])
+        await this.run([
+          ...widen(tablePlace(after), before, after),
+          ...hidden,
+          ...dropChanges(before, after),
+          putTable(after),
+        ])
         return undefined
       }
       case 'dropTable': {
@@ -191,6 +215,7 @@ export class DuckDbStorage implements Storage {
         await this.run([
           `DROP TABLE ${physicalName(change.table)}`,
           ...hidden.map(dropHidden),
+          ...dropChanges(change.table, undefined),
           ...forgetTable(change.table),
         ])
         return () => this.hidden.forget(hidden)
@@ -244,7 +269,7 @@ export class DuckDbStorage implements Storage {
   /** Nothing is written there any more. */
   private abandon(target: RowTarget): void {
     target.release()
-    this.targets.delete(target.stream ?? target.table.incarnation)
+    this.targets.delete(target.key)
     this.warm.delete(target)
   }
 

@@ -2,6 +2,7 @@
 import type { Table } from '../catalog/resources.ts'
 import { readDescriptor } from '../rows/descriptor.ts'
 import { checkDescriptor } from '../rows/row-decoder.ts'
+import { columnsOnly } from './change-fields.ts'
 import {
   type Change,
   QueryRefused,
@@ -24,7 +25,7 @@ export class NullStorage implements Storage {
   }
 
   openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
-    checkDescriptor(readDescriptor(schema.bytes), table.schema)
+    checkDescriptor(readDescriptor(columnsOnly(schema).bytes), table.schema)
     const { incarnation } = table
     return {
       write: ({ rows }) => {

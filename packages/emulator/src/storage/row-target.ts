@@ -5,6 +5,8 @@ import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
 import { RowBatch } from '../rows/row-batch.ts'
 import { compileFiller, type RowFiller } from '../rows/row-filler.ts'
+import { changeFieldsOf } from './change-fields.ts'
+import { compileInsertFiller } from './change-fillers.ts'
 import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender } from './duckdb-bindings.ts'
 import { fillVector, type TextHeap } from './duckdb-fill.ts'
 import type { WriterSpec } from './storage.ts'
@@ -31,6 +33,11 @@ export class RowTarget {
     this.stream = stream
   }
 
+  /** What it is known by among the targets. */
+  get key(): string {
+    return this.stream ?? this.table.incarnation
+  }
+
   get schema(): TableSchema {
     return this.table.schema
   }
@@ -50,16 +57,23 @@ export class RowTarget {
   }
 
   /** What takes rows of a writer schema into the batch of this moment. Throws as compileFiller does. */
-  fillerFor({ schema, partition }: WriterSpec): RowFiller {
+  fillerFor(spec: WriterSpec): RowFiller {
+    const { schema, partition } = spec
     const key = `${schema.kind} ${partition ?? ''} ${schema.bytes.toString('latin1')}`
     const { batch } = this
     let filler = this.fillers.get(key)
     if (!filler) {
-      filler = compileFiller({ table: this.table, schema, partition, batch })
+      filler = this.compile(spec, batch)
       if (this.fillers.size >= FILLERS_MAX) this.fillers.delete(this.fillers.keys().next().value!)
       this.fillers.set(key, filler)
     }
     return filler
+  }
+
+  protected compile({ schema, partition }: WriterSpec, batch: RowBatch): RowFiller {
+    const spec = { table: this.table, schema, partition, batch }
+    const fields = changeFieldsOf(schema)
+    return fields ? compileInsertFiller(spec, fields) : compileFiller(spec)
   }
 
   async openAppender(writer: DuckDBConnection): Promise<void> {
