@@ -1,11 +1,13 @@
 // Requests of one writer schema into one batch: the seam between the storage and what rows are written in (protobuf, Arrow).
 import type { Table } from '../catalog/resources.ts'
+import type { TableSchema } from '../catalog/table-schema.ts'
 import type { MissingValues, RowError, WriterSchema, Written } from '../storage/storage.ts'
 import type { AppendRequest } from '../wire/append-request.ts'
 import { Cursor } from '../wire/cursor.ts'
+import { arrowRowCount, checkArrowSchema, compileArrowFiller } from './arrow-rows.ts'
 import { readDescriptor } from './descriptor.ts'
 import type { RowBatch } from './row-batch.ts'
-import { compileRowDecoder } from './row-decoder.ts'
+import { checkDescriptor, compileRowDecoder } from './row-decoder.ts'
 
 /** Appends the request's rows to the batch: all of them, or none and what is wrong with the bad ones. */
 export type RowFiller = (request: AppendRequest, missing: MissingValues, nowMs: number) => Written
@@ -24,6 +26,7 @@ export type FillerSpec = {
 
 /** Throws ExtraFields, UnusableDescriptor or MalformedProto when the writer schema does not fit the table. */
 export function compileFiller({ table, schema, batch }: FillerSpec): RowFiller {
+  if (schema.kind === 'arrow') return compileArrowFiller(schema.bytes, table.schema, batch, undefined)
   const decoder = compileRowDecoder(readDescriptor(schema.bytes), table.schema, batch.columns)
   const cursor = new Cursor(schema.bytes)
   return ({ rows }, missing, nowMs) => {
@@ -39,3 +42,13 @@ export function compileFiller({ table, schema, batch }: FillerSpec): RowFiller {
     return { rowCount: rows.count, errors }
   }
 }
+
+/** Checks a writer schema without taking rows; throws as `compileFiller` does. */
+export function checkWriterSchema(schema: WriterSchema, tableSchema: TableSchema): void {
+  if (schema.kind === 'arrow') checkArrowSchema(schema.bytes, tableSchema)
+  else checkDescriptor(readDescriptor(schema.bytes), tableSchema)
+}
+
+/** How many rows a request has, read but for their contents. Throws UnusableDescriptor. */
+export const requestRowCount = (request: AppendRequest): number =>
+  request.format === 'arrow' ? arrowRowCount(request) : request.rows.count

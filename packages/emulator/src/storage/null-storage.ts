@@ -1,7 +1,6 @@
 // Counts rows and forgets them: for measuring writers. Offsets and descriptors are checked as ever; row contents are not.
 import type { Table } from '../catalog/resources.ts'
-import { readDescriptor } from '../rows/descriptor.ts'
-import { checkDescriptor } from '../rows/row-decoder.ts'
+import { checkWriterSchema, requestRowCount } from '../rows/row-filler.ts'
 import { columnsOnly } from './change-fields.ts'
 import {
   type Change,
@@ -25,13 +24,14 @@ export class NullStorage implements Storage {
   }
 
   openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
-    checkDescriptor(readDescriptor(columnsOnly(schema).bytes), table.schema)
+    checkWriterSchema(columnsOnly(schema), table.schema)
     const { incarnation } = table
     return {
-      write: ({ rows }) => {
-        if (hiddenIn === undefined) this.show(incarnation, rows.count)
-        else this.hide(hiddenIn, incarnation, rows.count)
-        return { rowCount: rows.count, errors: [] }
+      write: request => {
+        const rowCount = requestRowCount(request)
+        if (hiddenIn === undefined) this.show(incarnation, rowCount)
+        else this.hide(hiddenIn, incarnation, rowCount)
+        return { rowCount, errors: [] }
       },
     }
   }
