@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { managedwriter } from '@google-cloud/bigquery-storage'
 import { status } from '@grpc/grpc-js'
@@ -34,22 +34,13 @@ before(async () => {
   google = await startGoogle()
 })
 after(() => google.stop())
+afterEach(() => google.emulator.reset())
 
-async function open(on: Google, type: 'COMMITTED' | 'PENDING' | 'BUFFERED' = 'COMMITTED', client = on.client) {
-  const table = await on.createTable(FIELDS)
-  const streamId = await createStream(on.client, table, type)
+async function open(type: 'COMMITTED' | 'PENDING' | 'BUFFERED' = 'COMMITTED', client = google.client) {
+  const table = await google.createTable(FIELDS)
+  const streamId = await createStream(google.client, table, type)
   const { connection, writer } = await openWriter(client, streamId, table.descriptor)
   return { table, streamId, connection, writer, descriptor: table.descriptor }
-}
-
-/** Gives a case an emulator with flags of its own. */
-async function withGoogle(args: readonly string[], act: (google: Google) => Promise<void>): Promise<void> {
-  const own = await startGoogle(args)
-  try {
-    await act(own)
-  } finally {
-    await own.stop()
-  }
 }
 
 const nextError = (connection: Connection): Promise<GoogleError> =>
@@ -61,31 +52,26 @@ const nextError = (connection: Connection): Promise<GoogleError> =>
   )
 
 describe('closed by the server', () => {
-  test('case 60: an idle connection is ABORTED in the service’s words, and the stream goes on over a new one', () =>
-    withGoogle(['--behavior', 'idleMs=1000'], async own => {
-      const { connection, writer } = await open(own)
-      assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
-      const error = await nextError(connection)
-      assert.equal(error.code, status.ABORTED)
-      assert.match(error.message, /Closing the stream because it has been inactive for \d+ seconds/)
-      assert.equal(await offsetOf(writer.appendRows([row(1)], 1)), 1)
-      writer.close()
-    }))
-
-  test('case 61: a restarting server ABORTS calls, and the client goes on', async () => {
-    const { connection, writer, streamId, table } = await open(google)
+  test('case 60: an idle connection is ABORTED in the service’s words, and the stream goes on over a new one', async () => {
+    const { connection, writer } = await open()
     assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
-    await google.emulator.fault({
-      effect: 'close',
-      stream: streamId,
-      offset: 1,
-      code: 'ABORTED',
-      message: `Closing the stream because server is restarted. This is expected and client is advised to reconnect. Entity: ${streamId}`,
-    })
     const heard = nextError(connection)
-    const error = await failure(writer.appendRows([row(1)], 1).getResult())
-    assert.deepEqual([error.code, (await heard).code], [status.ABORTED, status.ABORTED])
-    assert.match(error.message, /server is restarted/)
+    await google.emulator.behave({ idleMs: 300 })
+    const error = await heard
+    assert.equal(error.code, status.ABORTED)
+    assert.match(error.message, /Closing the stream because it has been inactive for [\d.]+ seconds/)
+    assert.equal(await offsetOf(writer.appendRows([row(1)], 1)), 1)
+    writer.close()
+  })
+
+  test('case 61: a restarting server ABORTS open calls, and the client goes on', async () => {
+    const { connection, writer, streamId, table } = await open()
+    assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
+    const heard = nextError(connection)
+    await google.emulator.restartConnections(streamId)
+    const error = await heard
+    assert.equal(error.code, status.ABORTED)
+    assert.match(error.message, /server is restarted\. This is expected and client is advised to reconnect\./)
     assert.equal(await offsetOf(writer.appendRows([row(1)], 1)), 1)
     assert.equal(await google.count(table), 2)
     writer.close()
@@ -133,6 +119,59 @@ describe('closed by the server', () => {
   })
 })
 
+test('case 62: too many streams created is RESOURCE_EXHAUSTED in the service’s words', async () => {
+  const table = await google.createTable(FIELDS)
+  await google.emulator.limit({ createStreamsPerHour: 3 })
+  const client = google.newClient()
+  // This client tries RESOURCE_EXHAUSTED again for minutes unless told otherwise.
+  const create = () =>
+    client.createWriteStream({ streamType: 'COMMITTED', destinationTable: table.parent }, { retry: null as never })
+  for (let k = 0; k < 3; k++) await create()
+  const error = await failure(create())
+  assert.equal(error.code, status.RESOURCE_EXHAUSTED)
+  assert.match(error.message, /Exceeds 'CreateWriteStream requests' quota, user_id: project\w+/)
+  assert.match(error.message, new RegExp(`\\(status: INSUFFICIENT_TOKENS\\).*Entity: ${table.parent}`))
+})
+
+test('case 63: a connection too many fails as it opens, and those that are open go on', async () => {
+  const table = await google.createTable(FIELDS)
+  const open = () => openWriter(google.client, `${table.parent}/streams/_default`, table.descriptor)
+  await google.emulator.behave({ idleMs: 0 })
+  const first = await open()
+  const second = await open()
+  for (const { writer } of [first, second]) await accepted(writer.appendRows([row(1)]))
+  await google.emulator.limit({ connections: 2 })
+  const third = await open()
+  third.connection.onConnectionError(() => {})
+  const error = await failure(third.writer.appendRows([row(1)]).getResult())
+  assert.equal(error.code, status.RESOURCE_EXHAUSTED)
+  assert.match(error.message, /Exceeds 'Concurrent connections' quota/)
+  for (const { writer } of [first, second]) await accepted(writer.appendRows([row(1)]))
+  assert.equal(await google.count(table), 4)
+  first.writer.close()
+  second.writer.close()
+})
+
+test('throughput used up is RESOURCE_EXHAUSTED in the response, and comes back', async () => {
+  const { writer, streamId } = await open()
+  await google.emulator.limit({ appendBytesPerSecond: 2_000, appendRefillMs: 300 })
+  const big = [{ customer_name: 'x'.repeat(1_500), row_num: 1 }]
+  assert.equal(await offsetOf(writer.appendRows(big, 0)), 0)
+  const error = await refused(writer.appendRows(big, 1))
+  assert.equal(error.code, status.RESOURCE_EXHAUSTED)
+  assert.ok(error.message?.startsWith("Exceeds 'AppendRows throughput' quota, user_id: project"), error.message ?? '')
+  assert.ok(error.message?.endsWith(`Entity: ${streamId}`), error.message ?? '')
+  const deadline = Date.now() + 10_000
+  let offset: number | undefined
+  while (offset === undefined) {
+    assert.ok(Date.now() < deadline, 'the quota did not come back')
+    const { appendResult } = await writer.appendRows(big, 1).getResult()
+    if (appendResult) offset = Number(appendResult.offset?.value)
+  }
+  assert.equal(offset, 1)
+  writer.close()
+})
+
 test('case 64: the 101st call on one channel waits for one of the hundred to end', async () => {
   const table = await google.createTable(FIELDS)
   const client = google.newClient()
@@ -153,30 +192,26 @@ test('case 64: the 101st call on one channel waits for one of the hundred to end
   for (const writer of writers.slice(1)) writer.close()
 })
 
-describe('case 65: streams without traffic', () => {
-  test('are gone after their time, with what was not flushed', () =>
-    withGoogle(['--behavior', 'ttlMs.buffered=1000', '--behavior', 'ttlMs.committed=1000'], async own => {
-      const buffered = await open(own, 'BUFFERED')
-      const committed = await open(own, 'COMMITTED')
-      for (const { writer } of [buffered, committed]) {
-        assert.equal(await offsetOf(writer.appendRows(rows(0, 3), 0)), 0)
-        writer.close()
-      }
-      await own.client.flushRows({ writeStream: buffered.streamId, offset: { value: 0 } })
-      await sleep(1_500)
-      const offset = { value: 2 }
-      const flushed = await failure(own.client.flushRows({ writeStream: buffered.streamId, offset }))
-      assert.equal(flushed.code, status.NOT_FOUND)
-      for (const { streamId, descriptor } of [buffered, committed]) {
-        const { connection, writer } = await openWriter(own.client, streamId, descriptor)
-        connection.onConnectionError(() => {})
-        const error = await failure(writer.appendRows([row(3)], 3).getResult())
-        assert.equal(error.code, status.NOT_FOUND)
-        writer.close()
-      }
-      assert.equal(await own.count(buffered.table), 1)
-      assert.equal(await own.count(committed.table), 3)
-    }))
+test('case 65: streams without traffic are gone after their time, with what was not flushed', async () => {
+  const buffered = await open('BUFFERED')
+  const committed = await open('COMMITTED')
+  for (const { writer } of [buffered, committed]) {
+    assert.equal(await offsetOf(writer.appendRows(rows(0, 3), 0)), 0)
+    writer.close()
+  }
+  const flush = (value: number) => google.client.flushRows({ writeStream: buffered.streamId, offset: { value } })
+  await flush(0)
+  await google.emulator.behave({ ttlMs: { buffered: 50, committed: 50 } })
+  await sleep(100)
+  assert.equal((await failure(flush(2))).code, status.NOT_FOUND)
+  for (const { streamId, descriptor } of [buffered, committed]) {
+    const { connection, writer } = await openWriter(google.client, streamId, descriptor)
+    connection.onConnectionError(() => {})
+    assert.equal((await failure(writer.appendRows([row(3)], 3).getResult())).code, status.NOT_FOUND)
+    writer.close()
+  }
+  assert.equal(await google.count(buffered.table), 1)
+  assert.equal(await google.count(committed.table), 3)
 })
 
 describe('case 66: a black hole', () => {
@@ -200,35 +235,29 @@ describe('case 66: a black hole', () => {
   }
 })
 
-test('case 67: in strict mode a call without x-goog-request-params is denied', () =>
-  withGoogle(['--behavior', 'routingHeader=strict'], async own => {
-    // The managed writer sends it by itself, and so do the unary calls.
-    const { streamId, writer, descriptor } = await open(own)
-    assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
-    writer.close()
-    const without = await rawAppend(own.client)
-    without.send(appendRequest(streamId, descriptor, [row(1)], 1))
-    const error = await failure(without.next())
-    assert.equal(error.code, status.PERMISSION_DENIED)
-    assert.match(error.message, /TABLES_UPDATE_DATA/)
-    const withHeader = await rawAppend(own.client, { 'x-goog-request-params': `write_stream=${streamId}` })
-    withHeader.send(appendRequest(streamId, descriptor, [row(1)], 1))
-    assert.equal(await withHeader.offset(), 1)
-    withHeader.end()
-  }))
+test('case 67: in strict mode a call without x-goog-request-params is denied', async () => {
+  await google.emulator.behave({ routingHeader: 'strict' })
+  // The managed writer sends it by itself, and so do the unary calls.
+  const { streamId, writer, descriptor } = await open()
+  assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
+  writer.close()
+  const without = await rawAppend(google.client)
+  without.send(appendRequest(streamId, descriptor, [row(1)], 1))
+  const error = await failure(without.next())
+  assert.equal(error.code, status.PERMISSION_DENIED)
+  assert.match(error.message, /TABLES_UPDATE_DATA/)
+  const withHeader = await rawAppend(google.client, { 'x-goog-request-params': `write_stream=${streamId}` })
+  withHeader.send(appendRequest(streamId, descriptor, [row(1)], 1))
+  assert.equal(await withHeader.offset(), 1)
+  withHeader.end()
+})
 
 describe('the fault rigs of Google’s suites', () => {
   after(() => google.emulator.clearFaults())
 
   test('RESOURCE_EXHAUSTED in the response every 10 messages: 901 appends end at offsets 0…900', async () => {
-    const { writer, streamId, table } = await open(google)
-    await google.emulator.fault({
-      effect: 'inBand',
-      stream: streamId,
-      every: 10,
-      code: 'RESOURCE_EXHAUSTED',
-      message: `Exceeds 'AppendRows throughput' quota, user_id: project0000 (status: INSUFFICIENT_TOKENS). Entity: ${streamId}`,
-    })
+    const { writer, streamId, table } = await open()
+    await google.emulator.fault({ preset: 'java-quota-retry', stream: streamId })
     let refusals = 0
     for (let k = 0; k <= 900; ) {
       const { error, appendResult } = await writer.appendRows([row(k)], k).getResult()
@@ -250,8 +279,8 @@ describe('the fault rigs of Google’s suites', () => {
   test('INTERNAL in the response every 10 messages: the retries of the client get all through', async () => {
     const client = google.newClient()
     client.enableWriteRetries(true)
-    const { writer, streamId, table } = await open(google, 'COMMITTED', client)
-    await google.emulator.fault({ effect: 'inBand', stream: streamId, every: 10, code: 'INTERNAL' })
+    const { writer, streamId, table } = await open('COMMITTED', client)
+    await google.emulator.fault({ preset: 'java-retry-test', stream: streamId })
     for (let k = 0; k < 50; k++) assert.equal(await offsetOf(writer.appendRows(rows(k * 10, 10), k * 10)), k * 10)
     assert.equal(await google.count(table), 500)
     writer.close()
@@ -260,8 +289,8 @@ describe('the fault rigs of Google’s suites', () => {
   test('the call dropped every 10 requests, one append after the other', async () => {
     const client = google.newClient()
     client.enableWriteRetries(true)
-    const { connection, writer, streamId } = await open(google, 'PENDING', client)
-    await google.emulator.fault({ effect: 'close', stream: streamId, every: 10, code: 'UNAVAILABLE' })
+    const { connection, writer, streamId } = await open('PENDING', client)
+    await google.emulator.fault({ preset: 'reconnect-on-close', stream: streamId })
     for (let k = 0; k < 50; k++) assert.equal(await offsetOf(writer.appendRows(rows(k * 10, 10), k * 10)), k * 10)
     assert.equal(Number((await connection.finalize())?.rowCount), 500)
     writer.close()
@@ -271,8 +300,8 @@ describe('the fault rigs of Google’s suites', () => {
     const client = google.newClient()
     client.enableWriteRetries(true)
     client.setMaxRetryAttempts(20)
-    const { connection, writer, streamId } = await open(google, 'PENDING', client)
-    await google.emulator.fault({ effect: 'close', stream: streamId, every: 10, code: 'UNAVAILABLE' })
+    const { connection, writer, streamId } = await open('PENDING', client)
+    await google.emulator.fault({ preset: 'reconnect-on-close', stream: streamId })
     const writes = Array.from({ length: 50 }, (_, k) => writer.appendRows(rows(k * 10, 10), k * 10))
     await Promise.all(writes.map(write => inTime(write.getResult(), 'an answer')))
     assert.equal(Number((await connection.finalize())?.rowCount), 500)
@@ -283,14 +312,8 @@ describe('the fault rigs of Google’s suites', () => {
     const client = google.newClient()
     client.enableWriteRetries(true)
     client.setMaxRetryAttempts(100)
-    const { connection, writer, streamId } = await open(google, 'PENDING', client)
-    await google.emulator.fault({
-      effect: 'close',
-      stream: streamId,
-      probability: 0.3,
-      seed: 7,
-      code: 'UNAVAILABLE',
-    })
+    const { connection, writer, table } = await open('PENDING', client)
+    await google.emulator.fault({ preset: 'initial-connect-failure', table: table.id, seed: 7 })
     for (let k = 0; k < 50; k++) {
       assert.equal(await offsetOf(writer.appendRows(rows(k * 10, 10), k * 10)), k * 10)
       // The next append has to open a connection again.

@@ -1,6 +1,6 @@
 // write-api.md §6, "Schema, table, CDC", through Google's Node clients.
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe, test } from 'node:test'
 import { adapt, managedwriter } from '@google-cloud/bigquery-storage'
 import { status } from '@grpc/grpc-js'
 import { DATASET, type Field } from '../support/emulator.ts'
@@ -15,9 +15,11 @@ import {
   inTime,
   offsetOf,
   openWriter,
+  parsedErrors,
   refused,
   row,
   rows,
+  StorageErrorCode,
   startGoogle,
   type Table,
 } from './google.ts'
@@ -27,6 +29,7 @@ before(async () => {
   google = await startGoogle()
 })
 after(() => google.stop())
+afterEach(() => google.emulator.reset())
 
 const WIDER: readonly Field[] = [...FIELDS, { name: 'customer_email', type: 'STRING' }]
 const widen = (table: Table): Promise<unknown> =>
@@ -62,6 +65,21 @@ describe('case 55: a table is widened while a connection is open', () => {
     )
     const [seen] = await google.query(`SELECT COUNT(*) AS c, COUNT(customer_email) AS e FROM ${table.sql}`)
     assert.deepEqual(seen, { c: offset + 1, e: 1 })
+    writer.close()
+  })
+
+  test('until the change has reached the stream, the wide descriptor is one with extra fields', async () => {
+    const table = await google.createTable(FIELDS)
+    const streamId = await createStream(google.client, table)
+    await google.emulator.behave({ schemaPropagationMs: 60_000 })
+    await widen(table)
+    const { connection, writer } = await openWriter(google.client, streamId, descriptorFor(WIDER))
+    connection.onConnectionError(() => {})
+    const error = await failure(writer.appendRows([{ ...row(0), customer_email: 'early' }], 0).getResult())
+    assert.equal(error.code, status.INVALID_ARGUMENT)
+    assert.equal(parsedErrors(error)[0]?.code, StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS)
+    await google.emulator.behave({ schemaPropagationMs: 0 })
+    assert.equal(await offsetOf(writer.appendRows([{ ...row(0), customer_email: 'in time' }], 0)), 0)
     writer.close()
   })
 
@@ -103,14 +121,7 @@ test('case 56: streams die with their table; a new one of the same name has none
 
 test('case 57: a table just made is denied for a moment, and a client that tries again gets through', async () => {
   const table = await google.createTable(FIELDS)
-  await google.emulator.fault({
-    method: 'CreateWriteStream',
-    effect: 'close',
-    stream: table.parent,
-    times: 2,
-    code: 'PERMISSION_DENIED',
-    message: `Permission 'TABLES_UPDATE_DATA' denied on resource '${table.parent}' (or it may not exist).`,
-  })
+  await google.emulator.behave({ tablePropagation: { windowMs: 60_000, createStream: 1, inARowMax: 2 } })
   let denials = 0
   let streamId: string | undefined
   while (streamId === undefined) {
@@ -118,6 +129,7 @@ test('case 57: a table just made is denied for a moment, and a client that tries
       streamId = await createStream(google.client, table)
     } catch (error) {
       assert.equal((error as GoogleError).code, status.PERMISSION_DENIED)
+      assert.match((error as GoogleError).message, /\(or it may not exist\)/)
       denials++
     }
   }

@@ -3,17 +3,11 @@
 import time
 
 from google.api_core import exceptions
+from google.cloud.bigquery_storage_v1 import types
 
 from google_clients import PATIENCE_S, contains, customer, customers, equal, raised, settled
 
 
-def short_lived(case):
-    """Runs on the emulator with short times."""
-    case.short_lived = True
-    return case
-
-
-@short_lived
 def case_idle(google):
     "case 60: an idle connection is Aborted, and the stream goes on over a new one"
     _, _, writer = google.open()
@@ -22,6 +16,7 @@ def case_idle(google):
     connection = writer.appender._connection
     # What the client logs and gives to whoever waits; with nobody waiting this is where it shows.
     connection._rpc.add_done_callback(reasons.append)
+    google.behave(idleMs=300)
     deadline = time.monotonic() + PATIENCE_S
     while writer.appender._connection is connection:
         assert time.monotonic() < deadline, "the connection was not closed"
@@ -35,23 +30,59 @@ def case_restart(google):
     "case 61: a restarting server aborts calls, and the client goes on"
     table, stream, writer = google.open()
     equal(writer.offset([customer(0)], 0), 0)
-    text = "Closing the stream because server is restarted. This is expected and client is advised to reconnect."
-    google.fault(effect="close", stream=stream, offset=1, code="ABORTED", message=f"{text} Entity: {stream}")
-    error = writer.refusal([customer(1)], 1)
+    # In a black hole the next request is still waiting when the call ends.
+    google.fault(effect="blackhole", stream=stream, offset=1)
+    waiting = writer.send([customer(1)], 1)
+    google.wait_for_fault()
+    google.restart_connections(stream)
+    error = settled(waiting).exception()
     assert isinstance(error, exceptions.Aborted), repr(error)
-    contains(error.message, "server is restarted")
+    contains(error.message, "server is restarted. This is expected and client is advised to reconnect.")
     equal(writer.offset([customer(1)], 1), 1)
     equal(google.count(table), 2)
 
 
-@short_lived
+def case_creations(google):
+    "case 62: too many streams created is ResourceExhausted in the service's words"
+    table = google.table()
+    google.limit(createStreamsPerHour=2)
+    write_stream = types.WriteStream(type_=types.WriteStream.Type.COMMITTED)
+
+    # This client tries ResourceExhausted again for minutes unless told otherwise.
+    def create():
+        return google.write.create_write_stream(parent=table.parent, write_stream=write_stream, retry=None)
+
+    create()
+    create()
+    error = raised(create)
+    assert isinstance(error, exceptions.ResourceExhausted), repr(error)
+    contains(error.message, "Exceeds 'CreateWriteStream requests' quota, user_id: project")
+    contains(error.message, f"Entity: {table.parent}")
+
+
+def case_connections(google):
+    "case 63: a connection too many fails as it opens, and those that are open go on"
+    table = google.table()
+    first, second = google.writer(table.default), google.writer(table.default)
+    first.append([customer(1)])
+    second.append([customer(2)])
+    google.limit(connections=2)
+    error = google.writer(table.default).refusal_at_opening([customer(3)])
+    assert isinstance(error, exceptions.ResourceExhausted), repr(error)
+    contains(error.message, "Exceeds 'Concurrent connections' quota")
+    first.append([customer(4)])
+    second.append([customer(5)])
+    equal(google.count(table), 4)
+
+
 def case_expired(google):
     "case 65: streams without traffic are gone after their time, with what was not flushed"
     table, stream, writer = google.open("BUFFERED")
     writer.append(customers(0, 3), 0)
     google.flush(stream, 0)
     writer.close()
-    time.sleep(3)
+    google.behave(ttlMs={"buffered": 50})
+    time.sleep(0.1)
     assert isinstance(raised(lambda: google.flush(stream, 2)), exceptions.NotFound)
     assert isinstance(google.writer(stream).refusal_at_opening([customer(3)], 3), exceptions.NotFound)
     equal(google.count(table), 1)
@@ -76,9 +107,9 @@ def case_black_hole(google):
         equal(google.count(table), 4)
 
 
-@short_lived
 def case_routing(google):
     "case 67: in strict mode a call without x-goog-request-params is denied; AppendRowsStream sends it"
+    google.behave(routingHeader="strict")
     _, stream, writer = google.open()
     equal(writer.offset([customer(0)], 0), 0)
     request = writer.request([customer(1)], 1)
@@ -90,8 +121,7 @@ def case_routing(google):
 def case_quota(google):
     "RESOURCE_EXHAUSTED in the response every 10 messages: 301 appends end at offsets 0 to 300"
     table, stream, writer = google.open()
-    text = f"Exceeds 'AppendRows throughput' quota, user_id: project0000 (status: INSUFFICIENT_TOKENS). Entity: {stream}"
-    google.fault(effect="inBand", stream=stream, every=10, code="RESOURCE_EXHAUSTED", message=text)
+    google.fault(preset="java-quota-retry", stream=stream)
     refusals = 0
     k = 0
     while k <= 300:
@@ -109,14 +139,14 @@ def case_quota(google):
 def case_dropping(google):
     "a connection dropped every 10 requests: 100 appends end at their offsets, each resent by its caller"
     table, stream, writer = google.open()
-    google.fault(effect="close", stream=stream, every=10, code="UNAVAILABLE")
+    google.fault(preset="reconnect-on-close", stream=stream)
     drops = 0
     k = 0
     while k < 100:
         try:
             equal(writer.offset([customer(k)], k), k)
             k += 1
-        except exceptions.ServiceUnavailable:
+        except exceptions.Aborted:
             drops += 1
     equal(drops, 11)
     equal(google.count(table), 100)

@@ -53,15 +53,7 @@ def case_recreated(google):
 def case_propagation(google):
     "case 57: a table just made is denied for a moment, and a client that tries again gets through"
     table = google.table()
-    text = f"Permission 'TABLES_UPDATE_DATA' denied on resource '{table.parent}' (or it may not exist)."
-    google.fault(
-        method="CreateWriteStream",
-        effect="close",
-        stream=table.parent,
-        times=2,
-        code="PERMISSION_DENIED",
-        message=text,
-    )
+    google.behave(tablePropagation={"windowMs": 60_000, "createStream": 1, "inARowMax": 2})
     for _ in range(2):
         error = raised(lambda: google.stream(table))
         assert isinstance(error, exceptions.PermissionDenied), repr(error)

@@ -5,6 +5,7 @@ import re
 import time
 
 import grpc
+import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
@@ -208,22 +209,35 @@ class Google:
         return self.write.flush_rows(request=types.FlushRowsRequest(write_stream=stream, offset=offset)).offset
 
     def fault(self, **fault):
-        self._control("POST", fault)
+        self._control("POST", "faults", fault)
 
-    def clear_faults(self):
-        self._control("DELETE", None)
+    def wait_for_fault(self):
+        """Until a fault has struck."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(fault["fired"] for fault in self._control("GET", "faults").json()["faults"]):
+            assert time.monotonic() < deadline, "no fault has struck"
 
-    def _control(self, method, body):
-        import requests
+    def behave(self, **knobs):
+        """Turns knobs of the emulator, until the end of the case."""
+        self._control("PATCH", "behavior", knobs)
 
-        answer = requests.request(method, f"{self.rest_address}/emulator/faults", json=body, timeout=PATIENCE_S)
-        answer.raise_for_status()
+    def limit(self, **quotas):
+        self._control("PATCH", "quotas", quotas)
+
+    def restart_connections(self, stream):
+        self._control("POST", "connections/restart", {"stream": stream})
+
+    def _control(self, method, path, body=None):
+        answer = requests.request(method, f"{self.rest_address}/emulator/{path}", json=body, timeout=PATIENCE_S)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
 
     def after_case(self):
         for writer in self._writers:
             writer.close()
         self._writers.clear()
-        self.clear_faults()
+        for settings in ("faults", "behavior", "quotas"):
+            self._control("DELETE", settings)
 
 
 def raised(call):

@@ -35,10 +35,10 @@ testProgram(
   'the Python clients',
   missing({ python3: 'https://www.python.org/downloads, 3.10 or later with venv' }),
   install,
-  ({ usual, idle }) => ({
+  ({ usual }) => ({
     command: join(environment, 'bin/python'),
     // -B: no compiled files beside the sources.
-    args: ['-B', '-u', join(source, 'run.py'), usual.grpc, usual.rest, idle.grpc, idle.rest],
+    args: ['-B', '-u', join(source, 'run.py'), usual.grpc, usual.rest],
     cwd: source,
   }),
 )

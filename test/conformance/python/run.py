@@ -1,8 +1,6 @@
-"""Runs every case against the emulators named by the arguments and prints one JSON line for each: {"name", "ok", "detail", "ms"}.
+"""Runs every case against the emulator named by the arguments and prints one JSON line for each: {"name", "ok", "detail", "ms"}.
 
-    run.py GRPC REST SHORT_LIVED_GRPC SHORT_LIVED_REST
-
-The second emulator has short times (idle, expiry) and wants the routing header; cases of lifetime use it."""
+    run.py GRPC REST"""
 
 import json
 import sys
@@ -20,21 +18,19 @@ from google_clients import Google
 MODULES = [cases_streams, cases_append, cases_rows, cases_commit, cases_schema, cases_lifetime]
 
 
-def main(grpc, rest, short_grpc, short_rest):
+def main(grpc, rest):
     google = Google(grpc, rest)
-    short_lived = Google(short_grpc, short_rest)
     for module in MODULES:
         for case in [value for key, value in vars(module).items() if key.startswith("case_")]:
-            uses = short_lived if getattr(case, "short_lived", False) else google
             started = time.monotonic()
             report = {"name": case.__doc__, "ok": True, "detail": ""}
             try:
-                case(uses)
+                case(google)
             except BaseException as error:
                 report["ok"] = False
                 report["detail"] = "".join(traceback.format_exception(error))[-4000:]
             try:
-                uses.after_case()
+                google.after_case()
             except Exception as error:
                 report["ok"] = False
                 report["detail"] += f"\nafterwards: {error!r}"

@@ -27,6 +27,12 @@ export type Emulator = {
   /** Sets one fault; see packages/emulator/README.md. */
   fault(fault: object): Promise<void>
   clearFaults(): Promise<void>
+  /** Turns knobs, and quotas; `reset` puts them back as they were at the start. */
+  behave(patch: object): Promise<void>
+  limit(quotas: object): Promise<void>
+  reset(): Promise<void>
+  /** Ends the open calls whose stream has this in its name, as a server that is replaced does. */
+  restartConnections(stream: string): Promise<void>
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -41,6 +47,9 @@ export async function startEmulator(
   })
   const { grpc, rest } = process
   const api = `/bigquery/v2/projects/${PROJECT}`
+  const control = async (method: string, path: string, body?: object): Promise<void> => {
+    await call(rest, method, `/emulator/${path}`, body)
+  }
   return {
     process,
     grpc,
@@ -55,8 +64,15 @@ export async function startEmulator(
       const answer = await call(rest, 'POST', `${api}/queries`, { query, useLegacySql: false })
       return Number((answer as { rows: readonly { f: readonly { v: string }[] }[] }).rows[0]?.f[0]?.v)
     },
-    fault: fault => call(rest, 'POST', '/emulator/faults', fault).then(() => undefined),
-    clearFaults: () => call(rest, 'DELETE', '/emulator/faults').then(() => undefined),
+    fault: fault => control('POST', 'faults', fault),
+    clearFaults: () => control('DELETE', 'faults'),
+    behave: patch => control('PATCH', 'behavior', patch),
+    limit: quotas => control('PATCH', 'quotas', quotas),
+    async reset() {
+      await control('DELETE', 'behavior')
+      await control('DELETE', 'quotas')
+    },
+    restartConnections: stream => control('POST', 'connections/restart', { stream }),
     stop: () => process.stop(),
     [Symbol.asyncDispose]: () => process.stop(),
   }
