@@ -59,13 +59,14 @@ export function asRestError(error: unknown): RestError {
   }
   if (error instanceof InvalidSchema || error instanceof InvalidFault)
     return new RestError(400, 'invalid', error.message)
-  if (error instanceof RangeError) return new RestError(400, 'invalid', error.message)
   if (error instanceof SqlRefused && error.reason === 'notFound') return new RestError(404, 'notFound', error.message)
   if (error instanceof SqlRefused || error instanceof QueryRefused)
     return new RestError(400, 'invalidQuery', error.message, IN_QUERY)
   const { statusCode, message } = error as { statusCode?: number; message?: string }
   if (statusCode && statusCode >= 400 && statusCode < 500)
     return new RestError(statusCode, 'invalid', message ?? 'Bad request')
+  // Numbers out of range, and settings of the control API. Fastify's are RangeErrors too, with a status.
+  if (error instanceof RangeError) return new RestError(400, 'invalid', error.message)
   return new RestError(500, 'internalError', message ?? String(error))
 }
 

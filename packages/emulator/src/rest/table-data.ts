@@ -6,7 +6,7 @@ import { type Column, restTypeName } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { quoteTable } from '../sql/translate.ts'
 import { quoteIdentifier } from '../storage/duckdb-types.ts'
-import type { QueryResult, ResultColumn } from '../storage/storage.ts'
+import type { ResultColumn } from '../storage/storage.ts'
 import { appendJson, type BadRow } from './append-json.ts'
 import { InsertIds } from './insert-ids.ts'
 import type { Job, JobStore } from './job-store.ts'
@@ -28,7 +28,9 @@ const INSERT_ROWS_MAX = 50_000
 type Source = {
   readonly etag: string
   readonly total: number
-  readonly rows: (start: number, limit: number) => Promise<QueryResult>
+  readonly columns: readonly ResultColumn[]
+  /** Rows of the columns at these positions. */
+  readonly rows: (columns: readonly number[], start: number, limit: number) => Promise<readonly (readonly unknown[])[]>
 }
 
 export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: JobStore): void {
@@ -36,25 +38,30 @@ export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: 
   const table = '/projects/:project/datasets/:dataset/tables/:table'
   const insertIds = new InsertIds(core.nowMs)
 
-  const tableSource = async (found: Table): Promise<Source> => ({
-    etag: tableEtag(found),
-    total: Number(await storage.rowCount(found)),
-    rows: async (start, limit) => {
-      const { columns } = found.schema
-      const names = columns.map(column => quoteIdentifier(column.name)).join(', ')
-      const sql = `SELECT ${names} FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`
-      // The columns as the table has them: DuckDB does not know a RANGE from a STRUCT.
-      return storage.query(sql, limit, columns.map(resultColumn))
-    },
-  })
+  const tableSource = async (found: Table): Promise<Source> => {
+    // As the table has them: DuckDB does not know a RANGE from a STRUCT.
+    const columns = found.schema.columns.map(resultColumn)
+    return {
+      etag: tableEtag(found),
+      total: Number(await storage.rowCount(found)),
+      columns,
+      rows: async (positions, start, limit) => {
+        const kept = positions.map(position => columns[position]!)
+        const names = kept.map(({ name }) => quoteIdentifier(name)).join(', ')
+        const sql = `SELECT ${names} FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`
+        return (await storage.query(sql, limit, kept)).rows
+      },
+    }
+  }
 
   app.get<{ Params: Params; Querystring: DataQuery }>(`${table}/data`, async request => {
     const job = jobs.findResultTable(request.params)
     const source = job ? resultSource(job) : await tableSource(catalog.table(request.params))
     const { start, count } = pageBounds(request.query, LIST_ROWS_MAX)
     const limit = Math.min(count, LIST_ROWS_MAX)
-    const result = source.total === 0 ? { columns: [], rows: [] } : await source.rows(start, limit)
-    const { columns, rows } = selected(result, request.query.selectedFields)
+    const positions = selectedPositions(source.columns, request.query.selectedFields)
+    const columns = positions.map(position => source.columns[position]!)
+    const rows = source.total === 0 ? [] : await source.rows(positions, start, limit)
     const next = start + rows.length
     return {
       kind: 'bigquery#tableDataList',
@@ -119,7 +126,9 @@ function resultSource(job: Job): Source {
   return {
     etag: job.id,
     total: rows.length,
-    rows: async (start, limit) => ({ columns: result?.columns ?? [], rows: rows.slice(start, start + limit) }),
+    columns: result?.columns ?? [],
+    rows: async (positions, start, limit) =>
+      rows.slice(start, start + limit).map(row => positions.map(position => row[position])),
   }
 }
 
@@ -131,18 +140,15 @@ const badRow = ({ index, location, message }: BadRow) => errorEntry(index, 'inva
 /** A good row of a request that was refused for another. */
 const stoppedRow = (index: number) => errorEntry(index, 'stopped', '', '')
 
-/** Only the columns asked for, in the table's order. */
-function selected(result: QueryResult, fields: string | undefined): QueryResult {
-  if (!fields || result.columns.length === 0) return result
+/** Where the columns asked for are, in the table's order; all when none are named. Throws RestError. */
+function selectedPositions(columns: readonly ResultColumn[], fields: string | undefined): readonly number[] {
+  const all = columns.map((_column, index) => index)
+  if (!fields) return all
   const wanted = new Set(fields.split(',').map(name => name.trim().toLowerCase()))
   for (const name of wanted) {
     if (name.includes('.')) throw notImplemented(`selectedFields of a nested column (${name})`)
-    if (!result.columns.some(column => column.name.toLowerCase() === name))
+    if (!columns.some(column => column.name.toLowerCase() === name))
       throw new RestError(400, 'invalid', `Invalid selectedFields: no such column: ${name}`)
   }
-  const kept = result.columns.flatMap((column, index) => (wanted.has(column.name.toLowerCase()) ? [index] : []))
-  return {
-    columns: kept.map(index => result.columns[index]!),
-    rows: result.rows.map(row => kept.map(index => row[index])),
-  }
+  return all.filter(index => wanted.has(columns[index]!.name.toLowerCase()))
 }
