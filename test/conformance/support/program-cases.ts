@@ -14,6 +14,8 @@ const RUN_TIMEOUT_MS = 120_000
 const OUTPUT_CHARS_MAX = 200_000
 /** The second emulator closes calls that are idle for so long: minutes on the service. */
 const IDLE_MS = 1_000
+/** And takes requests up to the limit that was enforced for years, which is below what Java's client refuses to send. */
+const REQUEST_LIMIT_BYTES = 10_485_760
 
 export type Command = { readonly command: string; readonly args: readonly string[]; readonly cwd: string }
 export type Addresses = { readonly usual: Emulator; readonly idle: Emulator }
@@ -55,7 +57,10 @@ export function testProgram(
     await build()
     await using stack = new AsyncDisposableStack()
     const usual = stack.adopt(await startEmulator(), emulator => emulator.stop())
-    const idle = stack.adopt(await startEmulator(['--behavior', `idleMs=${IDLE_MS}`]), emulator => emulator.stop())
+    const idle = stack.adopt(
+      await startEmulator(['--behavior', `idleMs=${IDLE_MS}`, '--request-limit', String(REQUEST_LIMIT_BYTES)]),
+      emulator => emulator.stop(),
+    )
     const output = await run(start({ usual, idle }), RUN_TIMEOUT_MS)
     const results = output
       .split('\n')
