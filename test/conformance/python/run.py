@@ -10,12 +10,13 @@ import traceback
 import cases_append
 import cases_commit
 import cases_lifetime
+import cases_rest
 import cases_rows
 import cases_schema
 import cases_streams
 from google_clients import Google
 
-MODULES = [cases_streams, cases_append, cases_rows, cases_commit, cases_schema, cases_lifetime]
+MODULES = [cases_streams, cases_append, cases_rows, cases_commit, cases_schema, cases_lifetime, cases_rest]
 
 
 def main(grpc, rest):
