@@ -28,10 +28,11 @@ export type QueryParameters = {
 /** The parameters of a jobs.query request or a query job's configuration, whose shape was read. Throws RestError 400. */
 export function readQueryParameters(configuration: Json): QueryParameters | undefined {
   const given = (configuration.queryParameters ?? []) as readonly Json[]
-  const stated = configuration.parameterMode
   if (given.length === 0) return undefined
-  if (stated !== undefined && stated !== null && stated !== '' && stated !== 'NAMED' && stated !== 'POSITIONAL')
-    throw new RestError(400, 'invalid', `Invalid parameterMode ${String(stated)}: must be NAMED or POSITIONAL`)
+  // In any case of letters: the Node client says "named".
+  const stated = String(configuration.parameterMode ?? '').toUpperCase()
+  if (!['', 'NAMED', 'POSITIONAL'].includes(stated))
+    throw new RestError(400, 'invalid', `Invalid parameterMode ${stated}: must be NAMED or POSITIONAL`)
   const isNamed = stated ? stated === 'NAMED' : Boolean(given[0]!.name)
   const values = given.map((parameter, index) => {
     const path = `queryParameters[${index}]`
