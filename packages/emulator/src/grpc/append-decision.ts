@@ -4,8 +4,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { schemaToWriteApi } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { readDescriptor } from '../rows/descriptor.ts'
-import { checkDescriptor, ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
+import { TooManyValues } from '../rows/growth.ts'
+import { ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
+import { checkWriterSchema } from '../rows/row-filler.ts'
 import { columnsOnly } from '../storage/change-fields.ts'
 import type { MissingValues, RowError, RowWriter, Written } from '../storage/storage.ts'
 import { refuseAppend, type StreamState } from '../streams/stream-state.ts'
@@ -16,6 +17,9 @@ import { type Refusal, statusMessage } from '../wire/storage-error.ts'
 import type { Destination, Destinations } from './append-destinations.ts'
 import { close, invalid, type Outcome, refuse, refuseAs, respond } from './append-outcome.ts'
 import type { StaleEnd } from './connections.ts'
+
+/** Google's Node tests compare the StorageError's text with this, to the letter. */
+const EXTRA_FIELDS = 'Schema mismatch due to extra fields in user schema'
 
 export class AppendDecision {
   private readonly core: EmulatorCore
@@ -74,26 +78,26 @@ export class AppendDecision {
     }
     const written = write(writer, request, missing, name)
     if ('code' in written) return refuse(written, name)
-    const { rowCount, errors } = written
+    const { rowCount, errors, heldBytes = 0 } = written
     if (errors.length > 0) return refuseRows(errors, name)
     if (rowCount === 0) return noRows(name)
-    return this.accept(destination, request, rowCount, stale)
+    return this.accept(destination, request, { rowCount, bytes: Math.max(request.byteLength, heldBytes) }, stale)
   }
 
   private accept(
     destination: Destination,
     request: AppendRequest,
-    rowCount: number,
+    { rowCount, bytes }: { readonly rowCount: number; readonly bytes: number },
     stale: StaleEnd | undefined,
   ): Outcome {
     const { core } = this
     const { name, state } = destination
     const updatedSchema = this.newsOfSchema(destination)
     if (!state) {
-      core.committer.rowsWritten(request.byteLength)
+      core.committer.rowsWritten(bytes)
       return respond({ appendResult: {}, writeStream: name, ...updatedSchema }, rowCount)
     }
-    core.committer.rowsWritten(request.byteLength, core.streams.accepted(state, state.end, rowCount))
+    core.committer.rowsWritten(bytes, core.streams.accepted(state, state.end, rowCount))
     // A stale end misplaces what names no offset: it says so, the rows are where they belong.
     const firstRow = stale && request.offset === undefined ? stale.end : state.end
     return respond(
@@ -138,8 +142,7 @@ export class AppendDecision {
     const { name, table, state, schema, partition } = destination
     try {
       const known = core.schemaPropagation.appendSchema(table)
-      if (known !== table.schema && schema.kind === 'proto')
-        checkDescriptor(readDescriptor(columnsOnly(schema).bytes), known)
+      if (known !== table.schema) checkWriterSchema(columnsOnly(schema), known)
       destination.writer = core.storage.openWriter({
         table,
         schema,
@@ -153,8 +156,8 @@ export class AppendDecision {
       if (error instanceof ExtraFields)
         return {
           code: 'INVALID_ARGUMENT',
-          message: `Schema mismatch due to extra fields in user schema: ${error.message}. Entity: ${name}`,
-          storage: { code: 'SCHEMA_MISMATCH_EXTRA_FIELDS', entity: name },
+          message: `${EXTRA_FIELDS}: ${error.message}. Entity: ${name}`,
+          storage: { code: 'SCHEMA_MISMATCH_EXTRA_FIELDS', entity: name, message: EXTRA_FIELDS },
         }
       if (error instanceof UnusableDescriptor || error instanceof MalformedProto)
         return invalid(`Invalid ${schema.kind} schema: ${error.message} Entity: ${name}`)
@@ -177,7 +180,7 @@ function write(writer: RowWriter, request: AppendRequest, missing: MissingValues
   try {
     return writer.write(request, missing)
   } catch (error) {
-    if (error instanceof UnusableDescriptor || error instanceof MalformedProto)
+    if (error instanceof UnusableDescriptor || error instanceof MalformedProto || error instanceof TooManyValues)
       return invalid(`Rows cannot be read: ${error.message} Entity: ${name}`)
     throw error
   }

@@ -1,21 +1,40 @@
 // Rows in memory, by column, in the layout DuckDB's vectors have, so that storing them is a copy.
 // A column holds what rows since the last clear() were given; a row not written is NULL. mark() and rollback() undo a refused request.
 
-const START_CAPACITY = 2048
+import { Growth } from './growth.ts'
+
+/** Rows there is room for from the start. Few: a table may have 10,000 columns. */
+const START_CAPACITY = 64
 
 /** Shared by all columns: which rows have a value. One byte a row, 1 = present. */
 abstract class ColumnBase {
   valid: Uint8Array = new Uint8Array(START_CAPACITY)
   protected capacity: number = START_CAPACITY
+  protected readonly growth: Growth
+  /** Bytes per row, the flag included. */
+  protected readonly rowBytes: number
+
+  constructor(rowBytes: number, growth: Growth = new Growth()) {
+    this.rowBytes = rowBytes
+    this.growth = growth
+  }
 
   /** Makes row `row` writable. Called before a row is written. */
   ensure(row: number): void {
     if (row < this.capacity) return
     let capacity = this.capacity
     while (capacity <= row) capacity *= 2
+    this.growth.add((capacity - this.capacity) * this.rowBytes)
     this.valid = grow(this.valid, capacity)
     this.growTo(capacity)
     this.capacity = capacity
+  }
+
+  /** Gives memory back. Only when there are no rows. */
+  shrink(): void {
+    this.capacity = START_CAPACITY
+    this.valid = new Uint8Array(START_CAPACITY)
+    this.growTo(START_CAPACITY)
   }
 
   /** Forgets rows `[from, to)`, the last ones. */
@@ -32,7 +51,7 @@ abstract class ColumnBase {
 
 function grow(old: Uint8Array, length: number): Uint8Array {
   const larger = new Uint8Array(length)
-  larger.set(old)
+  larger.set(old.subarray(0, length))
   return larger
 }
 
@@ -45,8 +64,8 @@ export class FixedColumn extends ColumnBase {
   uint32: Uint32Array = new Uint32Array(0)
   float64: Float64Array = new Float64Array(0)
 
-  constructor(width: 1 | 4 | 8 | 16) {
-    super()
+  constructor(width: 1 | 4 | 8 | 16, growth?: Growth) {
+    super(width + 1, growth)
     this.width = width
     this.bytes = new Uint8Array(START_CAPACITY * width)
     this.view()
@@ -147,6 +166,15 @@ export class TextColumn extends ColumnBase {
   arenaUsed = 0
   private arenaMark = 0
 
+  constructor(growth?: Growth) {
+    super(17, growth)
+  }
+
+  override shrink(): void {
+    super.shrink()
+    this.arena = Buffer.alloc(0)
+  }
+
   protected override growTo(capacity: number): void {
     this.slots = grow(this.slots, capacity * 16)
     this.words = new Uint32Array(this.slots.buffer)
@@ -204,6 +232,7 @@ export class TextColumn extends ColumnBase {
   private growArena(needed: number): void {
     let size = Math.max(4096, this.arena.length)
     while (size < needed) size *= 2
+    this.growth.add(size - this.arena.length)
     const larger = Buffer.allocUnsafeSlow(size)
     larger.set(this.arena)
     this.arena = larger
@@ -235,17 +264,22 @@ export class ListColumn extends ColumnBase {
   childCount = 0
   private childMark = 0
 
-  constructor(child: ColumnBuilder) {
-    super()
+  constructor(child: ColumnBuilder, growth?: Growth) {
+    super(9, growth)
     this.child = child
+  }
+
+  override shrink(): void {
+    super.shrink()
+    this.child.shrink()
   }
 
   protected override growTo(capacity: number): void {
     const starts = new Uint32Array(capacity)
-    starts.set(this.starts)
+    starts.set(this.starts.subarray(0, capacity))
     this.starts = starts
     const lengths = new Uint32Array(capacity)
-    lengths.set(this.lengths)
+    lengths.set(this.lengths.subarray(0, capacity))
     this.lengths = lengths
   }
 
@@ -282,14 +316,19 @@ export class StructColumn extends ColumnBase {
   readonly kind = 'struct'
   readonly children: readonly ColumnBuilder[]
 
-  constructor(children: readonly ColumnBuilder[]) {
-    super()
+  constructor(children: readonly ColumnBuilder[], growth?: Growth) {
+    super(1, growth)
     this.children = children
   }
 
   override ensure(row: number): void {
     super.ensure(row)
     for (const child of this.children) child.ensure(row)
+  }
+
+  override shrink(): void {
+    super.shrink()
+    for (const child of this.children) child.shrink()
   }
 
   protected override growTo(): void {}

@@ -6,6 +6,7 @@ import type { AppendRequest } from '../wire/append-request.ts'
 import { Cursor } from '../wire/cursor.ts'
 import { arrowRowCount, checkArrowSchema, compileArrowFiller } from './arrow-rows.ts'
 import { readDescriptor } from './descriptor.ts'
+import { partitionRule } from './partition.ts'
 import type { RowBatch } from './row-batch.ts'
 import { checkDescriptor, compileRowDecoder } from './row-decoder.ts'
 
@@ -25,21 +26,31 @@ export type FillerSpec = {
 }
 
 /** Throws ExtraFields, UnusableDescriptor or MalformedProto when the writer schema does not fit the table. */
-export function compileFiller({ table, schema, batch }: FillerSpec): RowFiller {
-  if (schema.kind === 'arrow') return compileArrowFiller(schema.bytes, table.schema, batch, undefined)
-  const decoder = compileRowDecoder(readDescriptor(schema.bytes), table.schema, batch.columns)
+export function compileFiller({ table, schema, partition, batch }: FillerSpec): RowFiller {
+  const rule = partitionRule(table, partition, batch.columns)
+  if (schema.kind === 'arrow') return compileArrowFiller(schema.bytes, table.schema, batch, rule)
+  const decoder = compileRowDecoder(readDescriptor(schema.bytes), table.schema, batch.columns, rule?.check)
   const cursor = new Cursor(schema.bytes)
   return ({ rows }, missing, nowMs) => {
     const errors: RowError[] = []
     decoder.begin(missing, nowMs)
-    batch.begin(rows.bytes)
-    for (let index = 0; index < rows.count; index++) {
-      cursor.reset(rows.bytes, rows.bounds[index * 2]!, rows.bounds[index * 2 + 1]!)
-      const message = decoder.decode(cursor, batch.addRow())
-      if (message !== undefined && errors.length < ROW_ERRORS_MAX) errors.push({ index, message })
+    rule?.begin(nowMs)
+    try {
+      batch.begin(rows.bytes, rows.count)
+      for (let index = 0; index < rows.count; index++) {
+        cursor.reset(rows.bytes, rows.bounds[index * 2]!, rows.bounds[index * 2 + 1]!)
+        const message = decoder.decode(cursor, batch.addRow())
+        if (message === undefined) continue
+        errors.push({ index, message })
+        if (errors.length === ROW_ERRORS_MAX) break
+      }
+    } catch (error) {
+      // Whatever it is, no half of a request may stay.
+      batch.rollback()
+      throw error
     }
     if (errors.length > 0) batch.rollback()
-    return { rowCount: rows.count, errors }
+    return { rowCount: rows.count, errors, heldBytes: batch.growth.sinceStart }
   }
 }
 

@@ -153,6 +153,11 @@ function roundTo(scaled: bigint, step: bigint): bigint {
   return ((scaled + half) / step) * step
 }
 
+/** No literal of a date, time, number or interval is longer; reading one costs more than its length. */
+const LITERAL_CHARS_MAX = 1000
+const readIfShort = <V>(text: string, parse: (text: string) => V | undefined): V | undefined =>
+  text.length > LITERAL_CHARS_MAX ? undefined : parse(text)
+
 export type LiteralSink = (row: number, text: string) => void
 
 /** A value written out as text, for the types that have such a spelling; undefined for the others. */
@@ -164,7 +169,7 @@ export function literalSink(place: Place): LiteralSink | undefined {
     store: (row: number, value: V) => void,
   ): LiteralSink => {
     return (row, text) => {
-      const value = parse(text)
+      const value = readIfShort(text, parse)
       if (value === undefined) throw new RowFault(`Invalid ${word}: '${shown(text)}' on field ${name}.`)
       store(row, value)
     }
@@ -198,7 +203,7 @@ export function literalSink(place: Place): LiteralSink | undefined {
       const sink = decimalSink(place)
       const scale = scaleOf(column)
       return (row, text) => {
-        const scaled = parseDecimal(text, scale)
+        const scaled = readIfShort(text, short => parseDecimal(short, scale))
         if (scaled === undefined) throw new RowFault(`Invalid ${column.type} value: ${shown(text)} on field ${name}.`)
         sink(row, scaled)
       }

@@ -13,6 +13,8 @@ import type { WriterSpec } from './storage.ts'
 
 /** Rows a batch's builders may keep room for after a flush; larger ones are replaced. 131,072 rows × ~16 bytes × columns. */
 const KEEP_ROWS_MAX = 131_072
+/** And so many bytes, for tables of thousands of columns. */
+const KEEP_BYTES_MAX = 64 * 1024 * 1024
 /** Compiled fillers kept per target. */
 const FILLERS_MAX = 64
 
@@ -103,7 +105,7 @@ export class RowTarget {
       duckdb.append_data_chunk(native, chunk)
     }
     duckdb.appender_flush_sync(native)
-    if (batch.rowCount > KEEP_ROWS_MAX) this.forgetBatch()
+    if (batch.rowCount > KEEP_ROWS_MAX || batch.growth.bytes > KEEP_BYTES_MAX) this.forgetBatch()
     else batch.clear()
   }
 

@@ -61,7 +61,12 @@ export type MissingValues = {
   readonly otherwise: MissingValue
 }
 
-export type Written = { readonly rowCount: number; readonly errors: readonly RowError[] }
+export type Written = {
+  readonly rowCount: number
+  readonly errors: readonly RowError[]
+  /** Memory taken for the rows, when more than the request's own may be. */
+  readonly heldBytes?: number
+}
 
 /** Takes rows of one writer schema into one table. Follows the table through schema changes. */
 export interface RowWriter {
@@ -74,6 +79,8 @@ export type ResultColumn = {
   readonly type: string
   readonly mode: 'NULLABLE' | 'REPEATED'
   readonly fields?: readonly ResultColumn[]
+  /** Of a RANGE, whose values are its two bounds as a struct. */
+  readonly rangeElementType?: { readonly type: string }
 }
 /** Values as the REST API shows them: text, null, or nested {f:[{v}]} and [{v}]. Timestamps are micros as decimal text. */
 export type QueryResult = { readonly columns: readonly ResultColumn[]; readonly rows: readonly (readonly unknown[])[] }
@@ -91,8 +98,8 @@ export interface Storage {
    * Rejects only when the storage is broken for good.
    */
   store(take: () => Work): Promise<void>
-  /** Runs a SELECT in the storage's own dialect. Throws QueryRefused. */
-  query(sql: string, rowsMax: number): Promise<QueryResult>
+  /** Runs a SELECT in the storage's own dialect; `known` are columns whose types the storage cannot tell. Throws QueryRefused. */
+  query(sql: string, rowsMax: number, known?: readonly (ResultColumn | undefined)[]): Promise<QueryResult>
   rowCount(table: Table): Promise<bigint>
   close(): Promise<void>
 }

@@ -112,8 +112,9 @@ export class Cursor {
 
   /** The length of a length-delimited field, checked against what is there. */
   length(): number {
+    this.hi = 0
     const length = this.uint32()
-    if (length > this.end - this.pos) throw new MalformedProto('truncated field')
+    if (this.hi !== 0 || length > this.end - this.pos) throw new MalformedProto('truncated field')
     return length
   }
 
