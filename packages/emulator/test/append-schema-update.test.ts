@@ -7,9 +7,11 @@ import {
   errorOf,
   newStream,
   newTable,
+  note,
   offsetOf,
   opened,
   ownHarness,
+  refusal,
   rows,
   updatedColumns,
   widen,
@@ -17,7 +19,7 @@ import {
 } from './append-table.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
-import { type Message, storageError } from './raw-client.ts'
+import { type Message, rowsOf, storageError } from './raw-client.ts'
 
 const WIDE = ['id', 'note', 'added']
 
@@ -143,5 +145,35 @@ describe('knobs of single refusals', () => {
     const other = harness.client.append()
     other.send({ writeStream: `${name}/_default`, ...at(0), protoRows: rows([2], true) })
     assert.equal((await other.ended)?.code, status.INVALID_ARGUMENT)
+  })
+})
+
+describe('a table just created', () => {
+  it('case 57: is denied as if it were missing for a while, and callers who try again get through', async t => {
+    const tablePropagation = { windowMs: 60_000, createStream: 1, append: 1, flush: 1, inARowMax: 2 }
+    const harness = await ownHarness(t, { storage: 'null', behavior: { tablePropagation } })
+    const { name } = await newTable(harness)
+    const denied = { code: status.PERMISSION_DENIED, storage: undefined, details: undefined }
+    const message = `Permission 'TABLES_UPDATE_DATA' denied on resource '${name}' (or it may not exist).`
+    for (let n = 0; n < 2; n++)
+      assert.deepEqual(await refusal(harness.client.createStream(name, 'BUFFERED')), { ...denied, message })
+    const stream = await harness.client.createStream(name, 'BUFFERED')
+    for (let n = 0; n < 2; n++) {
+      const call = harness.client.append()
+      call.send({ writeStream: stream, protoRows: rows([1], true) })
+      assert.deepEqual(await call.ended, { ...denied, message })
+    }
+    const call = await opened(harness.client, stream, [1])
+    offsetOf(await call.ask({ protoRows: rows([2]) }))
+  })
+})
+
+describe('a large request', () => {
+  it('case 27: of one row of 15 MiB is taken when the limit is 20 MB', async t => {
+    const harness = await ownHarness(t, {})
+    const { id, stream } = await newStream(harness)
+    const large = rowsOf(note, [{ id: 1, note: 'x'.repeat(15 * 1024 * 1024) }], true)
+    offsetOf(await harness.client.append().ask({ writeStream: stream, protoRows: large }))
+    assert.deepEqual(await harness.rest.query(`SELECT LENGTH(note) FROM p.d.${id}`), [['15728640']])
   })
 })

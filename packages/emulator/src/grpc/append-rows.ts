@@ -2,6 +2,7 @@
 // in append-decision.ts, where it goes in append-destinations.ts.
 // A1 a request is decided before the next is looked at, so no successor of a refused offset append can be accepted.
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { UNAUTHENTICATED_TEXT } from '../access.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import type { Struck } from '../faults/faults.ts'
 import { Refused } from '../streams/streams.ts'
@@ -43,6 +44,7 @@ export class AppendRowsCall implements OpenCall {
   /** Set when the call is to end or be silent: what arrives later is not looked at. */
   private isDone = false
   private isOver = false
+  private callOffExpiry: (() => void) | undefined
   /** Why reading stands still. */
   private isHeld = false
   private isWaitingForRoom = false
@@ -63,6 +65,7 @@ export class AppendRowsCall implements OpenCall {
 
   start(): void {
     this.core.connections.add(this)
+    this.awaitExpiry()
     this.call.on('data', (bytes: Buffer) => this.receive(bytes))
     this.call.on('end', () => this.halfClosed())
     this.call.on('cancelled', () => this.over())
@@ -80,9 +83,20 @@ export class AppendRowsCall implements OpenCall {
     this.core.committer.whenStored(() => this.fail(refusal))
   }
 
+  /** The service judges a token when the call is opened; a knob has it judged again when it runs out. */
+  private awaitExpiry(): void {
+    const { access, behavior, clock } = this.core
+    const remainingMs = access.remainingMs(this.authorization)
+    if (remainingMs === Number.POSITIVE_INFINITY) return
+    this.callOffExpiry = clock.after(remainingMs, () => {
+      if (behavior.tokenExpiry === 'closes') this.end({ code: 'UNAUTHENTICATED', message: UNAUTHENTICATED_TEXT })
+    })
+  }
+
   private over(): void {
     if (this.isOver) return
     this.isOver = true
+    this.callOffExpiry?.()
     this.core.connections.remove(this)
     this.opened.onOver()
   }

@@ -86,7 +86,13 @@ function shortened({ code, message, storage }: Refusal, length: number): Refusal
   return {
     code,
     message: cut(message, length),
-    ...(storage && { storage: { ...storage, entity: cut(storage.entity, length) } }),
+    ...(storage && {
+      storage: {
+        code: storage.code,
+        entity: cut(storage.entity, length),
+        ...(storage.message !== undefined && { message: cut(storage.message, length) }),
+      },
+    }),
   }
 }
 
