@@ -74,6 +74,10 @@ export class RowTable {
     this.table = table
   }
 
+  get id(): string {
+    return this.table.table
+  }
+
   writer(schema: WriterSchema, partition?: string): RowWriter {
     const { table } = this
     return this.storage.openWriter({ table, schema, hiddenIn: undefined, isDefaultStream: true, partition })

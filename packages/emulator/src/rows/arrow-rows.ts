@@ -7,8 +7,8 @@ import { matchArrowFields } from './arrow-columns.ts'
 import { ArrowBatch, readArrowSchema } from './arrow-ipc.ts'
 import { UnusableDescriptor } from './field-match.ts'
 import { MissingColumns } from './missing-columns.ts'
+import type { PartitionRule } from './partition.ts'
 import { builderFor, type RowBatch } from './row-batch.ts'
-import type { RowRule } from './row-decoder.ts'
 import { ROW_ERRORS_MAX, type RowFiller } from './row-filler.ts'
 import { RowFault } from './sinks.ts'
 
@@ -31,7 +31,7 @@ export function compileArrowFiller(
   bytes: Buffer,
   schema: TableSchema,
   batch: RowBatch,
-  rule: RowRule | undefined,
+  rule: PartitionRule | undefined,
 ): RowFiller {
   const { columns } = schema
   const matches = matchArrowFields(readArrowSchema(bytes), columns, batch.columns)
@@ -47,6 +47,7 @@ export function compileArrowFiller(
     const sets = matches.map(match => match.bind(source, source.rowCount))
     source.checkTaken()
     missing.begin(NO_DEFAULTS, nowMs)
+    rule?.begin(nowMs)
     const errors: RowError[] = []
 
     try {
@@ -58,10 +59,11 @@ export function compileArrowFiller(
           missing.fill(row)
           for (const { name, builder } of lacking)
             if (builder.valid[row] === 0) throw new RowFault(`Required field ${name} is missing.`)
-          rule?.(row)
+          rule?.check(row)
         } catch (fault) {
           if (!(fault instanceof RowFault)) throw fault
-          if (errors.length < ROW_ERRORS_MAX) errors.push({ index, message: fault.message })
+          errors.push({ index, message: fault.message })
+          if (errors.length === ROW_ERRORS_MAX) break
         }
       }
     } catch (error) {
@@ -69,6 +71,6 @@ export function compileArrowFiller(
       throw error
     }
     if (errors.length > 0) batch.rollback()
-    return { rowCount: source.rowCount, errors }
+    return { rowCount: source.rowCount, errors, heldBytes: batch.growth.sinceStart }
   }
 }

@@ -18,6 +18,7 @@ import {
   UnusableDescriptor,
 } from './field-match.ts'
 import { MissingColumns } from './missing-columns.ts'
+import type { CheckRow } from './partition.ts'
 import { encodeDefault } from './proto-defaults.ts'
 import { RowFault } from './sinks.ts'
 import { accepts, type ReadField, valueReader } from './values.ts'
@@ -32,9 +33,6 @@ export type RowDecoder = {
   /** Fills row `row`; answers what is wrong with a bad row. */
   decode(cursor: Cursor, row: number): string | undefined
 }
-
-/** A check of the whole row, run when it is filled; throws RowFault. */
-export type RowRule = (row: number) => void
 
 type MessagePlan = {
   readonly readers: ReadonlyMap<number, ReadField> | readonly (ReadField | undefined)[]
@@ -63,7 +61,7 @@ export function compileRowDecoder(
   descriptor: MessageDescriptor,
   schema: TableSchema,
   builders: readonly ColumnBuilder[],
-  rule?: RowRule,
+  check?: CheckRow,
 ): RowDecoder {
   const level = rootLevel(descriptor, schema.columns)
   const matches = matchFields(level)
@@ -75,7 +73,7 @@ export function compileRowDecoder(
       try {
         readMessage(cursor, plan, row)
         plan.finish(row)
-        rule?.(row)
+        check?.(row)
         return undefined
       } catch (fault) {
         if (fault instanceof RowFault) return fault.message
