@@ -67,8 +67,14 @@ export function forgetTable(table: Table): string[] {
 /** A bigint has no JSON; the end changes too often to be part of it. */
 type StoredStream = Omit<StreamState, 'end' | 'flushed'> & { readonly flushed?: string }
 
-export const putStream = ({ end: _end, ...stream }: StreamState): string =>
-  put('stream', stream.name, { ...stream, flushed: String(stream.flushed) } satisfies StoredStream)
+export const putStreams = (streams: readonly StreamState[]): string =>
+  putAll(
+    'stream',
+    streams.map(({ end: _end, ...stream }) => [
+      stream.name,
+      { ...stream, flushed: String(stream.flushed) } satisfies StoredStream,
+    ]),
+  )
 
 export function putStreamEnds(streams: Iterable<StreamState>): string {
   const values = [...streams].map(({ name, end, lastTrafficMs }) => `(${quoteText(name)}, ${end}, ${lastTrafficMs})`)
@@ -105,8 +111,13 @@ export function readCatalog(
   return { datasets: ofKind<Dataset>('dataset'), tables: ofKind<Table>('table'), streams }
 }
 
-const put = (kind: string, key: string, value: unknown): string =>
-  `INSERT OR REPLACE INTO emulator_meta.catalog VALUES (${quoteText(kind)}, ${quoteText(key)}, ${quoteText(JSON.stringify(value))})`
+const put = (kind: string, key: string, value: unknown): string => putAll(kind, [[key, value]])
+function putAll(kind: string, entries: readonly (readonly [key: string, value: unknown])[]): string {
+  const rows = entries.map(
+    ([key, value]) => `(${quoteText(kind)}, ${quoteText(key)}, ${quoteText(JSON.stringify(value))})`,
+  )
+  return `INSERT OR REPLACE INTO emulator_meta.catalog VALUES ${rows.join(', ')}`
+}
 const remove = (kind: string, key: string): string =>
   `DELETE FROM emulator_meta.catalog WHERE kind = ${quoteText(kind)} AND key = ${quoteText(key)}`
 

@@ -5,29 +5,16 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BLOB, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { Table } from '../catalog/resources.ts'
-import type { StreamState } from '../streams/stream-state.ts'
-import { changeFieldsOf } from './change-fields.ts'
+import { UnusableDescriptor } from '../rows/field-match.ts'
+import { CatalogChanges } from './catalog-changes.ts'
 import { nativeType } from './duckdb-bindings.ts'
-import { ChangeTarget, changeKey, createChangeSchema, dropChanges } from './duckdb-changes.ts'
+import { ChangeTarget, createChangeSchema } from './duckdb-changes.ts'
 import { TextHeap } from './duckdb-fill.ts'
-import {
-  createColumns,
-  dropDataset,
-  forgetStreams,
-  forgetTable,
-  META,
-  physicalName,
-  putDataset,
-  putStream,
-  putStreamEnds,
-  putTable,
-  readCatalog,
-  tablePlace,
-  widen,
-} from './duckdb-statements.ts'
+import { hasColumns, META, physicalName, putStreamEnds, readCatalog } from './duckdb-statements.ts'
 import { resultColumn, resultValue } from './duckdb-types.ts'
-import { dropHidden, HiddenRows, hiddenPlace, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'
-import { RowTarget } from './row-target.ts'
+import { HiddenRows, type Sql } from './hidden-rows.ts'
+import type { RowTarget } from './row-target.ts'
+import { RowTargets } from './row-targets.ts'
 import {
   type Change,
   QueryRefused,
@@ -46,8 +33,6 @@ const MEMORY_LIMIT = '2GB'
  * the rows themselves. A restart reads at most this much log.
  */
 const FILE_SETTINGS = ["SET GLOBAL checkpoint_threshold = '256MB'", "SET GLOBAL force_compression = 'uncompressed'"]
-/** Targets that keep builders and an appender while no rows come: about 70 KB per column each. */
-const WARM_TARGETS_MAX = 64
 
 export class DuckDbStorage implements Storage {
   private readonly instance: DuckDBInstance
@@ -56,10 +41,8 @@ export class DuckDbStorage implements Storage {
   private readonly nowMs: () => number
   private readonly heap: TextHeap = new TextHeap(nativeType(BLOB))
   private readonly hidden = new HiddenRows()
-  /** By stream where rows are hidden, else by incarnation. */
-  private readonly targets = new Map<string, RowTarget>()
-  /** Targets that may hold rows or memory, least recently used first. */
-  private readonly warm = new Set<RowTarget>()
+  private readonly targets = new RowTargets()
+  private readonly changes: CatalogChanges
   private readonly sql: Sql = async statement => (await this.writer.runAndReadAll(statement)).getRows()
 
   private constructor(instance: DuckDBInstance, writer: DuckDBConnection, isDurable: boolean, nowMs: () => number) {
@@ -67,6 +50,7 @@ export class DuckDbStorage implements Storage {
     this.writer = writer
     this.isDurable = isDurable
     this.nowMs = nowMs
+    this.changes = new CatalogChanges(this.sql, this.targets, this.hidden, isDurable)
   }
 
   /** `dataDir` undefined keeps everything in memory; `nowMs` is what CURRENT_TIMESTAMP() defaults and partition bounds go by. Rejects when another process has the file open. */
@@ -94,8 +78,8 @@ export class DuckDbStorage implements Storage {
   }
 
   openWriter(spec: WriterSpec): RowWriter {
-    const isMerged = spec.isDefaultStream && changeFieldsOf(spec.schema) !== undefined
-    const target = isMerged ? this.changeTarget(spec.table) : this.target(spec.table, spec.hiddenIn)
+    if (!hasColumns(spec.table)) throw new UnusableDescriptor('The table has no columns yet.')
+    const target = this.targets.forWriter(spec)
     let compiledFor = target.batch
     let fill = target.fillerFor(spec)
     return {
@@ -103,67 +87,37 @@ export class DuckDbStorage implements Storage {
         if (compiledFor !== target.batch) {
           fill = target.fillerFor(spec)
           compiledFor = target.batch
-          this.warm.add(target)
+          this.targets.use(target)
         }
         return fill(request, missing, this.nowMs())
       },
     }
   }
 
-  private target(table: Table, hiddenIn: string | undefined): RowTarget {
-    const known = this.targets.get(hiddenIn ?? table.incarnation)
-    return this.warmed(
-      known ?? new RowTarget(table, hiddenIn === undefined ? tablePlace(table) : hiddenPlace(hiddenIn), hiddenIn),
-    )
-  }
-
-  private changeTarget(table: Table): RowTarget {
-    return this.warmed(this.targets.get(changeKey(table)) ?? new ChangeTarget(table))
-  }
-
-  private warmed(target: RowTarget): RowTarget {
-    this.targets.set(target.key, target)
-    this.warm.add(target)
-    this.coolDown()
-    return target
-  }
-
-  /** Takes memory back from the targets that had no rows for the longest time. */
-  private coolDown(): void {
-    if (this.warm.size <= WARM_TARGETS_MAX) return
-    for (const target of this.warm) {
-      if (this.warm.size <= WARM_TARGETS_MAX) return
-      if (target.hasRows) continue
-      target.release()
-      this.warm.delete(target)
-    }
-  }
-
   async store(take: () => Work): Promise<void> {
-    const dirty = (): RowTarget[] => [...this.warm].filter(target => target.hasRows)
+    const bareTarget = (): RowTarget | undefined => this.targets.dirty().find(target => !target.hasAppender)
     if (this.isDurable) await this.sql('BEGIN')
     // Tables may become dirty while an appender is made; nothing may be awaited between the last look and take().
-    for (let bare = dirty().find(isBare); bare; bare = dirty().find(isBare)) {
+    for (let bare = bareTarget(); bare; bare = bareTarget()) {
       if (bare.stream !== undefined) await this.hidden.prepare(this.sql, bare.table, bare.stream)
       if (bare instanceof ChangeTarget) await bare.prepare(this.sql)
       await bare.openAppender(this.writer)
     }
     const work = take()
-    const drained = dirty().map(target => ({ target, table: target.table }))
+    const drained = this.targets.dirty().map(target => ({ target, table: target.table }))
     for (const { target } of drained) {
       target.drain(this.heap)
-      this.warm.delete(target)
-      this.warm.add(target)
+      this.targets.use(target)
     }
     for (const { change } of work.changes)
-      if (change.kind === 'alterTable') for (const target of this.targetsOf(change.before)) target.follow(change.after)
+      if (change.kind === 'alterTable') for (const target of this.targets.of(change.before)) target.follow(change.after)
     for (const { target, table } of drained) if (target instanceof ChangeTarget) await this.merge(target, table)
     if (this.isDurable) {
       if (work.streams.size > 0) await this.sql(putStreamEnds(work.streams.values()))
       await this.sql('COMMIT')
     }
     for (const { change, settle } of work.changes) await this.apply(change, settle)
-    this.coolDown()
+    this.targets.coolDown()
   }
 
   private async merge(target: ChangeTarget, table: Table): Promise<void> {
@@ -173,108 +127,15 @@ export class DuckDbStorage implements Storage {
     await this.sql('COMMIT')
   }
 
+  /** Rows whose stream says they show, and that do not, are no answer to a request but a broken storage. */
   private async apply(change: Change, settle: (error?: Error) => void): Promise<void> {
     try {
-      await this.sql('BEGIN')
-      const committed = await this.make(change)
-      await this.sql('COMMIT')
-      committed?.()
+      await this.changes.apply(change)
       settle()
     } catch (error) {
-      await this.sql('ROLLBACK')
       settle(error as Error)
+      if (change.kind === 'commitStreams' || change.kind === 'flushStream') throw error
     }
-  }
-
-  /** Makes the change in the open transaction; returns what is true once it is committed. */
-  private async make(change: Change): Promise<(() => void) | undefined> {
-    switch (change.kind) {
-      case 'putDataset':
-        await this.run(putDataset(change.dataset))
-        return undefined
-      case 'dropDataset':
-        await this.run(dropDataset(change.dataset))
-        return undefined
-      case 'createTable':
-        await this.run([createColumns(tablePlace(change.table), change.table.schema.columns), putTable(change.table)])
-        return undefined
-      case 'alterTable': {
-        const { before, after } = change
-        const hidden = this.hidden.of(before.incarnation).flatMap(stream => widenHidden(stream, before, after))
-        await this.run([
-          ...widen(tablePlace(after), before, after),
-          ...hidden,
-          ...dropChanges(before, after),
-          putTable(after),
-        ])
-        return undefined
-      }
-      case 'dropTable': {
-        const hidden = this.hidden.of(change.table.incarnation)
-        for (const target of this.targetsOf(change.table)) this.abandon(target)
-        await this.run([
-          `DROP TABLE ${physicalName(change.table)}`,
-          ...hidden.map(dropHidden),
-          ...dropChanges(change.table, undefined),
-          ...forgetTable(change.table),
-        ])
-        return () => this.hidden.forget(hidden)
-      }
-      case 'putStream':
-        await this.saveStreams([change.stream])
-        return undefined
-      case 'commitStreams':
-        return this.commitStreams(change.table, change.streams)
-      case 'flushStream': {
-        const { table, stream, rowCount } = change
-        // A table with an appender on it cannot be dropped.
-        this.targets.get(stream.name)?.closeAppender()
-        const isEmpty = await showFirst(this.sql, table, stream.name, rowCount)
-        await this.saveStreams([stream])
-        return isEmpty ? () => this.hidden.forget([stream.name]) : undefined
-      }
-      case 'dropStreams': {
-        const hidden = this.hiddenOf(change.streams)
-        await this.run([...hidden.map(dropHidden), ...forgetStreams(change.streams)])
-        return () => this.hidden.forget(hidden)
-      }
-    }
-  }
-
-  private async commitStreams(table: Table, streams: readonly StreamState[]): Promise<() => void> {
-    const hidden = this.hiddenOf(streams)
-    await this.run(hidden.flatMap(stream => showAll(table, stream)))
-    await this.saveStreams(streams)
-    return () => this.hidden.forget(hidden)
-  }
-
-  /** Those of the streams that have hidden rows; they take no more. */
-  private hiddenOf(streams: readonly StreamState[]): string[] {
-    for (const { name } of streams) {
-      const target = this.targets.get(name)
-      if (target) this.abandon(target)
-    }
-    return streams.map(({ name }) => name).filter(name => this.hidden.has(name))
-  }
-
-  private async saveStreams(streams: readonly StreamState[]): Promise<void> {
-    // In memory the streams of the process are the only ones that count.
-    if (this.isDurable) await this.run(streams.map(putStream))
-  }
-
-  private targetsOf(table: Table): RowTarget[] {
-    return [...this.targets.values()].filter(target => target.table.incarnation === table.incarnation)
-  }
-
-  /** Nothing is written there any more. */
-  private abandon(target: RowTarget): void {
-    target.release()
-    this.targets.delete(target.key)
-    this.warm.delete(target)
-  }
-
-  private async run(statements: readonly string[]): Promise<void> {
-    for (const statement of statements) await this.sql(statement)
   }
 
   async query(sql: string, rowsMax: number): Promise<QueryResult> {
@@ -302,6 +163,7 @@ export class DuckDbStorage implements Storage {
   }
 
   async rowCount(table: Table): Promise<bigint> {
+    if (!hasColumns(table)) return 0n
     const connection = await this.instance.connect()
     try {
       const reader = await connection.runAndReadAll(`SELECT count(*) FROM ${physicalName(table)}`)
@@ -312,12 +174,8 @@ export class DuckDbStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    for (const target of this.targets.values()) target.release()
-    this.targets.clear()
-    this.warm.clear()
+    this.targets.releaseAll()
     this.writer.closeSync()
     this.instance.closeSync()
   }
 }
-
-const isBare = (target: RowTarget): boolean => !target.hasAppender

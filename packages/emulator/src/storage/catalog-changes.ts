@@ -1,0 +1,129 @@
+// What a change of tables and streams does in DuckDB.
+import type { Table } from '../catalog/resources.ts'
+import type { StreamState } from '../streams/stream-state.ts'
+import { dropChanges } from './duckdb-changes.ts'
+import {
+  createTable,
+  dropDataset,
+  forgetStreams,
+  forgetTable,
+  hasColumns,
+  physicalName,
+  putDataset,
+  putStreams,
+  putTable,
+  tablePlace,
+  widen,
+} from './duckdb-statements.ts'
+import { dropHidden, type HiddenRows, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'
+import type { RowTargets } from './row-targets.ts'
+import type { Change } from './storage.ts'
+
+export class CatalogChanges {
+  private readonly sql: Sql
+  private readonly targets: RowTargets
+  private readonly hidden: HiddenRows
+  private readonly isDurable: boolean
+
+  constructor(sql: Sql, targets: RowTargets, hidden: HiddenRows, isDurable: boolean) {
+    this.sql = sql
+    this.targets = targets
+    this.hidden = hidden
+    this.isDurable = isDurable
+  }
+
+  /** Makes the change in a transaction of its own. */
+  async apply(change: Change): Promise<void> {
+    await this.sql('BEGIN')
+    try {
+      const committed = await this.make(change)
+      await this.sql('COMMIT')
+      committed?.()
+    } catch (error) {
+      await this.sql('ROLLBACK')
+      throw error
+    }
+  }
+
+  /** Returns what is true once the transaction is committed. */
+  private async make(change: Change): Promise<(() => void) | undefined> {
+    switch (change.kind) {
+      case 'putDataset':
+        return this.run(putDataset(change.dataset))
+      case 'dropDataset':
+        return this.run(dropDataset(change.dataset))
+      case 'createTable':
+        return this.run(createTable(change.table))
+      case 'alterTable':
+        return this.alterTable(change.before, change.after)
+      case 'dropTable':
+        return this.dropTable(change.table)
+      case 'putStream':
+        return this.saveStreams([change.stream])
+      case 'commitStreams':
+        return this.commitStreams(change.table, change.streams)
+      case 'flushStream':
+        return this.flushStream(change.table, change.stream, change.rowCount)
+      case 'dropStreams': {
+        const hidden = this.hiddenOf(change.streams)
+        await this.run([...hidden.map(dropHidden), ...forgetStreams(change.streams)])
+        return () => this.hidden.forget(hidden)
+      }
+    }
+  }
+
+  private async alterTable(before: Table, after: Table): Promise<undefined> {
+    const hidden = this.hidden.of(before.incarnation)
+    await this.run([
+      ...widen(tablePlace(after), before, after),
+      ...hidden.flatMap(stream => widenHidden(stream, before, after)),
+      ...dropChanges(before, after),
+      putTable(after),
+    ])
+  }
+
+  private async dropTable(table: Table): Promise<() => void> {
+    const hidden = this.hidden.of(table.incarnation)
+    for (const target of this.targets.of(table)) this.targets.abandon(target)
+    await this.run([
+      ...(hasColumns(table) ? [`DROP TABLE ${physicalName(table)}`] : []),
+      ...hidden.map(dropHidden),
+      ...dropChanges(table, undefined),
+      ...forgetTable(table),
+    ])
+    return () => this.hidden.forget(hidden)
+  }
+
+  private async commitStreams(table: Table, streams: readonly StreamState[]): Promise<() => void> {
+    const hidden = this.hiddenOf(streams)
+    await this.run(hidden.flatMap(stream => showAll(table, stream)))
+    await this.saveStreams(streams)
+    return () => this.hidden.forget(hidden)
+  }
+
+  private async flushStream(table: Table, stream: StreamState, rowCount: bigint): Promise<(() => void) | undefined> {
+    // A table with an appender on it cannot be dropped.
+    this.targets.find(stream.name)?.closeAppender()
+    const isEmpty = await showFirst(this.sql, table, stream.name, rowCount)
+    await this.saveStreams([stream])
+    return isEmpty ? () => this.hidden.forget([stream.name]) : undefined
+  }
+
+  /** Those of the streams that have hidden rows; they take no more. */
+  private hiddenOf(streams: readonly StreamState[]): string[] {
+    for (const { name } of streams) {
+      const target = this.targets.find(name)
+      if (target) this.targets.abandon(target)
+    }
+    return streams.map(({ name }) => name).filter(name => this.hidden.has(name))
+  }
+
+  private async saveStreams(streams: readonly StreamState[]): Promise<undefined> {
+    // In memory the streams of the process are the only ones that count.
+    if (this.isDurable) await this.run([putStreams(streams)])
+  }
+
+  private async run(statements: readonly string[]): Promise<undefined> {
+    for (const statement of statements) await this.sql(statement)
+  }
+}
