@@ -64,6 +64,7 @@ describe('REST resources', () => {
         assert.deepEqual(reasonOf(late), [412, 'conditionNotMet'])
         assert.equal(errorOf(late).status, 'FAILED_PRECONDITION')
         assert.equal(ok(await rest.api('GET', path)).description, 'mine')
+        ok(await rest.api('PATCH', path, { description: 'any' }, { 'if-match': '*' }))
       }
     })
 
@@ -362,11 +363,10 @@ describe('REST resources', () => {
         [1, 'stopped'],
       ])
       assert.equal(await rest.count('streamed'), 0)
-      const partial = await insert(mixed, { skipInvalidRows: true, ignoreUnknownValues: true })
-      assert.deepEqual(
-        partial.map(({ index }) => index),
-        [1],
-      )
+      const partial = await insert(mixed, { skipInvalidRows: true })
+      assert.deepEqual(partial.map(({ index }) => index).sort(), [1, 2])
+      const lenient = await insert([{ json: { id: 3, nope: 1 } }], { ignoreUnknownValues: true })
+      assert.deepEqual(lenient, [])
       assert.deepEqual(await rest.query('SELECT id FROM d.streamed ORDER BY id'), [['1'], ['3']])
       await insert([{ insertId: 'a', json: { id: 4 } }])
       await insert([
@@ -376,6 +376,25 @@ describe('REST resources', () => {
       assert.equal(await rest.count('streamed'), 4)
       assert.equal((await insert([{ json: {} }]))[0]!.index, 0)
       assert.equal((await rest.api('POST', `${path}/insertAll`, { rows: [] })).status, 400)
+    })
+
+    it('fills a column that is left out by its default, and leaves one that is null', async () => {
+      await createTable('filled', {
+        schema: {
+          fields: [
+            { name: 'id', type: 'INTEGER' },
+            { name: 's', type: 'STRING', defaultValueExpression: "'default'" },
+          ],
+        },
+      })
+      const rows = [{ id: 1 }, { id: 2, s: null }, { id: 3, s: 'given' }, { id: 4 }].map(json => ({ json }))
+      ok(await rest.api('POST', '/datasets/d/tables/filled/insertAll', { rows }))
+      assert.deepEqual(await rest.query('SELECT s FROM d.filled ORDER BY id'), [
+        ['default'],
+        [null],
+        ['given'],
+        ['default'],
+      ])
     })
 
     it('reads every type from JSON', async () => {

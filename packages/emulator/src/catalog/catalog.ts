@@ -35,6 +35,8 @@ type RestChange = {
   /** The ETag the caller believes in. */
   readonly ifMatch?: string
 }
+const isMet = (ifMatch: string | undefined, etag: string): boolean =>
+  ifMatch === undefined || ifMatch === '*' || ifMatch === etag
 
 const changedRest = (
   before: Readonly<Record<string, unknown>>,
@@ -122,19 +124,22 @@ export class Catalog {
     if (!/^\w{1,1024}$/.test(ref.dataset)) throw new CatalogError('invalid', `Invalid dataset ID "${ref.dataset}".`)
     if (!/^[\w:.-]{1,100}$/.test(ref.project)) throw new CatalogError('invalid', `Invalid project ID "${ref.project}".`)
     const key = datasetKey(ref)
-    if (this.datasets.has(key) || this.inCreation.has(key))
-      throw new CatalogError('duplicate', `Already Exists: Dataset ${ref.project}:${ref.dataset}`)
+    // DuckDB does not tell dataset names apart by case.
+    const lowerKey = key.toLowerCase()
+    const twin = [...this.datasets.values()].find(dataset => datasetKey(dataset).toLowerCase() === lowerKey)
+    if (twin || this.inCreation.has(lowerKey))
+      throw new CatalogError('duplicate', `Already Exists: Dataset ${ref.project}:${twin?.dataset ?? ref.dataset}`)
     const nowMs = this.nowMs()
     const dataset: Dataset = { ...ref, location, createdMs: nowMs, modifiedMs: nowMs, rest: mergePatch({}, rest) }
     checkDataset(dataset)
-    await this.creating(key, this.committer.change.bind(this.committer, { kind: 'putDataset', dataset }))
+    await this.creating(lowerKey, this.committer.change.bind(this.committer, { kind: 'putDataset', dataset }))
     this.datasets.set(key, dataset)
     return dataset
   }
 
   async alterDataset(ref: DatasetRef, change: RestChange): Promise<Dataset> {
     const before = this.dataset(ref)
-    if (change.ifMatch !== undefined && change.ifMatch !== datasetEtag(before)) throw conditionNotMet()
+    if (!isMet(change.ifMatch, datasetEtag(before))) throw conditionNotMet()
     const dataset: Dataset = {
       ...before,
       rest: changedRest(before.rest, change),
@@ -193,7 +198,7 @@ export class Catalog {
   /** Changes schema (added and relaxed columns only) and the stored REST members. */
   async alterTable(ref: TableRef, change: RestChange & { readonly schema?: TableSchema }): Promise<Table> {
     const before = this.table(ref)
-    if (change.ifMatch !== undefined && change.ifMatch !== tableEtag(before)) throw conditionNotMet()
+    if (!isMet(change.ifMatch, tableEtag(before))) throw conditionNotMet()
     const after: Table = {
       ...before,
       schema: change.schema ? changedSchema(before.schema, change.schema) : before.schema,

@@ -89,20 +89,26 @@ export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: 
       return json as Json
     })
     const options = { ignoresUnknown: body.ignoreUnknownValues === true }
-    const bad = await appendJson(core, found, rows, options)
-    const badIndices = new Set(bad.map(({ index }) => index))
     const isPartial = body.skipInvalidRows === true
-    const stored = bad.length === 0 || isPartial ? fresh.filter((_row, i) => !badIndices.has(i)) : []
-    if (bad.length > 0 && isPartial)
-      await appendJson(
+    const bad = new Map<number, BadRow>()
+    let left = rows.map((_row, index) => index)
+    // A row's JSON and its values are judged one after the other: bad rows may come twice.
+    for (let more = true; more; more = more && isPartial) {
+      const tried = left
+      const errors = await appendJson(
         core,
         found,
-        rows.filter((_row, i) => !badIndices.has(i)),
+        tried.map(index => rows[index]!),
         options,
       )
+      for (const error of errors) bad.set(tried[error.index]!, { ...error, index: tried[error.index]! })
+      left = tried.filter(index => !bad.has(index))
+      more = errors.length > 0
+    }
+    const stored = bad.size === 0 || isPartial ? left.map(index => fresh[index]!) : []
     for (const row of stored) insertIds.add(found, row.insertId)
-    const stopped = isPartial ? [] : rows.flatMap((_row, i) => (badIndices.has(i) ? [] : [i]))
-    const insertErrors = bad.length === 0 ? [] : [...bad.map(badRow), ...stopped.map(stoppedRow)]
+    const stopped = bad.size === 0 || isPartial ? [] : left
+    const insertErrors = [...[...bad.values()].map(badRow), ...stopped.map(stoppedRow)]
     return {
       kind: 'bigquery#tableDataInsertAllResponse',
       ...(insertErrors.length > 0 && {
