@@ -1,12 +1,17 @@
 // Failures on demand, over the wire. Numbers in names are those of the conformance cases in reference/write-api.md §6.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { DEFAULT_BEHAVIOR } from '../src/behavior.ts'
+import { FAULT_PRESETS } from '../src/faults/fault-presets.ts'
+import { FAULT_EFFECTS, FAULT_METHODS } from '../src/faults/faults.ts'
 import { UsageError } from '../src/index.ts'
 import { parseOptions } from '../src/options.ts'
+import { DEFAULT_QUOTAS, QUOTA_PRESETS } from '../src/quotas/quota-settings.ts'
 import { at, errorOf, newStream, newTable, offsetOf, opened, ownHarness, refusal, rows } from './append-table.ts'
 import { type Harness, startHarness, until } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -381,5 +386,54 @@ describe('tokens', () => {
     third.close()
     client.close()
     fresh.close()
+  })
+})
+
+describe('docs/faults.md', () => {
+  const text = readFileSync(new URL('../docs/faults.md', import.meta.url), 'utf8')
+  const knobs = Object.entries(DEFAULT_BEHAVIOR).flatMap(([key, value]) =>
+    typeof value === 'object' ? [`${key}.${Object.keys(value)[0]}`, ...Object.keys(value)] : [key],
+  )
+  for (const [what, keys] of Object.entries({
+    'every knob': knobs,
+    'every quota': [...Object.keys(DEFAULT_QUOTAS), ...Object.keys(QUOTA_PRESETS)],
+    'every effect': FAULT_EFFECTS,
+    'every preset': Object.keys(FAULT_PRESETS),
+    'every method': FAULT_METHODS,
+  }))
+    it(`tells of ${what}`, () => {
+      for (const key of keys) assert.ok(text.includes(key), `${key} is missing`)
+    })
+})
+
+describe('the state', () => {
+  it('comes in pages and by table, and shows what a stream is', async t => {
+    const harness = await ownHarness(t, { storage: 'null' })
+    const { id, stream } = await newStream(harness, 'BUFFERED')
+    await newStream(harness)
+    await opened(harness.client, stream, [1, 2])
+    await harness.client.unary('FlushRows', { writeStream: stream, offset: { value: '0' } })
+    const state = async (query: string): Promise<Record<string, Message[]>> =>
+      (await harness.rest.call('GET', `/emulator/state${query}`)).body as Record<string, Message[]>
+    const { tables, streams, connections, counts } = await state(`?table=d.${id}`)
+    assert.deepEqual(counts, { tables: 1, streams: 1, connections: 1 })
+    assert.deepEqual([tables?.[0]?.table, tables?.[0]?.rows, connections?.[0]?.stream], [`p.d.${id}`, '1', stream])
+    const { createdMs, lastTrafficMs, ...shown } = streams?.[0] ?? {}
+    assert.deepEqual(shown, {
+      name: stream,
+      type: 'BUFFERED',
+      table: `p.d.${id}`,
+      rows: '2',
+      flushed: '1',
+      finalized: false,
+    })
+    assert.ok(Number(createdMs) <= Number(lastTrafficMs))
+    assert.deepEqual(
+      (await state('?limit=1&page=0')).streams?.map(one => one.name),
+      [stream],
+    )
+    assert.notEqual((await state('?limit=1&page=1')).streams?.[0]?.name, stream)
+    assert.deepEqual((await state('?limit=1&page=2')).streams, [])
+    assert.equal((await harness.rest.call('GET', '/emulator/state?limit=some')).status, 400)
   })
 })
