@@ -153,7 +153,7 @@ describe('@google-cloud/bigquery', () => {
     const destination = dataset.table('squares')
     const write = async (writeDisposition: string, from: number): Promise<void> => {
       const [job] = await bigquery.createQueryJob({
-        query: `SELECT x, x * x AS square, [x] AS xs, TIMESTAMP_SECONDS(x) AS at FROM client.numbers WHERE x BETWEEN ${from} AND ${from + 2} ORDER BY x`,
+        query: `SELECT x, x * x AS square, [x] AS xs, TIMESTAMP_SECONDS(x) AS moment FROM client.numbers WHERE x BETWEEN ${from} AND ${from + 2} ORDER BY x`,
         destination,
         writeDisposition,
       })
@@ -169,6 +169,6 @@ describe('@google-cloud/bigquery', () => {
     assert.deepEqual(await squares(), [49, 64, 81])
     assert.equal((await failure(write('WRITE_EMPTY', 1))).errors[0]!.reason, 'duplicate')
     const [rows] = await destination.getRows()
-    assert.deepEqual([rows[0].xs, rows[0].at.value], [[7], '1970-01-01T00:00:07.000Z'])
+    assert.deepEqual([rows[0].xs, rows[0].moment.value], [[7], '1970-01-01T00:00:07.000Z'])
   })
 })

@@ -1,7 +1,8 @@
 // The one seam to SQL: a statement in BigQuery's words, run, with what the REST API tells about it.
 import type { TableRef } from '../catalog/names.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { SqlRefused, translateSql } from '../sql/translate.ts'
+import { SqlRefused } from '../sql/refused.ts'
+import { parseStatement } from '../sql/statement.ts'
 import type { QueryResult, ResultColumn } from '../storage/storage.ts'
 import type { QueryParameters } from './query-parameters.ts'
 
@@ -34,7 +35,7 @@ export type StatementResult = {
 export async function runStatement(core: EmulatorCore, request: StatementRequest): Promise<StatementResult> {
   const { catalog, storage } = core
   const referenced = new Map<string, TableRef>()
-  const sql = translateSql(request.sql, {
+  const { sql, columns } = parseStatement(request.sql, {
     project: request.project,
     dataset: request.dataset,
     findTable: ref => {
@@ -45,9 +46,11 @@ export async function runStatement(core: EmulatorCore, request: StatementRequest
         referenced.set(table.incarnation, { project: table.project, dataset: table.dataset, table: table.table })
       return table
     },
+    tablesOf: ref => catalog.tablesOf(ref),
+    parameters: request.parameters,
   })
   const result: QueryResult = request.isDryRun
-    ? await storage.query(`SELECT * FROM (${sql}) AS dry LIMIT 0`, 0)
-    : await storage.query(sql, QUERY_ROWS_MAX)
+    ? await storage.query(`SELECT * FROM (${sql}) AS dry LIMIT 0`, 0, columns)
+    : await storage.query(sql, QUERY_ROWS_MAX, columns)
   return { statementType: 'SELECT', ...result, referencedTables: [...referenced.values()] }
 }

@@ -10,8 +10,8 @@ import { CatalogChanges } from './catalog-changes.ts'
 import { nativeType } from './duckdb-bindings.ts'
 import { ChangeTarget, createChangeSchema } from './duckdb-changes.ts'
 import { TextHeap } from './duckdb-fill.ts'
+import { resultColumn, resultValue } from './duckdb-results.ts'
 import { hasColumns, META, physicalName, putStreamEnds, readCatalog } from './duckdb-statements.ts'
-import { resultColumn, resultValue } from './duckdb-types.ts'
 import { HiddenRows, type Sql } from './hidden-rows.ts'
 import type { RowTarget } from './row-target.ts'
 import { RowTargets } from './row-targets.ts'
@@ -19,6 +19,7 @@ import {
   type Change,
   QueryRefused,
   type QueryResult,
+  type ResultColumn,
   type RowWriter,
   type Saved,
   type Storage,
@@ -138,7 +139,7 @@ export class DuckDbStorage implements Storage {
     }
   }
 
-  async query(sql: string, rowsMax: number): Promise<QueryResult> {
+  async query(sql: string, rowsMax: number, known: readonly (ResultColumn | undefined)[] = []): Promise<QueryResult> {
     const connection = await this.instance.connect()
     try {
       const reader = await connection.streamAndReadUntil(sql, rowsMax + 1)
@@ -146,7 +147,7 @@ export class DuckDbStorage implements Storage {
       // BigQuery calls a column without a name f0_, f1_, …
       const names = reader.columnNames().map(name => (/^[\p{L}\p{N}_ -]+$/u.test(name) ? name : `f${unnamed++}_`))
       const columns = reader.columnTypes().map((type, index) => {
-        const column = resultColumn(names[index]!, type)
+        const column = resultColumn(names[index]!, type, known[index])
         if (!column)
           throw new QueryRefused(`Column ${names[index]} has type ${type}, which this emulator cannot show; cast it`)
         return column
