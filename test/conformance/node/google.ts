@@ -142,7 +142,8 @@ export const answer = (write: { getResult(): Promise<AppendResponse> }): Promise
 /** The answer to an append; fails when the rows were refused. */
 export async function accepted(write: { getResult(): Promise<AppendResponse> }): Promise<AppendResponse> {
   const response = await answer(write)
-  assert.equal(response.error?.message, undefined)
+  const refusal = [response.error?.message, ...(response.rowErrors ?? []).map(error => error.message)].join('\n')
+  assert.equal(refusal, '')
   assert.ok(response.appendResult, 'neither a result nor an error')
   return response
 }

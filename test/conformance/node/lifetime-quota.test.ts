@@ -119,6 +119,21 @@ describe('closed by the server', () => {
   })
 })
 
+test('a server that drains its connections: the client goes on over a new one', async () => {
+  const client = google.newClient()
+  client.enableWriteRetries(true)
+  const { table, writer } = await open('COMMITTED', client)
+  assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
+  await google.emulator.drain(0)
+  for (let k = 1; k < 5; k++) {
+    const { error } = await inTime(writer.appendRows([row(k)], k).getResult(), 'an answer')
+    // Cut off after it was applied, an append is known by its resend.
+    assert.ok(!error || error.code === status.ALREADY_EXISTS, error?.message ?? '')
+  }
+  assert.equal(await google.count(table), 5)
+  writer.close()
+})
+
 test('case 62: too many streams created is RESOURCE_EXHAUSTED in the service’s words', async () => {
   const table = await google.createTable(FIELDS)
   await google.emulator.limit({ createStreamsPerHour: 3 })

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { managedwriter } from '@google-cloud/bigquery-storage'
+import { PreciseDate } from '@google-cloud/precise-date'
 import { status } from '@grpc/grpc-js'
-import type { Field } from '../support/emulator.ts'
+import { DATASET, type Field } from '../support/emulator.ts'
 import { message } from './descriptors.ts'
 import {
   accepted,
@@ -454,6 +455,40 @@ test('case 42: a RANGE without an end is unbounded', async () => {
   )
   assert.deepEqual(seen, { open: 1, started: 2 })
   writer.close()
+})
+
+test('TIMESTAMP of twelve digits is read back as it was written', async () => {
+  const fields: readonly Field[] = [{ name: 'at', type: 'TIMESTAMP', timestampPrecision: '12' }]
+  const table = await google.createTable(fields)
+  const { writer } = await openWriter(google.client, `${table.parent}/streams/_default`, table.descriptor)
+  const at = '2023-01-01T12:00:00.123456789123Z'
+  await accepted(writer.appendRows([{ at }]))
+  const read = new Promise<{ rows: readonly { f: readonly { v: unknown }[] }[] }>((resolve, reject) => {
+    const options = { uri: '/data', qs: { 'formatOptions.timestampOutputFormat': 'ISO8601_STRING' } }
+    google.bigquery
+      .dataset(DATASET)
+      .table(table.id)
+      .request(options, (error, body) => (error ? reject(error) : resolve(body)))
+  })
+  assert.deepEqual((await inTime(read, 'the rows')).rows[0]?.f[0]?.v, at)
+  writer.close()
+})
+
+test('Date and PreciseDate are what Google’s encoder makes of them', async () => {
+  const columns: readonly Field[] = [
+    { name: 'd', type: 'DATE' },
+    { name: 'dt', type: 'DATETIME' },
+    { name: 'ts', type: 'TIMESTAMP' },
+    { name: 'n', type: 'NUMERIC' },
+  ]
+  const at = new PreciseDate('2022-02-02T01:02:03.004005Z')
+  const [seen] = await roundTrip(columns, undefined, [
+    { d: new Date('2020-10-01T00:00:00Z'), dt: new Date('2022-02-02T01:02:03.004Z'), ts: at, n: 123n },
+  ])
+  assert.equal(shown(seen, 'd'), '2020-10-01')
+  assert.match(shown(seen, 'dt'), /^2022-02-02T01:02:03\.0040*$/)
+  assert.match(shown(seen, 'ts'), /^2022-02-02T01:02:03\.004005/)
+  assert.equal(String(seen?.['n']), '123')
 })
 
 test('flexible column names travel as annotations', async () => {

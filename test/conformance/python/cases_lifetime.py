@@ -1,11 +1,12 @@
 """write-api.md §6, "Lifetime & quota", and the fault rigs of Google's own suites (§4)."""
 
+import threading
 import time
 
 from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 
-from google_clients import PATIENCE_S, contains, customer, customers, equal, raised, settled
+from google_clients import PATIENCE_S, contains, customer, customers, equal, raised, settled, write_client
 
 
 def case_idle(google):
@@ -73,6 +74,44 @@ def case_connections(google):
     first.append([customer(4)])
     second.append([customer(5)])
     equal(google.count(table), 4)
+
+
+def case_hundred_and_first(google):
+    "case 64: the 101st call on one channel waits for one of the hundred to end"
+    table = google.table()
+    client = write_client(google.grpc_address)
+    writer = google.writer(table.default)
+    request = writer.request([customer(1)])
+    request.proto_rows.writer_schema = writer.template.proto_rows.writer_schema
+
+    def open_call():
+        """Comes back after the first answer; the call goes on until it is let go."""
+        let_go = threading.Event()
+
+        def requests():
+            yield request
+            let_go.wait()
+
+        return let_go, client.append_rows(requests())
+
+    calls = [open_call() for _ in range(100)]
+    answered = threading.Event()
+
+    def late_call():
+        calls.append(open_call())
+        answered.set()
+
+    threading.Thread(target=late_call, daemon=True).start()
+    # A whole round trip is many times quicker.
+    assert not answered.wait(0.5), "the 101st call was served"
+    equal(google.count(table), 100)
+    calls[0][0].set()
+    assert answered.wait(PATIENCE_S), "the 101st call was not served"
+    equal(google.count(table), 101)
+    for let_go, _ in calls:
+        let_go.set()
+    for _, call in calls:
+        equal(list(call)[1:], [])
 
 
 def case_expired(google):

@@ -33,6 +33,8 @@ export type Emulator = {
   reset(): Promise<void>
   /** Ends the open calls whose stream has this in its name, as a server that is replaced does. */
   restartConnections(stream: string): Promise<void>
+  /** Has every HTTP/2 connection told to go away, and cut `graceMs` later. */
+  drain(graceMs: number): Promise<void>
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -73,6 +75,7 @@ export async function startEmulator(
       await control('DELETE', 'quotas')
     },
     restartConnections: stream => control('POST', 'connections/restart', { stream }),
+    drain: graceMs => control('POST', 'connections/drain', { graceMs }),
     stop: () => process.stop(),
     [Symbol.asyncDispose]: () => process.stop(),
   }
