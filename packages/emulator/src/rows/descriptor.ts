@@ -49,13 +49,16 @@ export type MessageDescriptor = {
 const NESTING_MAX = 16
 /** BigQuery allows 10,000 columns per table, nested ones included; https://cloud.google.com/bigquery/quotas#table_quotas */
 const FIELDS_MAX = 10_000
-/** Messages, enums and enum values: what else a hostile descriptor could be large by. About 100 bytes each. */
+/** Enum values, about 100 bytes each: what else a hostile descriptor could be large by. */
 const NAMES_MAX = 100_000
+/** Messages and enums count for so many names: each field's type is looked for among them. */
+const NAMES_PER_TYPE = 10
 
 type Budget = { fields: number; names: number }
 
-function spendName(budget: Budget): void {
-  if (--budget.names < 0) throw new MalformedProto('descriptor with too many types or enum values')
+function spendNames(budget: Budget, count: number): void {
+  budget.names -= count
+  if (budget.names < 0) throw new MalformedProto('descriptor with too many types or enum values')
 }
 
 const LABELS = { 1: 'optional', 2: 'required', 3: 'repeated' } as const
@@ -68,7 +71,7 @@ export function readDescriptor(bytes: Buffer): MessageDescriptor {
 }
 
 function readMessage(c: Cursor, depth: number, budget: Budget): MessageDescriptor {
-  spendName(budget)
+  spendNames(budget, NAMES_PER_TYPE)
   if (depth > NESTING_MAX) throw new MalformedProto('descriptor nested too deeply')
   let name = ''
   const fields: FieldDescriptor[] = []
@@ -117,7 +120,7 @@ function readField(c: Cursor): FieldDescriptor {
 }
 
 function readEnum(c: Cursor, budget: Budget): EnumDescriptor {
-  spendName(budget)
+  spendNames(budget, NAMES_PER_TYPE)
   let name = ''
   const names = new Map<number, string>()
   const numbers = new Map<string, number>()
@@ -125,7 +128,7 @@ function readEnum(c: Cursor, budget: Budget): EnumDescriptor {
     const tag = c.tag()
     if (tag === 0x0a) name = c.text()
     else if (tag === 0x12) {
-      spendName(budget)
+      spendNames(budget, 1)
       c.within(value => {
         let valueName = ''
         let valueNumber = 0
