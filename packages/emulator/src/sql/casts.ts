@@ -75,9 +75,9 @@ function convert(value: Expr, from: TypeName, type: SqlType, target: string, isS
   return plainCast(sql, target, isSafe)
 }
 
-/** What BigQuery takes for a number or truth value; DuckDB would take more (`1.5` as an INT64, `t` as TRUE). */
+/** What is a number or truth value; DuckDB would take more (`1.5` as an INT64, `t` as TRUE). BigQuery's hexadecimal text is refused. */
 const TEXT_FORMS: Readonly<Partial<Record<TypeName, { pattern: string; noun: string }>>> = {
-  INT64: { pattern: '\\s*[+-]?(\\d+|0[xX][0-9a-fA-F]+)\\s*', noun: 'int64' },
+  INT64: { pattern: '\\s*[+-]?\\d+\\s*', noun: 'int64' },
   BOOL: { pattern: '(?i)(true|false)', noun: 'bool' },
 }
 

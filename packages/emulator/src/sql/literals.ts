@@ -30,7 +30,9 @@ export function numberExpr(text: string, isNegative: boolean): Expr {
   if (/^(?:0[xX][0-9a-fA-F]+|\d+)$/.test(text)) {
     const value = isNegative ? -BigInt(text) : BigInt(text)
     if (value > INT64_MAX || value < -INT64_MAX - 1n) throw new SqlRefused(`Invalid integer literal: ${sign}${text}`)
-    return expr(`(${value}::BIGINT)`, INT64, { literal: String(value) })
+    // The minus of the least number is an operator to DuckDB, on a number that is none.
+    const sql = value === -INT64_MAX - 1n ? `CAST(${value} AS BIGINT)` : `(${value}::BIGINT)`
+    return expr(sql, INT64, { literal: String(value) })
   }
   const value = Number(text)
   if (!Number.isFinite(value)) throw new SqlRefused(`Invalid floating point literal: ${sign}${text}`)
