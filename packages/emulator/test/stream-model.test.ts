@@ -1,6 +1,9 @@
 // Random operations on streams of all types, through the gRPC server, against a small model: every answer and the rows that show are
 // compared. EMULATOR_MODEL_RUNS sets how many sequences per storage (150), EMULATOR_MODEL_SEED where they start.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Harness, startHarness } from './harness.ts'
@@ -25,6 +28,7 @@ type Operation =
   | { readonly kind: 'commit'; readonly streams: readonly number[]; readonly withUnknown: boolean }
   | { readonly kind: 'get'; readonly stream: number }
   | { readonly kind: 'recreate' }
+  | { readonly kind: 'restart' }
 
 const stream = fc.nat({ max: 5 })
 const appended: fc.Arbitrary<Append> = fc.record({
@@ -57,6 +61,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('get' as const), stream }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('recreate' as const) }) },
+)
+
+const restarting: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 8, arbitrary: operation },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
 )
 
 /** All there is to know of a stream. `ids` are its rows. */
@@ -126,19 +135,23 @@ const visible = ({ type, ids, flushed, state }: Model): number[] => {
   return ids.slice(0, flushed)
 }
 
+type Emulator = { harness: Harness; readonly canQuery: boolean; restart(): Promise<void> }
+
 /** One sequence on a table of its own: asks the emulator, compares with the model. */
 class Sequence {
-  private readonly harness: Harness
+  private readonly emulator: Emulator
   private readonly table: string
-  private readonly canQuery: boolean
   private parent = ''
   private streams: { name: string; model: Model; call: RawAppend | undefined }[] = []
   private ids = 0
 
-  constructor(harness: Harness, table: string, canQuery: boolean) {
-    this.harness = harness
+  constructor(emulator: Emulator, table: string) {
+    this.emulator = emulator
     this.table = table
-    this.canQuery = canQuery
+  }
+
+  private get harness(): Harness {
+    return this.emulator.harness
   }
 
   async run(operations: readonly Operation[]): Promise<void> {
@@ -146,7 +159,8 @@ class Sequence {
     for (const op of operations) {
       const [told, expected] = await this.perform(op)
       assert.equal(told, expected, JSON.stringify(op))
-      if (op.kind === 'commit' || op.kind === 'flush' || op.kind === 'recreate') await this.checkRows()
+      if (op.kind === 'commit' || op.kind === 'flush' || op.kind === 'recreate' || op.kind === 'restart')
+        await this.checkRows()
     }
     await this.checkRows()
     for (const { call } of this.streams) call?.call.end()
@@ -159,6 +173,11 @@ class Sequence {
       const name = await this.harness.client.createStream(this.parent, op.type)
       const model: Model = { type: op.type, ids: [], flushed: 0, state: 'open', isDead: false }
       this.streams.push({ name, model, call: undefined })
+      return none
+    }
+    if (op.kind === 'restart') {
+      await this.emulator.restart()
+      for (const stream of this.streams) stream.call = undefined
       return none
     }
     if (op.kind === 'recreate') {
@@ -245,7 +264,7 @@ class Sequence {
 
   private async checkRows(): Promise<void> {
     const shown = this.streams.filter(({ model }) => !model.isDead).map(({ model }) => visible(model))
-    if (!this.canQuery) {
+    if (!this.emulator.canQuery) {
       const { body } = await this.harness.rest.api('GET', `/datasets/d/tables/${this.table}`)
       assert.equal(body.numRows, String(shown.flat().length))
       return
@@ -267,23 +286,50 @@ class Sequence {
 }
 
 describe('random operations on streams', () => {
+  const behavior = { tableUpdatesPer10s: 0 }
+  let tables = 0
+  const check = (
+    emulator: Emulator,
+    operations: fc.Arbitrary<Operation>,
+    numRuns: number,
+    seed: number,
+  ): Promise<void> =>
+    fc.assert(
+      fc.asyncProperty(fc.array(operations, { minLength: 4, maxLength: 24 }), async sequence =>
+        new Sequence(emulator, `t${++tables}`).run(sequence),
+      ),
+      { numRuns, seed },
+    )
+
   for (const storage of ['duckdb', 'null'] as const)
     it(`answer and show what the model says, over ${storage} storage`, async () => {
-      const harness = await startHarness({ storage, behavior: { tableUpdatesPer10s: 0 } })
-      let tables = 0
+      const harness = await startHarness({ storage, behavior })
+      const emulator: Emulator = { harness, canQuery: storage === 'duckdb', restart: () => assert.fail() }
       try {
         await Promise.all(
-          Array.from({ length: LANES }, (_, lane) =>
-            fc.assert(
-              fc.asyncProperty(fc.array(operation, { minLength: 4, maxLength: 24 }), async operations =>
-                new Sequence(harness, `t${++tables}`, storage === 'duckdb').run(operations),
-              ),
-              { numRuns: Math.ceil(RUNS / LANES), seed: SEED + lane },
-            ),
-          ),
+          Array.from({ length: LANES }, (_, lane) => check(emulator, operation, Math.ceil(RUNS / LANES), SEED + lane)),
         )
       } finally {
         await harness.close()
       }
     })
+
+  it('answer and show what the model says through restarts on a data directory', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'emulator-'))
+    const start = (): Promise<Harness> => startHarness({ dataDir, behavior })
+    const emulator: Emulator = {
+      harness: await start(),
+      canQuery: true,
+      async restart() {
+        await this.harness.close()
+        this.harness = await start()
+      },
+    }
+    try {
+      await check(emulator, restarting, Math.ceil(RUNS / 10), SEED)
+    } finally {
+      await emulator.harness.close()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  })
 })

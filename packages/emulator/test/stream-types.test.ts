@@ -154,7 +154,7 @@ describe('stream types', () => {
   })
 
   for (const type of ['COMMITTED', 'PENDING', 'BUFFERED'])
-    it(`case 10, 12, 13, 14: a ${type} stream takes rows at its end only`, async () => {
+    it(`case 10, 11, 12, 13, 14: a ${type} stream takes rows at its end only`, async () => {
       const { stream } = await newStream(type)
       const call = await opened(stream, [1])
       assert.equal(offsetOf(await call.ask({ ...at(1), protoRows: rows([2, 3]) })), '1')
