@@ -8,6 +8,7 @@ import type { WriterSchema } from './storage.ts'
 
 const TYPE = '_CHANGE_TYPE'
 const SEQUENCE = '_CHANGE_SEQUENCE_NUMBER'
+const ANYWHERE = /_change_type/i
 /** `field` of DescriptorProto, as tag. */
 const FIELD_TAG = (2 << 3) | WIRE.BYTES
 
@@ -20,8 +21,8 @@ export type ChangeFields = {
 
 /** Undefined when rows of this writer schema are no changes. Throws UnusableDescriptor or MalformedProto. */
 export function changeFieldsOf(schema: WriterSchema): ChangeFields | undefined {
-  // Searched first: parsing a descriptor takes longer, and next to none has it.
-  if (schema.kind !== 'proto' || !schema.bytes.includes(TYPE)) return undefined
+  // Searched first: parsing a descriptor takes longer, and next to none has it. In any case: Java lower-cases every field.
+  if (schema.kind !== 'proto' || !ANYWHERE.test(schema.bytes.toString('latin1'))) return undefined
   const { fields } = readDescriptor(schema.bytes)
   const find = (name: string): number | undefined => {
     const field = fields.find(candidate => isNamed(candidate.columnName ?? candidate.name, name))
