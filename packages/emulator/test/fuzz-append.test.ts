@@ -93,13 +93,13 @@ describe('hostile appends', { timeout: 110_000 }, () => {
   it('survives mutated requests', () =>
     fc.assert(
       fc.asyncProperty(mutationsOf(at(goodDescriptor)), async bytes => void (await victim.judge(bytes))),
-      runs(300),
+      runs(150),
     ))
 
   it('survives mutated descriptors', () =>
     fc.assert(
       fc.asyncProperty(mutationsOf(goodDescriptor), async bytes => void (await victim.judge(at(bytes)))),
-      runs(300),
+      runs(150),
     ))
 
   it('survives mutated rows, and goes on on the same call', () =>
@@ -108,7 +108,7 @@ describe('hostile appends', { timeout: 110_000 }, () => {
         const { failure } = await victim.judge(at(goodDescriptor, rows), request({ rows: rowList([goodRow]) }))
         assert.equal(failure, undefined)
       }),
-      runs(300),
+      runs(150),
     ))
 
   const nestedTypes = (depth: number): Buffer => {

@@ -135,6 +135,7 @@ export type Verdict = { response?: Message; failure?: Failure }
 export class Victim {
   readonly rest: Rest
   readonly grpc: string
+  readonly restAddress: string
   readonly client: RawClient
   private readonly process: Spawned
   private readonly goodRows = writer('optional int64 n = 1;')
@@ -144,6 +145,7 @@ export class Victim {
   private constructor(spawned: Spawned, addresses: { grpc: string; rest: string }) {
     this.process = spawned
     this.grpc = addresses.grpc
+    this.restAddress = addresses.rest
     this.rest = new Rest(addresses.rest)
     this.client = new RawClient(addresses.grpc)
   }

@@ -78,8 +78,16 @@ export const restTypeName = (type: ColumnType): string => LEGACY_NAMES[type] ?? 
 /** Reads the `schema` of a REST table resource. Throws InvalidSchema. */
 export function schemaFromRest(value: unknown): TableSchema {
   const columns = columnsFromRest((value as { fields?: unknown } | undefined)?.fields ?? [])
+  const leaves = leafCount(columns)
+  if (leaves > LEAVES_MAX) throw new InvalidSchema(`Too many total leaf fields: ${leaves}`)
   return { columns }
 }
+
+/** https://cloud.google.com/bigquery/quotas#all_tables */
+const LEAVES_MAX = 10_000
+
+const leafCount = (columns: readonly Column[]): number =>
+  columns.reduce((sum, { type, fields }) => sum + (type === 'STRUCT' ? leafCount(fields) : 1), 0)
 
 /** https://cloud.google.com/bigquery/docs/nested-repeated#limitations */
 const NESTING_MAX = 15

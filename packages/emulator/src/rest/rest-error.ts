@@ -8,13 +8,16 @@ import { QueryRefused } from '../storage/storage.ts'
 /** The part of a request an error is about. */
 export type ErrorPlace = { readonly location: string; readonly locationType: 'parameter' | 'header' | 'other' }
 
+/** A message may repeat a name or a query the request was full of. */
+const MESSAGE_CHARS_MAX = 5_000
+
 export class RestError extends Error {
   readonly httpStatus: number
   readonly reason: string
   readonly place: ErrorPlace | undefined
 
   constructor(httpStatus: number, reason: string, message: string, place?: ErrorPlace) {
-    super(message)
+    super(message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX)}…`.toWellFormed() : message)
     this.httpStatus = httpStatus
     this.reason = reason
     this.place = place
