@@ -149,6 +149,25 @@ describe('@google-cloud/bigquery', () => {
     assert.deepEqual((await job.cancel())[0].kind, 'bigquery#jobCancelResponse')
   })
 
+  it('passes query parameters, by name and by place', async () => {
+    const params = { n: 2, s: "it's", xs: ['a', 'b'], in: { a: 1.5, b: true }, d: BigQuery.date('2020-02-29') }
+    const [named] = await bigquery.query({
+      query: 'SELECT @n AS n, @s AS s, @xs AS xs, @in.a AS a, @in.b AS b, @d AS d',
+      params,
+    })
+    assert.deepEqual(
+      { ...named[0], d: named[0].d.value },
+      { n: 2, s: "it's", xs: ['a', 'b'], a: 1.5, b: true, d: '2020-02-29' },
+    )
+    const [job] = await bigquery.createQueryJob({
+      query: 'SELECT x FROM client.numbers WHERE x IN UNNEST(?) AND x > ? ORDER BY x',
+      params: [[1, 2, 3, 30], 1],
+    })
+    assert.deepEqual((await job.getQueryResults())[0], [{ x: 2 }, { x: 3 }])
+    const missing = await failure(bigquery.query({ query: 'SELECT @nope', params: { n: 1 } }))
+    assert.match(missing.message, /nope/)
+  })
+
   it('writes a query’s result into a table, as its dispositions say', async () => {
     const destination = dataset.table('squares')
     const write = async (writeDisposition: string, from: number): Promise<void> => {

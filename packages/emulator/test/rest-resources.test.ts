@@ -324,6 +324,26 @@ describe('REST resources', () => {
       assert.ok(paged.jobReference && paged.pageToken)
     })
 
+    it('a query that takes its time is polled for, and can be cancelled', async () => {
+      const numbers = 'UNNEST(GENERATE_ARRAY(1, 4000))'
+      const slow = `SELECT COUNT(*) AS n FROM ${numbers} AS a CROSS JOIN ${numbers} AS b WHERE MOD(a * b, 7) = 1`
+      const asked = ok(await rest.api('POST', '/queries', { query: slow, timeoutMs: 1 }))
+      assert.deepEqual([asked.jobComplete, asked.rows], [false, undefined])
+      const { jobId } = asked.jobReference as { jobId: string }
+      assert.equal((ok(await rest.api('GET', `/jobs/${jobId}`)).status as Message).state, 'RUNNING')
+      const polled = ok(await rest.api('GET', `/queries/${jobId}?timeoutMs=60000`))
+      assert.deepEqual([polled.jobComplete, (polled.rows as unknown[]).length], [true, 1])
+
+      const other = ok(await rest.api('POST', '/queries', { query: slow, timeoutMs: 1 })).jobReference as Message
+      const { job } = ok(await rest.api('POST', `/jobs/${other.jobId}/cancel`))
+      assert.deepEqual((job as { status: Message }).status, {
+        state: 'DONE',
+        errorResult: { reason: 'stopped', message: 'Job execution was cancelled: User requested cancellation' },
+        errors: [{ reason: 'stopped', message: 'Job execution was cancelled: User requested cancellation' }],
+      })
+      assert.equal((await rest.api('GET', `/queries/${other.jobId}`)).status, 499)
+    })
+
     it('load, extract and copy jobs, uploads and legacy SQL are refused by name', async () => {
       for (const [answer, message] of [
         [await insert({ load: {} }), /load job/],

@@ -1,29 +1,8 @@
 // Query parameters as requests carry them, checked for shape; what their values mean is for the SQL side.
 // https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter
+import type { ParameterType, ParameterValue, QueryParameters } from '../sql/translation.ts'
 import { RestError, required } from './rest-error.ts'
 import type { Json } from './wire-shape.ts'
-
-export type RestParameterType = {
-  readonly type: string
-  readonly arrayType?: RestParameterType
-  readonly structTypes?: readonly { readonly name?: string; readonly type: RestParameterType }[]
-  readonly rangeElementType?: RestParameterType
-}
-/** No member at all is NULL. */
-export type RestParameterValue = {
-  readonly value?: string | null
-  readonly arrayValues?: readonly RestParameterValue[]
-  readonly structValues?: Readonly<Record<string, RestParameterValue>>
-  readonly rangeValue?: { readonly start?: RestParameterValue; readonly end?: RestParameterValue }
-}
-export type QueryParameters = {
-  readonly mode: 'named' | 'positional'
-  readonly values: readonly {
-    readonly name?: string
-    readonly parameterType: RestParameterType
-    readonly parameterValue: RestParameterValue
-  }[]
-}
 
 /** The parameters of a jobs.query request or a query job's configuration, whose shape was read. Throws RestError 400. */
 export function readQueryParameters(configuration: Json): QueryParameters | undefined {
@@ -49,7 +28,7 @@ export function readQueryParameters(configuration: Json): QueryParameters | unde
   return { mode: isNamed ? 'named' : 'positional', values }
 }
 
-function readType(given: unknown, path: string): RestParameterType {
+function readType(given: unknown, path: string): ParameterType {
   const { type, arrayType, structTypes, rangeElementType } = (given ?? {}) as Json
   if (typeof type !== 'string' || type === '') throw required(`${path}.type`)
   const name = type.toUpperCase()
@@ -69,7 +48,7 @@ function readType(given: unknown, path: string): RestParameterType {
 }
 
 /** Text where a client sent a JSON number or boolean. */
-function readValue(given: unknown, path: string): RestParameterValue {
+function readValue(given: unknown, path: string): ParameterValue {
   const { value, arrayValues, structValues, rangeValue } = (given ?? {}) as Json
   if (value !== undefined && value !== null && typeof value === 'object')
     throw new RestError(400, 'invalid', `Invalid value at '${path}.value' (TYPE_STRING), ${JSON.stringify(value)}`)

@@ -3,8 +3,8 @@ import type { TableRef } from '../catalog/names.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { SqlRefused } from '../sql/refused.ts'
 import { parseStatement } from '../sql/statement.ts'
+import type { QueryParameters } from '../sql/translation.ts'
 import type { QueryResult, ResultColumn } from '../storage/storage.ts'
-import type { QueryParameters } from './query-parameters.ts'
 
 /** Rows a query may have; beyond it is refused, since the whole result is kept in memory. */
 export const QUERY_ROWS_MAX = 200_000
