@@ -172,9 +172,9 @@ var valueCases = []conformanceCase{
 		equal(t, "nested", nested, bigquery.Value([]bigquery.Value{
 			[]bigquery.Value{[]bigquery.Value{
 				[]bigquery.Value{[]bigquery.Value{"a", "b"}},
-				[]bigquery.Value{[]bigquery.Value{}},
+				[]bigquery.Value{[]bigquery.Value(nil)},
 			}},
-			[]bigquery.Value{[]bigquery.Value{}},
+			[]bigquery.Value{[]bigquery.Value(nil)},
 		}))
 	}},
 	{"case 36: column_name annotations name the column, before the name of the field", func(t *T) {

@@ -2,6 +2,7 @@
 // emulator, runs every case on tables of its own, and prints one line of JSON per case. java.test.ts makes tests of the lines.
 package conformance;
 
+import com.google.cloud.bigquery.storage.v1.Exceptions.AppendSerializationError;
 import com.google.gson.JsonObject;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -58,6 +59,7 @@ final class Main {
       result.addProperty("detail", "");
     } catch (Throwable failure) {
       StringWriter trace = new StringWriter();
+      if (failure instanceof AppendSerializationError rows) trace.append(rows.getRowIndexToErrorMessage() + "\n");
       failure.printStackTrace(new PrintWriter(trace));
       String text = trace.toString();
       result.addProperty("ok", false);
