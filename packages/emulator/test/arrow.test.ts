@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import * as arrow from 'apache-arrow'
 import { ExtraFields, UnusableDescriptor } from '../src/rows/field-match.ts'
+import { NullStorage } from '../src/storage/null-storage.ts'
 import type { Written } from '../src/storage/storage.ts'
 import { readAppendRequest } from '../src/wire/append-request.ts'
 import { type Messages, messagesOf, tableOf } from './arrow-batches.ts'
@@ -256,6 +257,24 @@ describe('Arrow rows', () => {
     assert.throws(
       () => append(table, messagesOf(tableOf({ i: [dictionary, ['a']] }))),
       /Arrow field i: dictionary encoding is not supported/,
+    )
+  })
+
+  it('counts them with null storage', async () => {
+    const storage = new NullStorage()
+    const spec = { hiddenIn: undefined, isDefaultStream: true, partition: undefined }
+    const table = { ...(await store.table([{ name: 'a', type: 'INT64' }])).resource, incarnation: 'counted' }
+    const { schema, batch } = messagesOf(tableOf({ a: [new arrow.Int64(), [1n, 2n, 3n]] }))
+    const request = readAppendRequest(
+      encode('AppendRowsRequest', { arrowRows: { rows: { serializedRecordBatch: batch } } }),
+    )
+    const writer = storage.openWriter({ ...spec, table, schema: { kind: 'arrow', bytes: schema } })
+    assert.equal(writer.write(request, NOTHING_SAID).rowCount, 3)
+    assert.equal(await storage.rowCount(table), 3n)
+    const other = messagesOf(tableOf({ b: [new arrow.Int64(), [1n]] }))
+    assert.throws(
+      () => storage.openWriter({ ...spec, table, schema: { kind: 'arrow', bytes: other.schema } }),
+      ExtraFields,
     )
   })
 

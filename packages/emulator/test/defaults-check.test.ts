@@ -1,6 +1,7 @@
 // What the emulator takes as defaultValueExpression, and in which words it refuses the rest.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { type Column, InvalidSchema } from '../src/catalog/table-schema.ts'
 import { checkDefault } from '../src/rows/defaults.ts'
 
@@ -89,4 +90,72 @@ describe('default expressions', () => {
         (error: Error) => error instanceof InvalidSchema && message.test(error.message) && error.message.length < 700,
       )
     })
+
+  it('meets any text with a default or an InvalidSchema, never anything else', () => {
+    const pieces = fc.constantFrom(
+      ...[
+        '(',
+        ')',
+        '[',
+        ']',
+        '<',
+        '>',
+        ',',
+        '-',
+        '+',
+        ' ',
+        "'",
+        '"',
+        '\\',
+        '1',
+        '1.5e999',
+        'NULL',
+        'DATE',
+        "'2020-01-01'",
+        'STRUCT',
+        'ARRAY',
+        'RANGE',
+      ],
+      ...[
+        'INTERVAL',
+        'DAY',
+        'TO',
+        'CAST',
+        'AS',
+        'INT64',
+        'b',
+        'r',
+        '--',
+        '/*',
+        '`',
+        '0x',
+        'CURRENT_DATE',
+        'ST_GEOGPOINT',
+        '\u0000',
+        '漢',
+      ],
+    )
+    const expression = fc
+      .array(fc.oneof(pieces, fc.string({ maxLength: 3 })), { maxLength: 12 })
+      .map(list => list.join(''))
+    const types = fc.constantFrom<Column>(
+      column('STRING', ''),
+      column('INT64', '', { mode: 'REPEATED' }),
+      column('DATE', ''),
+      column('INTERVAL', ''),
+      column('RANGE', '', { rangeElementType: 'DATE' }),
+      column('STRUCT', '', { fields: [field('a', 'NUMERIC')] }),
+      column('GEOGRAPHY', ''),
+    )
+    fc.assert(
+      fc.property(types, expression, (given, defaultExpression) => {
+        try {
+          checkDefault({ ...given, defaultExpression })
+        } catch (error) {
+          assert.ok(error instanceof InvalidSchema, (error as Error).stack)
+        }
+      }),
+      { numRuns: 3000 },
+    )
+  })
 })

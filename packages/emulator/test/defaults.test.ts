@@ -146,6 +146,19 @@ describe('columns left out, over gRPC', () => {
     assert.equal(timestamp!.timestampPrecision, '12')
   })
 
+  it('tells of types that do not go together in the service’s own words', async () => {
+    const { id, stream } = await createTable([{ name: 'datevalue', type: 'DATE' }])
+    const call = harness.client.append()
+    call.send({
+      writeStream: stream,
+      protoRows: rowsOf(writer('optional uint32 datevalue = 1;'), [{ datevalue: 1 }], true),
+    })
+    assert.equal(
+      (await call.ended)?.message,
+      `The proto field mismatched with BigQuery field at Row.datevalue, the proto field type uint32, BigQuery field type DATE Entity: projects/p/datasets/d/tables/${id}/streams/_default`,
+    )
+  })
+
   it('goes by the partition decorator of a default stream', async () => {
     const { id } = await createTable([{ name: 'd', type: 'DATE' }], { timePartitioning: { type: 'DAY', field: 'd' } })
     const today = new Date().toISOString().slice(0, 10)
@@ -163,7 +176,10 @@ describe('columns left out, over gRPC', () => {
       .append()
       .ask({ writeStream: name('20200101'), protoRows: rowsOf(schema, [{ d: '2020-01-01' }], true) })
     assert.equal((far.error as Message).code, 3)
-    assert.match(String((far.error as Message).message), /outside the allowed bounds/)
+    assert.match(
+      String((far.error as Message).message),
+      /^The destination table's partition .* is outside the allowed bounds/,
+    )
     assert.deepEqual(await harness.rest.query(`SELECT CAST(d AS STRING) FROM p.d.${id}`), [[today]])
   })
 })

@@ -78,6 +78,10 @@ export class RowTable {
     return this.table.table
   }
 
+  get resource(): Table {
+    return this.table
+  }
+
   writer(schema: WriterSchema, partition?: string): RowWriter {
     const { table } = this
     return this.storage.openWriter({ table, schema, hiddenIn: undefined, isDefaultStream: true, partition })

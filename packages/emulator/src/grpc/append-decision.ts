@@ -4,8 +4,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { schemaToWriteApi } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
+import { ExtraFields, UnusableDescriptor, UnusableInItsWords } from '../rows/field-match.ts'
 import { TooManyValues } from '../rows/growth.ts'
-import { ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
 import { checkWriterSchema } from '../rows/row-filler.ts'
 import { columnsOnly } from '../storage/change-fields.ts'
 import type { MissingValues, RowError, RowWriter, Written } from '../storage/storage.ts'
@@ -159,6 +159,7 @@ export class AppendDecision {
           message: `${EXTRA_FIELDS}: ${error.message}. Entity: ${name}`,
           storage: { code: 'SCHEMA_MISMATCH_EXTRA_FIELDS', entity: name, message: EXTRA_FIELDS },
         }
+      if (error instanceof UnusableInItsWords) return invalid(`${error.message} Entity: ${name}`)
       if (error instanceof UnusableDescriptor || error instanceof MalformedProto)
         return invalid(`Invalid ${schema.kind} schema: ${error.message} Entity: ${name}`)
       throw error
@@ -180,6 +181,7 @@ function write(writer: RowWriter, request: AppendRequest, missing: MissingValues
   try {
     return writer.write(request, missing)
   } catch (error) {
+    if (error instanceof UnusableInItsWords) return invalid(`${error.message} Entity: ${name}`)
     if (error instanceof UnusableDescriptor || error instanceof MalformedProto || error instanceof TooManyValues)
       return invalid(`Rows cannot be read: ${error.message} Entity: ${name}`)
     throw error

@@ -9,6 +9,8 @@ import { protoTypeName } from './wire-types.ts'
 export class ExtraFields extends Error {}
 /** The writer schema cannot be used for another reason. */
 export class UnusableDescriptor extends Error {}
+/** The same, said in the service's own words: nothing is to be put before them. */
+export class UnusableInItsWords extends UnusableDescriptor {}
 
 /** A level of the writer schema beside the same level of the table. */
 export type Level = {
@@ -99,6 +101,6 @@ function resolveType(level: Level, stated: FieldDescriptor): Pick<Match, 'field'
 
 /** The service's own words: `… at <row message>.<path>, the proto field type string, BigQuery field type DATE`. */
 export const typeMismatch = (level: Level, { field, column, name }: Match): UnusableDescriptor =>
-  new UnusableDescriptor(
+  new UnusableInItsWords(
     `The proto field mismatched with BigQuery field at ${level.enclosing[0]!.name}.${name}, the proto field type ${protoTypeName(field)}, BigQuery field type ${column.type}`,
   )

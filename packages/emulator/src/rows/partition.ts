@@ -3,11 +3,10 @@
 // with a decorator (`table$20260131`) it must be the decorator's. Ingestion-time tables have no column to check.
 // https://cloud.google.com/bigquery/docs/write-api#partitioned_tables; the texts are those the service gives for tabledata.insertAll.
 import type { Table } from '../catalog/resources.ts'
-import type { Column } from '../catalog/table-schema.ts'
-import { hasPicoseconds } from '../catalog/table-schema.ts'
+import { type Column, hasPicoseconds } from '../catalog/table-schema.ts'
 import { daysFromCivil } from './civil.ts'
 import type { ColumnBuilder, FixedColumn } from './columns.ts'
-import { UnusableDescriptor } from './field-match.ts'
+import { UnusableDescriptor, UnusableInItsWords } from './field-match.ts'
 import { RowFault } from './sinks.ts'
 
 /** Checks a filled row. Throws RowFault. */
@@ -108,7 +107,7 @@ function checkPeriod({ table }: Table, decorator: string, { start, end }: Period
   const from = (today - BigInt(DECORATED_PAST_DAYS_MAX)) * DAY_MICROS
   const to = (today + BigInt(DECORATED_FUTURE_DAYS_MAX) + 1n) * DAY_MICROS
   if (start < to && end > from) return
-  throw new UnusableDescriptor(
+  throw new UnusableInItsWords(
     `The destination table's partition ${table}$${decorator} is outside the allowed bounds. You can only stream to partitions ` +
       `within ${DECORATED_PAST_DAYS_MAX} days in the past and ${DECORATED_FUTURE_DAYS_MAX} days in the future relative to the current date.`,
   )
@@ -119,7 +118,7 @@ const DIGITS: Readonly<Record<string, number>> = { YEAR: 4, MONTH: 6, DAY: 8, HO
 function decoratedPeriod(table: Table, partitioning: TimePartitioning | undefined, decorator: string): Period {
   const name = `${table.table}$${decorator.slice(0, 50)}`
   if (/^__(NULL|UNPARTITIONED)__$/.test(decorator))
-    throw new UnusableDescriptor('Streaming to metadata partition of column based partitioning table is disallowed.')
+    throw new UnusableInItsWords('Streaming to metadata partition of column based partitioning table is disallowed.')
   if (!partitioning)
     throw new UnusableDescriptor(
       `Partition decorator of ${name}: the table is not partitioned by time${table.rest.rangePartitioning ? ', and its integer ranges cannot be named in this emulator' : ''}.`,
