@@ -17,7 +17,7 @@ import {
 } from './duckdb-statements.ts'
 import { dropHidden, type HiddenRows, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'
 import type { RowTargets } from './row-targets.ts'
-import type { Change } from './storage.ts'
+import type { Change, Work } from './storage.ts'
 
 export class CatalogChanges {
   private readonly sql: Sql
@@ -32,13 +32,16 @@ export class CatalogChanges {
     this.isDurable = isDurable
   }
 
-  /** Makes the change in a transaction of its own. */
-  async apply(change: Change): Promise<void> {
+  /** Makes the changes in a transaction of their own: all of them, or none and it rejects. */
+  async apply(changes: readonly Change[]): Promise<void> {
+    // In memory the streams of the process are the only ones that count.
+    if (!this.isDurable && changes.every(({ kind }) => kind === 'putStream')) return
     await this.sql('BEGIN')
     try {
-      const committed = await this.make(change)
+      const committed: ((() => void) | undefined)[] = []
+      for (const change of changes) committed.push(await this.make(change))
       await this.sql('COMMIT')
-      committed?.()
+      for (const act of committed) act?.()
     } catch (error) {
       await this.sql('ROLLBACK')
       throw error
@@ -64,6 +67,10 @@ export class CatalogChanges {
         return this.commitStreams(change.table, change.streams)
       case 'flushStream':
         return this.flushStream(change.table, change.stream, change.rowCount)
+      case 'runDml': {
+        const rows = await this.sql(change.sql)
+        return () => change.done(rows)
+      }
       case 'dropStreams': {
         const hidden = this.hiddenOf(change.streams)
         await this.run([...hidden.map(dropHidden), ...forgetStreams(change.streams)])
@@ -118,12 +125,25 @@ export class CatalogChanges {
     return streams.map(({ name }) => name).filter(name => this.hidden.has(name))
   }
 
+  /** As above: nothing to save in memory. */
   private async saveStreams(streams: readonly StreamState[]): Promise<undefined> {
-    // In memory the streams of the process are the only ones that count.
     if (this.isDurable) await this.run([putStreams(streams)])
   }
 
   private async run(statements: readonly string[]): Promise<undefined> {
     for (const statement of statements) await this.sql(statement)
   }
+}
+
+type Asked = Work['changes'][number]
+
+/** The changes in their order, streams created or finalized one after the other as one: a transaction costs more than a stream. */
+export function together(changes: readonly Asked[]): readonly (readonly Asked[])[] {
+  const groups: Asked[][] = []
+  for (const asked of changes) {
+    const last = groups.at(-1)
+    if (asked.change.kind === 'putStream' && last?.[0]?.change.kind === 'putStream') last.push(asked)
+    else groups.push([asked])
+  }
+  return groups
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { BLOB, type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import type { Table } from '../catalog/resources.ts'
 import { UnusableDescriptor } from '../rows/field-match.ts'
-import { CatalogChanges } from './catalog-changes.ts'
+import { CatalogChanges, together } from './catalog-changes.ts'
 import { nativeType } from './duckdb-bindings.ts'
 import { ChangeTarget, createChangeSchema } from './duckdb-changes.ts'
 import { TextHeap } from './duckdb-fill.ts'
@@ -16,7 +16,6 @@ import { HiddenRows, type Sql } from './hidden-rows.ts'
 import type { RowTarget } from './row-target.ts'
 import { RowTargets } from './row-targets.ts'
 import {
-  type Change,
   QueryRefused,
   type QueryResult,
   type ResultColumn,
@@ -117,7 +116,7 @@ export class DuckDbStorage implements Storage {
       if (work.streams.size > 0) await this.sql(putStreamEnds(work.streams.values()))
       await this.sql('COMMIT')
     }
-    for (const { change, settle } of work.changes) await this.apply(change, settle)
+    for (const asked of together(work.changes)) await this.apply(asked)
     this.targets.coolDown()
   }
 
@@ -129,19 +128,27 @@ export class DuckDbStorage implements Storage {
   }
 
   /** Rows whose stream says they show, and that do not, are no answer to a request but a broken storage. */
-  private async apply(change: Change, settle: (error?: Error) => void): Promise<void> {
+  private async apply(asked: Work['changes']): Promise<void> {
     try {
-      await this.changes.apply(change)
-      settle()
+      await this.changes.apply(asked.map(({ change }) => change))
+      for (const { settle } of asked) settle()
     } catch (error) {
-      settle(error as Error)
-      if (change.kind === 'commitStreams' || change.kind === 'flushStream') throw error
+      for (const { settle } of asked) settle(error as Error)
+      if (asked.some(({ change: { kind } }) => kind === 'commitStreams' || kind === 'flushStream')) throw error
     }
   }
 
-  async query(sql: string, rowsMax: number, known: readonly (ResultColumn | undefined)[] = []): Promise<QueryResult> {
+  async query(
+    sql: string,
+    rowsMax: number,
+    known: readonly (ResultColumn | undefined)[] = [],
+    signal?: AbortSignal,
+  ): Promise<QueryResult> {
     const connection = await this.instance.connect()
+    const interrupt = (): void => connection.interrupt()
+    signal?.addEventListener('abort', interrupt)
     try {
+      if (signal?.aborted) throw new QueryRefused('The query was stopped before it began')
       const reader = await connection.streamAndReadUntil(sql, rowsMax + 1)
       let unnamed = 0
       // BigQuery calls a column without a name f0_, f1_, …
@@ -159,6 +166,7 @@ export class DuckDbStorage implements Storage {
     } catch (error) {
       throw error instanceof QueryRefused ? error : new QueryRefused((error as Error).message)
     } finally {
+      signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
     }
   }

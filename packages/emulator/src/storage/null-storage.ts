@@ -48,8 +48,12 @@ export class NullStorage implements Storage {
 
   async store(take: () => Work): Promise<void> {
     for (const { change, settle } of take().changes) {
-      this.make(change)
-      settle()
+      try {
+        this.make(change)
+        settle()
+      } catch (error) {
+        settle(error as Error)
+      }
     }
   }
 
@@ -75,6 +79,8 @@ export class NullStorage implements Storage {
       case 'dropStreams':
         for (const { name } of change.streams) this.hidden.delete(name)
         return
+      case 'runDml':
+        throw new QueryRefused('This emulator runs with --storage null: there are no rows to change')
       case 'putDataset':
       case 'dropDataset':
       case 'createTable':

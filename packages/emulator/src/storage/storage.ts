@@ -24,6 +24,8 @@ export type Change =
     }
   /** Streams that expired: forgotten, their hidden rows too. */
   | { readonly kind: 'dropStreams'; readonly streams: readonly StreamState[] }
+  /** INSERT, UPDATE, DELETE or MERGE in the storage's own dialect; `done` gets its result rows once it is stored. */
+  | { readonly kind: 'runDml'; readonly sql: string; readonly done: (rows: readonly (readonly unknown[])[]) => void }
 
 /** What one store() makes durable besides the rows written so far. */
 export type Work = {
@@ -98,8 +100,16 @@ export interface Storage {
    * Rejects only when the storage is broken for good.
    */
   store(take: () => Work): Promise<void>
-  /** Runs a SELECT in the storage's own dialect; `known` are columns whose types the storage cannot tell. Throws QueryRefused. */
-  query(sql: string, rowsMax: number, known?: readonly (ResultColumn | undefined)[]): Promise<QueryResult>
+  /**
+   * Runs a SELECT in the storage's own dialect; `known` are columns whose types the storage cannot tell. Throws QueryRefused, also when
+   * `signal` stops it.
+   */
+  query(
+    sql: string,
+    rowsMax: number,
+    known?: readonly (ResultColumn | undefined)[],
+    signal?: AbortSignal,
+  ): Promise<QueryResult>
   rowCount(table: Table): Promise<bigint>
   close(): Promise<void>
 }
