@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js'
 import {
   at,
   errorOf,
+  NOTES,
   newStream,
   newTable,
   note,
@@ -96,6 +97,9 @@ describe('a widened table', () => {
     const { id, stream } = await newStream(harness)
     const call = await opened(harness.client, stream, [1])
     assert.equal((await harness.rest.api('PATCH', `/datasets/d/tables/${id}`, { labels: { a: 'b' } })).status, 200)
+    const same = await harness.rest.api('PATCH', `/datasets/d/tables/${id}`, { schema: { fields: NOTES } })
+    assert.equal(same.status, 200, JSON.stringify(same.body))
+    clock.advance(60_000)
     assert.equal(updatedColumns(await call.ask({ protoRows: rows([2]) })), undefined)
     await widen(harness, id)
     clock.advance(60_000)

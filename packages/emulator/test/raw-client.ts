@@ -57,6 +57,9 @@ export function storageError(response: Message): Message {
   return decode('StorageError', error.details[0]!.value)
 }
 
+/** No test's call lasts longer: what should have ended by then ends with DEADLINE_EXCEEDED. */
+const CALL_MS_MAX = 30_000
+
 export class RawClient {
   private static readonly open = new Set<RawClient>()
   private readonly client: Client
@@ -112,6 +115,7 @@ export class RawClient {
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => bytes,
         this.metadata(),
+        { deadline: Date.now() + CALL_MS_MAX },
       ),
     )
   }
