@@ -73,6 +73,11 @@ func main() {
 		}
 	}
 	running.Wait()
+	for _, one := range knobCases {
+		if strings.Contains(one.name, *only) {
+			results <- runCase(ctx, main, one)
+		}
+	}
 	close(results)
 	printing.Wait()
 }
