@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import { at, errorOf, newStream, newTable, offsetOf, opened, ownHarness, refusal, rows } from './append-table.ts'
+import { at, errorOf, NOTES, newStream, newTable, offsetOf, opened, ownHarness, refusal, rows } from './append-table.ts'
 import { type Harness, startHarness, until } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
 import { type Message, RawClient } from './raw-client.ts'
@@ -198,6 +198,34 @@ describe('connections', () => {
     await until(async () => (await connections()).every(one => one.stream !== stream), 'the call is gone')
   })
 })
+
+describe('a caller who does not read its answers', () => {
+  it('is not read either, until it does', async t => {
+    const harness = await ownHarness(t, { storage: 'null' })
+    // Each response repeats it.
+    const longName = 'n'.repeat(1000)
+    const table = await harness.rest.createTable(longName, NOTES)
+    const call = harness.client.append()
+    await call.ask({ writeStream: `${table}/_default`, protoRows: rows([0], true) })
+    call.call.pause()
+    const REQUESTS = 1000
+    for (let n = 1; n < REQUESTS; n++) call.send({ protoRows: rows([n]) })
+    const looked = async (): Promise<number> => {
+      const { connections } = (await harness.rest.call('GET', '/emulator/state')).body as { connections: Message[] }
+      return Number(connections[0]?.requests)
+    }
+    let [before, now] = [0, await looked()]
+    while (now > before) [before, now] = [now, await pauseThen(looked)]
+    assert.ok(now > 50 && now < REQUESTS, `${now} of ${REQUESTS} were looked at`)
+    call.call.resume()
+    await until(() => call.responses.length === REQUESTS, `all are answered, beyond the ${now} looked at before`)
+  })
+})
+
+const pauseThen = async <T>(act: () => Promise<T>): Promise<T> => {
+  await new Promise(resolve => setTimeout(resolve, 200))
+  return act()
+}
 
 describe('a TCP connection', () => {
   it('case 64: carries a hundred calls, and the next waits for one of them to end', async t => {

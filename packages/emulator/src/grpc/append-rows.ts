@@ -19,9 +19,10 @@ import { checkRouting, type Routing } from './routing.ts'
 /** Answers in request order; undefined = not known yet. */
 type Slot = { outcome: Outcome | undefined }
 
-/** Requests whose answers a delayed one keeps back, and answers the caller does not read: beyond either, reading stops. ~200 bytes each. */
+/** Requests whose answers a delayed one keeps back, ~200 bytes each: beyond it, reading stops. */
 const SLOTS_MAX = 10_000
-const UNREAD_RESPONSES_MAX = 1_000
+/** Answers the caller does not read: beyond it, reading stops. Most have 100 bytes; one with a thousand row errors has 200 kB. */
+const UNREAD_RESPONSES_MAX = 100
 
 export type Opened = {
   readonly authorization: string | undefined
