@@ -327,3 +327,25 @@ test('a stream nobody made is NOT_FOUND, and parseStorageErrors says which', asy
   assert.deepEqual([typed?.code, typed?.entity], [StorageErrorCode.STREAM_NOT_FOUND, unknown])
   writer.close()
 })
+
+test('the default stream of a partition takes the rows of its day, and of no other', async () => {
+  const day = (offset: number) => Math.floor(Date.now() / 86_400_000) + offset
+  const id = (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '')
+  const table = await google.createTable([{ name: 'day', type: 'DATE' }], {
+    timePartitioning: { type: 'DAY', field: 'day' },
+  })
+  const yesterday = `${table.parent}$${id(day(-1))}/streams/_default`
+  const { writer } = await openWriter(google.client, yesterday, table.descriptor)
+  await accepted(writer.appendRows([{ day: day(-1) }]))
+  assert.equal((await refused(writer.appendRows([{ day: day(0) }]))).code, status.INVALID_ARGUMENT)
+  assert.equal(await google.count(table), 1)
+  writer.close()
+  const tooOld = await openWriter(google.client, `${table.parent}$${id(day(-40))}/streams/_default`, table.descriptor)
+  tooOld.connection.onConnectionError(() => {})
+  const code = await refused(tooOld.writer.appendRows([{ day: day(-40) }])).then(
+    error => error.code,
+    (error: { code: number }) => error.code,
+  )
+  assert.equal(code, status.INVALID_ARGUMENT)
+  tooOld.writer.close()
+})

@@ -163,6 +163,8 @@ describe('BUFFERED', () => {
     const error = await failure(flush(4))
     assert.equal(error.code, status.OUT_OF_RANGE)
     assert.match(error.message, /Offset 4 is beyond the end of the stream/)
+    // The offset is that of the last row to show: two rows end at 1.
+    assert.equal((await failure(flush(2))).code, status.OUT_OF_RANGE)
     assert.equal(await count(), 0)
     writer.close()
   })

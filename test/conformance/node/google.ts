@@ -97,7 +97,16 @@ export async function startGoogle(args: readonly string[] = []): Promise<Google>
       await bigquery.dataset(DATASET).createTable(id, { schema: { fields } as object, ...more })
       const sql = `\`${PROJECT}.${DATASET}.${id}\``
       const parent = `projects/${PROJECT}/datasets/${DATASET}/tables/${id}`
-      return { id, parent, sql, schema: { fields }, descriptor: descriptorFor(fields) }
+      return {
+        id,
+        parent,
+        sql,
+        schema: { fields },
+        // Made when asked for: the adapter does not know every type.
+        get descriptor() {
+          return descriptorFor(fields)
+        },
+      }
     },
     query,
     count: async table => Number((await query(`SELECT COUNT(*) AS c FROM ${table.sql}`))[0]?.['c']),

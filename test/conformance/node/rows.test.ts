@@ -362,6 +362,8 @@ test('what Google’s adapter makes of every type is read back as it was', async
     { name: 'dt', type: 'DATETIME' },
     { name: 'ts', type: 'TIMESTAMP' },
     { name: 'j', type: 'JSON' },
+    { name: 'g', type: 'GEOGRAPHY' },
+    { name: 'span', type: 'RANGE', rangeElementType: { type: 'DATE' } },
     { name: 'r', type: 'RECORD', fields: [{ name: 'x', type: 'INTEGER' }] },
     { name: 'rr', type: 'RECORD', mode: 'REPEATED', fields: [{ name: 'y', type: 'STRING' }] },
   ]
@@ -379,6 +381,8 @@ test('what Google’s adapter makes of every type is read back as it was', async
       dt: new Date('2020-10-01T12:00:00.250Z'),
       ts: new Date('2022-02-02T01:02:03.004Z'),
       j: JSON.stringify({ a: [1, null] }),
+      g: 'POINT(1 2)',
+      span: { start: 18_536 },
       r: { x: 7 },
       rr: [{ y: 'one' }, { y: 'two' }],
     },
@@ -394,6 +398,8 @@ test('what Google’s adapter makes of every type is read back as it was', async
   assert.match(shown(seen, 'dt'), /^2020-10-01T12:00:00\.250*$/)
   assert.equal(shown(seen, 'ts'), '2022-02-02T01:02:03.004Z')
   assert.deepEqual(JSON.parse(shown(seen, 'j')), { a: [1, null] })
+  assert.match(shown(seen, 'g'), /^POINT ?\(1 2\)$/)
+  assert.equal((seen?.['span'] as { apiValue: string } | undefined)?.apiValue, '[2020-10-01, UNBOUNDED)')
 })
 
 test('case 38: google.protobuf.Timestamp, flattened, becomes a TIMESTAMP', async () => {
@@ -455,6 +461,18 @@ test('case 42: a RANGE without an end is unbounded', async () => {
   )
   assert.deepEqual(seen, { open: 1, started: 2 })
   writer.close()
+})
+
+test('INTERVAL, which the adapter does not know, is read back from a string and from a Duration', async () => {
+  const duration = message('google_protobuf_Duration', ['optional int64 seconds = 1', 'optional int32 nanos = 2'])
+  const descriptor = message('root', ['optional string a = 1', 'optional google_protobuf_Duration b = 2'], [duration])
+  const columns: readonly Field[] = [
+    { name: 'a', type: 'INTERVAL' },
+    { name: 'b', type: 'INTERVAL' },
+  ]
+  const written = { a: '1-2 3 4:5:6.7', b: { seconds: '3661', nanos: 500_000_000 } }
+  const [seen] = await roundTrip(columns, descriptor, [written])
+  assert.deepEqual([shown(seen, 'a'), shown(seen, 'b')], ['1-2 3 4:5:6.700', '0-0 0 1:1:1.500'])
 })
 
 test('TIMESTAMP of twelve digits is read back as it was written', async () => {

@@ -98,6 +98,8 @@ def case_flush_beyond(google):
     error = raised(lambda: google.flush(stream, 4))
     assert isinstance(error, exceptions.OutOfRange), repr(error)
     contains(error.message, "Offset 4 is beyond the end of the stream")
+    # The offset is that of the last row to show: two rows end at 1.
+    assert isinstance(raised(lambda: google.flush(stream, 2)), exceptions.OutOfRange)
     equal(google.count(table), 0)
 
 
