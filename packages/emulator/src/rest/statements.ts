@@ -3,6 +3,7 @@ import type { TableRef } from '../catalog/names.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { SqlRefused } from '../sql/refused.ts'
 import { parseStatement } from '../sql/statement.ts'
+import { runChange } from './change-statements.ts'
 import type { QueryParameters } from '../sql/translation.ts'
 import type { QueryResult, ResultColumn } from '../storage/storage.ts'
 
@@ -35,7 +36,7 @@ export type StatementResult = {
 export async function runStatement(core: EmulatorCore, request: StatementRequest): Promise<StatementResult> {
   const { catalog, storage } = core
   const referenced = new Map<string, TableRef>()
-  const { sql, columns } = parseStatement(request.sql, {
+  const statement = parseStatement(request.sql, {
     project: request.project,
     dataset: request.dataset,
     findTable: ref => {
@@ -49,8 +50,11 @@ export async function runStatement(core: EmulatorCore, request: StatementRequest
     tablesOf: ref => catalog.tablesOf(ref),
     parameters: request.parameters,
   })
+  const referencedTables = [...referenced.values()]
+  if (statement.kind !== 'query') return { ...(await runChange(core, statement, request)), referencedTables }
+  const { sql, columns } = statement
   const result: QueryResult = request.isDryRun
     ? await storage.query(`SELECT * FROM (${sql}) AS dry LIMIT 0`, 0, columns)
     : await storage.query(sql, QUERY_ROWS_MAX, columns)
-  return { statementType: 'SELECT', ...result, referencedTables: [...referenced.values()] }
+  return { statementType: 'SELECT', ...result, referencedTables }
 }

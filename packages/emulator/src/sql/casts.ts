@@ -2,7 +2,7 @@
 import { type Expr, expr, once } from './expr.ts'
 import { numericText, toBignumeric } from './operators.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
-import { duckdbTypeOf, quoteText, type SqlType, type TypeName, typeText } from './types.ts'
+import { duckdbTypeOf, quoteName, quoteText, type SqlType, type TypeName, typeText } from './types.ts'
 
 /** What each type can be cast to, besides itself. */
 const CASTS: Readonly<Partial<Record<TypeName, readonly TypeName[]>>> = {
@@ -46,11 +46,42 @@ export function castExpr(value: Expr, type: SqlType, { isSafe }: { isSafe: boole
   if (value.isNull || from === undefined || from === type.name) {
     if (from === 'BIGNUMERIC' || from === 'GEOGRAPHY') return value
     if (type.name === 'BIGNUMERIC' && !value.isNull) throw notTranslated('CAST of an unknown type to BIGNUMERIC')
-    return expr(plainCast(value.sql, target, isSafe), type, { name: value.name })
+    return expr(plainCast(reshaped(value.sql, value.type, type, 0), target, isSafe), type, { name: value.name })
   }
   if (!CASTS[from]?.includes(type.name))
     throw new SqlRefused(`Invalid cast from ${typeText(value.type)} to ${typeText(type)}`)
   return expr(convert(value, from, type, target, isSafe), type, { name: value.name })
+}
+
+/** Structs go field by field by position; DuckDB's own cast goes by name. */
+function reshaped(sql: string, from: SqlType | undefined, to: SqlType, depth: number): string {
+  if (from?.name === 'ARRAY' && from.element && to.element && hasOtherNames(from.element, to.element)) {
+    const item = `s${depth}`
+    return `list_transform(${sql}, lambda ${item}: ${reshaped(item, from.element, to.element, depth + 1)})`
+  }
+  if (from?.name !== 'STRUCT' || !from.fields || !to.fields || !hasOtherNames(from, to)) return sql
+  if (from.fields.length !== to.fields.length)
+    throw new SqlRefused(`Invalid cast from ${typeText(from)} to ${typeText(to)}`)
+  const fields = to.fields.map((field, index) => {
+    const given = from.fields![index]!
+    const value = `struct_extract(${sql}, ${quoteText(given.name)})`
+    return `${quoteName(field.name)} := ${field.type ? reshaped(value, given.type, field.type, depth) : value}`
+  })
+  return `(CASE WHEN ${sql} IS NULL THEN NULL ELSE struct_pack(${fields.join(', ')}) END)`
+}
+
+/** Whether fields at one position have two names, here or further inside. */
+function hasOtherNames(from: SqlType, to: SqlType): boolean {
+  if (from.element && to.element) return hasOtherNames(from.element, to.element)
+  const { fields } = to
+  if (!from.fields || !fields) return false
+  return (
+    from.fields.length !== fields.length ||
+    from.fields.some(({ name, type }, index) => {
+      const other = fields[index]!
+      return name !== other.name || (type !== undefined && other.type !== undefined && hasOtherNames(type, other.type))
+    })
+  )
 }
 
 const plainCast = (sql: string, target: string, isSafe: boolean): string =>

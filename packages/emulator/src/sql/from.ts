@@ -29,6 +29,9 @@ function refuseOperators(t: Translation): void {
   if (t.tokens.isSymbol('|>')) throw notTranslated('Pipe syntax')
 }
 
+/** One table, subquery or UNNEST, as behind the USING of MERGE. */
+export const parseSource = (t: Translation, names: Names): string => parsePrimary(t, names).sql
+
 /** One item of the list with the joins behind it. */
 function parseItem(t: Translation, names: Names): string {
   return t.tokens.deeper(() => {

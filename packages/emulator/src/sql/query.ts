@@ -97,7 +97,8 @@ function combined(left: readonly Output[], right: readonly Output[], word: strin
   return left.map((column, index) => {
     const other = right[index]!
     const type = commonType([column.type, other.type])
-    if (column.type && other.type && !type)
+    const isText = column.type?.name === 'STRING' || other.type?.name === 'STRING'
+    if (column.type && other.type && (!type || (isText && column.type.name !== other.type.name)))
       throw new SqlRefused(
         `Column ${index + 1} in ${word} has incompatible types: ${column.type.name}, ${other.type.name}`,
       )

@@ -69,6 +69,7 @@ export class CatalogChanges {
         return this.flushStream(change.table, change.stream, change.rowCount)
       case 'runDml': {
         const rows = await this.sql(change.sql)
+        if (change.check !== undefined) await this.sql(change.check)
         return () => change.done(rows)
       }
       case 'dropStreams': {

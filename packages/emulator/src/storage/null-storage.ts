@@ -1,7 +1,8 @@
 // Counts rows and forgets them: for measuring writers. Offsets and descriptors are checked as ever; row contents are not.
 import type { Table } from '../catalog/resources.ts'
 import { checkWriterSchema, requestRowCount } from '../rows/row-filler.ts'
-import { columnsOnly } from './change-fields.ts'
+import { changeFieldsOf } from './change-fields.ts'
+import { mergeKey } from './change-fillers.ts'
 import {
   type Change,
   QueryRefused,
@@ -23,8 +24,10 @@ export class NullStorage implements Storage {
     return { datasets: [], tables: [], streams: [] }
   }
 
-  openWriter({ table, schema, hiddenIn }: WriterSpec): RowWriter {
-    checkWriterSchema(columnsOnly(schema), table.schema)
+  openWriter({ table, schema, hiddenIn, isDefaultStream }: WriterSpec): RowWriter {
+    const changes = changeFieldsOf(schema)
+    if (changes && isDefaultStream) mergeKey(table)
+    checkWriterSchema(changes?.schema ?? schema, table.schema)
     const { incarnation } = table
     return {
       write: request => {
@@ -80,7 +83,6 @@ export class NullStorage implements Storage {
         for (const { name } of change.streams) this.hidden.delete(name)
         return
       case 'runDml':
-        throw new QueryRefused('This emulator runs with --storage null: there are no rows to change')
       case 'putDataset':
       case 'dropDataset':
       case 'createTable':

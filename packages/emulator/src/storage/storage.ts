@@ -25,7 +25,13 @@ export type Change =
   /** Streams that expired: forgotten, their hidden rows too. */
   | { readonly kind: 'dropStreams'; readonly streams: readonly StreamState[] }
   /** INSERT, UPDATE, DELETE or MERGE in the storage's own dialect; `done` gets its result rows once it is stored. */
-  | { readonly kind: 'runDml'; readonly sql: string; readonly done: (rows: readonly (readonly unknown[])[]) => void }
+  | {
+      readonly kind: 'runDml'
+      readonly sql: string
+      /** Run in the same transaction, which its error undoes. */
+      readonly check: string | undefined
+      readonly done: (rows: readonly (readonly unknown[])[]) => void
+    }
 
 /** What one store() makes durable besides the rows written so far. */
 export type Work = {
