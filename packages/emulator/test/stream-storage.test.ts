@@ -163,6 +163,10 @@ describe('hidden rows', () => {
     const [clock, dataDir] = [new ManualClock(), newDataDir()]
     let opened = await open(clock, dataDir)
     const [buffered, idle] = [await create(opened, 'BUFFERED'), await create(opened, 'BUFFERED')]
+    const committed = await create(opened, 'PENDING')
+    await append(opened, committed, [7])
+    await opened.core.streams.finalize(committed)
+    await opened.core.streams.commit(TABLE, [committed])
     clock.advance(5 * DAY)
     await append(opened, buffered, [1, 2])
     await opened.core.committer.idle()
@@ -170,6 +174,8 @@ describe('hidden rows', () => {
 
     clock.advance(5 * DAY)
     opened = await open(clock, dataDir)
+    assert.equal(opened.core.streams.all().find(({ name }) => name === committed)?.kind, 'committed')
+    assert.deepEqual(await ids(opened), [7])
     assert.throws(() => opened.core.streams.find(idle))
     assert.equal(opened.core.streams.find(buffered).state?.end, 2n)
     await opened.core.streams.flush(buffered, 0n)
@@ -178,10 +184,10 @@ describe('hidden rows', () => {
 
     clock.advance(5 * DAY)
     opened = await open(clock, dataDir)
-    assert.equal(opened.core.streams.all().length, 1)
+    assert.throws(() => opened.core.streams.find(committed))
     assert.equal(opened.core.streams.find(buffered).state?.flushed, 1n)
     await opened.core.streams.flush(buffered, 1n)
-    assert.deepEqual(await ids(opened), [1, 2])
+    assert.deepEqual(await ids(opened), [7, 1, 2])
     await opened.core.committer.idle()
     await opened.storage.close()
   })

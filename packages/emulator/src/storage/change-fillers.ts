@@ -28,12 +28,17 @@ export function compileInsertFiller(spec: FillerSpec, fields: ChangeFields): Row
   }
 }
 
+/** What changes of a table are merged by. Throws UnusableDescriptor. */
+export function mergeKey(table: Table): ReadonlySet<string> {
+  const keys = new Set(keyColumns(table))
+  if (keys.size > 0) return keys
+  throw new UnusableDescriptor('Field _CHANGE_TYPE is there, but the table has no primary key to merge changes by.')
+}
+
 /** On the default stream: `spec.batch` is one of `changeSchema`. Of a DELETE only the key's fields need be there. */
 export function compileMergeFiller(spec: FillerSpec, fields: ChangeFields): RowFiller {
   const { table, batch } = spec
-  const keys = new Set(keyColumns(table))
-  if (keys.size === 0)
-    throw new UnusableDescriptor('Field _CHANGE_TYPE is there, but the table has no primary key to merge changes by.')
+  const keys = mergeKey(table)
   const fill = compileFiller({ ...spec, schema: fields.schema, table: relaxed(table, keys) })
   const types = batch.columns.at(-2) as TextColumn
   const sequences = batch.columns.at(-1) as TextColumn
