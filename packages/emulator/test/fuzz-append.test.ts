@@ -8,6 +8,7 @@ import {
   delimited,
   fieldDescriptor,
   mutationsOf,
+  ROUNDS,
   repeated,
   request,
   rowList,
@@ -49,7 +50,7 @@ const INNER = [
   { name: 'y', type: 'FLOAT64', mode: 'REPEATED' },
 ]
 
-describe('hostile appends', { timeout: 110_000 }, () => {
+describe('hostile appends', { timeout: 110_000 * ROUNDS }, () => {
   let victim: Victim
   let stream: string
   const at = (descriptor: Buffer, rows: readonly Buffer[] = [goodRow]): Buffer =>

@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { endSpawned } from './command.ts'
-import { runs, Victim } from './hostile.ts'
+import { ROUNDS, runs, Victim } from './hostile.ts'
 import { RawClient } from './raw-client.ts'
 
 const DEEP = 20_000
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-describe('hostile REST', { timeout: 110_000 }, () => {
+describe('hostile REST', { timeout: 110_000 * ROUNDS }, () => {
   let victim: Victim
   let base: string
 

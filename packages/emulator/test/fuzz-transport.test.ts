@@ -8,7 +8,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { endSpawned } from './command.ts'
-import { delimited, mutationsOf, repeated, runs, scalar, Victim } from './hostile.ts'
+import { delimited, mutationsOf, ROUNDS, repeated, runs, scalar, Victim } from './hostile.ts'
 import { encode, RawClient } from './raw-client.ts'
 
 const SERVICE = '/google.cloud.bigquery.storage.v1.BigQueryWrite/'
@@ -25,7 +25,7 @@ function frame(message: Buffer, flags = 0, length = message.length): Buffer {
   return Buffer.concat([head, message])
 }
 
-describe('hostile callers', { timeout: 110_000 }, () => {
+describe('hostile callers', { timeout: 110_000 * ROUNDS }, () => {
   let victim: Victim
   let session: ClientHttp2Session
 

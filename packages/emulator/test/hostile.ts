@@ -220,7 +220,10 @@ export class Victim {
   /** Stops it as anybody would; it must end well. */
   async stop(): Promise<void> {
     this.client.close()
+    // One that is stuck does not hear SIGTERM.
+    const impatience = setTimeout(() => this.process.child.kill('SIGKILL'), 10_000)
     const { code, stderr } = await this.process.kill('SIGTERM')
+    clearTimeout(impatience)
     assert.deepEqual([code, stderr], [0, ''])
   }
 }

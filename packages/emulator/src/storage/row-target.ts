@@ -15,8 +15,9 @@ import type { WriterSpec } from './storage.ts'
 const KEEP_ROWS_MAX = 131_072
 /** And so many bytes, for tables of thousands of columns. */
 const KEEP_BYTES_MAX = 64 * 1024 * 1024
-/** Compiled fillers kept per target. */
+/** Compiled fillers kept per target; fewer where a table has thousands of columns, each about a kilobyte of a filler. */
 const FILLERS_MAX = 64
+const FILLER_COLUMNS_MAX = 50_000
 
 export type Place = { readonly schema: string; readonly name: string }
 
@@ -66,7 +67,8 @@ export class RowTarget {
     let filler = this.fillers.get(key)
     if (!filler) {
       filler = this.compile(spec, batch)
-      if (this.fillers.size >= FILLERS_MAX) this.fillers.delete(this.fillers.keys().next().value!)
+      const fillersMax = Math.min(FILLERS_MAX, Math.ceil(FILLER_COLUMNS_MAX / this.schema.columns.length))
+      if (this.fillers.size >= fillersMax) this.fillers.delete(this.fillers.keys().next().value!)
       this.fillers.set(key, filler)
     }
     return filler
