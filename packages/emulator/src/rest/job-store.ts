@@ -12,6 +12,7 @@ const JOBS_MAX = 1000
 const KEPT_ROWS_MAX = 1_000_000
 /** Jobs running at once: each has a DuckDB connection. */
 const RUNNING_MAX = 100
+const CLOSE_WAIT_MS = 1000
 
 export type Job = {
   readonly project: string
@@ -35,11 +36,16 @@ export type NewJob = {
   readonly location: string
   readonly configuration: Json
   readonly requestId?: string | undefined
-  readonly run: () => Promise<StatementResult>
+  /** Ends early when the signal says so; what comes of it then is not looked at. */
+  readonly run: (signal: AbortSignal) => Promise<StatementResult>
 }
 
 /** A job as the store keeps it: only the store changes its outcome. */
-type Entry = Omit<Job, 'outcome' | 'finished'> & { outcome: Outcome; finished: Promise<void> }
+type Entry = Omit<Job, 'outcome' | 'finished'> & {
+  outcome: Outcome
+  finished: Promise<void>
+  readonly cancelled: AbortController
+}
 
 export class JobStore {
   private readonly nowMs: () => number
@@ -71,6 +77,7 @@ export class JobStore {
       createdMs: this.nowMs(),
       outcome: { kind: 'running' },
       finished: Promise.resolve(),
+      cancelled: new AbortController(),
     }
     this.jobs.set(key, job)
     this.running++
@@ -78,8 +85,8 @@ export class JobStore {
     return job
   }
 
-  private async settle(job: Entry, run: () => Promise<StatementResult>): Promise<void> {
-    const outcome = await run().then(
+  private async settle(job: Entry, run: NewJob['run']): Promise<void> {
+    const outcome = await run(job.cancelled.signal).then(
       (result): Outcome => ({ kind: 'done', result, endedMs: this.nowMs() }),
       (error: unknown): Outcome => ({ kind: 'failed', error: asRestError(error), endedMs: this.nowMs() }),
     )
@@ -121,12 +128,23 @@ export class JobStore {
     return this.ofProject(ref.project).find(job => resultTableName(job.id) === ref.table)
   }
 
-  /** What has ended stays as it is; what runs has failed from now on, and its result is dropped when it comes. */
+  /** What has ended stays as it is; what runs has failed from now on. */
   cancel(job: Job): void {
     const entry = this.jobs.get(`${job.project}/${job.id}`)
     if (entry?.outcome.kind !== 'running') return
     const error = new RestError(499, 'stopped', 'Job execution was cancelled: User requested cancellation')
     entry.outcome = { kind: 'failed', error, endedMs: this.nowMs() }
+    entry.cancelled.abort()
+  }
+
+  /** Cancels all that runs, and gives it a moment to end: DuckDB does not let itself be interrupted everywhere. */
+  async close(): Promise<void> {
+    const running = [...this.jobs.values()]
+    for (const job of running) this.cancel(job)
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, CLOSE_WAIT_MS)
+    await Promise.race([Promise.all(running.map(job => job.finished)), late])
+    clearTimeout(timer)
   }
 
   remove(job: Job): void {

@@ -63,8 +63,9 @@ export function queryJob(
         : (home?.location ?? DEFAULT_LOCATION),
     configuration: { jobType: 'QUERY', ...given.configuration },
     requestId: given.requestId,
-    run: async () => {
-      const result = await runStatement(core, statement)
+    run: async signal => {
+      const result = await runStatement(core, statement, { signal })
+      signal.throwIfAborted()
       if (query.destinationTable && !statement.isDryRun) await writeDestination(core, query, result)
       return result
     },

@@ -38,6 +38,7 @@ export async function listenRest(
   core: EmulatorCore,
   at: { host: string; port: number; tls?: Tls | undefined },
 ): Promise<RestListener> {
+  const jobs = new JobStore(core.nowMs)
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: true,
@@ -72,7 +73,6 @@ export async function listenRest(
         if (verdict === 'unauthenticated') throw new RestError(401, 'authError', UNAUTHENTICATED_TEXT)
         if (verdict === 'forbidden') throw new RestError(403, 'accessDenied', FORBIDDEN_TEXT)
       })
-      const jobs = new JobStore(core.nowMs)
       projectRoutes(api, core)
       datasetRoutes(api, core)
       tableRoutes(api, core, jobs)
@@ -88,5 +88,11 @@ export async function listenRest(
   controlRoutes(app as never, core)
   await app.listen({ host: at.host, port: at.port })
   const address = app.server.address()
-  return { port: typeof address === 'object' && address ? address.port : at.port, close: () => app.close() }
+  return {
+    port: typeof address === 'object' && address ? address.port : at.port,
+    async close() {
+      await app.close()
+      await jobs.close()
+    },
+  }
 }

@@ -3,9 +3,9 @@ import type { TableRef } from '../catalog/names.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { SqlRefused } from '../sql/refused.ts'
 import { parseStatement } from '../sql/statement.ts'
-import { runChange } from './change-statements.ts'
 import type { QueryParameters } from '../sql/translation.ts'
 import type { QueryResult, ResultColumn } from '../storage/storage.ts'
+import { runChange } from './change-statements.ts'
 
 /** Rows a query may have; beyond it is refused, since the whole result is kept in memory. */
 export const QUERY_ROWS_MAX = 200_000
@@ -33,7 +33,11 @@ export type StatementResult = {
 }
 
 /** Throws SqlRefused or QueryRefused. */
-export async function runStatement(core: EmulatorCore, request: StatementRequest): Promise<StatementResult> {
+export async function runStatement(
+  core: EmulatorCore,
+  request: StatementRequest,
+  { signal }: { signal: AbortSignal },
+): Promise<StatementResult> {
   const { catalog, storage } = core
   const referenced = new Map<string, TableRef>()
   const statement = parseStatement(request.sql, {
@@ -54,7 +58,7 @@ export async function runStatement(core: EmulatorCore, request: StatementRequest
   if (statement.kind !== 'query') return { ...(await runChange(core, statement, request)), referencedTables }
   const { sql, columns } = statement
   const result: QueryResult = request.isDryRun
-    ? await storage.query(`SELECT * FROM (${sql}) AS dry LIMIT 0`, 0, columns)
-    : await storage.query(sql, QUERY_ROWS_MAX, columns)
+    ? await storage.query(`SELECT * FROM (${sql}) AS dry LIMIT 0`, 0, columns, signal)
+    : await storage.query(sql, QUERY_ROWS_MAX, columns, signal)
   return { statementType: 'SELECT', ...result, referencedTables }
 }
