@@ -5,9 +5,9 @@ import { type Column, hasPicoseconds } from '../catalog/table-schema.ts'
 import { type ArrowBatch, type ArrowField, type ArrowType, arrowTypeName, type Span } from './arrow-ipc.ts'
 import type { FixedColumn, ListColumn, StructColumn } from './columns.ts'
 import { fromLittleEndian } from './decimal.ts'
-import { checkRange } from './defaults.ts'
 import { ExtraFields, innerColumns, UnusableDescriptor } from './field-match.ts'
 import {
+  checkRange,
   civilSink,
   dateSink,
   decimalSink,

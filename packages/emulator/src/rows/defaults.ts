@@ -7,7 +7,16 @@ import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn }
 import { type DefaultValue, parseDefault, UnusableDefault } from './default-expression.ts'
 import { geogPoint, InvalidGeography } from './geography.ts'
 import { builderFor } from './row-batch.ts'
-import { civilSink, dateSink, intervalSink, literalSink, type Place, RowFault, timestampSink } from './sinks.ts'
+import {
+  checkRange,
+  civilSink,
+  dateSink,
+  intervalSink,
+  literalSink,
+  type Place,
+  RowFault,
+  timestampSink,
+} from './sinks.ts'
 
 /** Whom SESSION_USER() names: there are no users here. */
 export const SESSION_USER = 'emulator@localhost'
@@ -195,14 +204,6 @@ function compileRange(value: DefaultValue, { column, name, builder }: Place): Fi
     for (const fill of fills) fill(row, nowMicros)
     checkRange(struct, row, name)
   }
-}
-
-/** A RANGE whose bounds are both there must start before it ends. Throws RowFault. */
-export function checkRange({ children, valid }: StructColumn, row: number, name: string): void {
-  const [start, end] = children as [FixedColumn, FixedColumn]
-  if (valid[row] === 0 || start.valid[row] === 0 || end.valid[row] === 0) return
-  if (start.signedAt(row) >= end.signedAt(row))
-    throw new RowFault(`Range start element must be less than range end element on field ${name}.`)
 }
 
 function compileCall(value: DefaultValue & { kind: 'call' }, place: Place): FillDefault {

@@ -5,7 +5,6 @@ import type { TableSchema } from '../catalog/table-schema.ts'
 import type { MissingValues } from '../storage/storage.ts'
 import { Cursor, MalformedProto, WIRE } from '../wire/cursor.ts'
 import type { ColumnBuilder, ListColumn, StructColumn } from './columns.ts'
-import { checkRange } from './defaults.ts'
 import type { MessageDescriptor } from './descriptor.ts'
 import { messageOf } from './descriptor-names.ts'
 import {
@@ -20,8 +19,9 @@ import {
 import { MissingColumns } from './missing-columns.ts'
 import type { CheckRow } from './partition.ts'
 import { encodeDefault } from './proto-defaults.ts'
-import { RowFault } from './sinks.ts'
-import { accepts, type ReadField, valueReader } from './values.ts'
+import { builderFor } from './row-batch.ts'
+import { checkRange, RowFault } from './sinks.ts'
+import { type ReadField, valueReader } from './values.ts'
 import { packedWireType, wireTypeOf } from './wire-types.ts'
 
 export { ExtraFields, UnusableDescriptor } from './field-match.ts'
@@ -43,17 +43,10 @@ type MessagePlan = {
 /** Field numbers up to here are looked up in an array, larger ones in a map. */
 const DENSE_FIELDS_MAX = 1024
 
-/** Checks a writer schema against a table without building a decoder; throws as `compileRowDecoder` does. */
+/** Checks a writer schema against a table; throws as `compileRowDecoder` does, which is all there is to it. */
 export function checkDescriptor(descriptor: MessageDescriptor, schema: TableSchema): void {
-  checkLevel(rootLevel(descriptor, schema.columns))
-}
-
-function checkLevel(level: Level): void {
-  for (const match of matchFields(level)) {
-    const isInner = match.column.type === 'STRUCT' || match.column.type === 'RANGE'
-    if (isInner && match.nested) checkLevel(innerLevel(level, match, match.nested))
-    else if (isInner || (!match.nested && !accepts(match.column, match.field.type))) throw typeMismatch(level, match)
-  }
+  const builders = schema.columns.map(column => builderFor(column))
+  compileRowDecoder(descriptor, schema, builders)
 }
 
 /** Throws ExtraFields or UnusableDescriptor. */

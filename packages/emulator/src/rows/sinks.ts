@@ -14,7 +14,7 @@ import {
   parseTimestamp,
   picoText,
 } from './civil.ts'
-import type { ColumnBuilder, FixedColumn, TextColumn } from './columns.ts'
+import type { ColumnBuilder, FixedColumn, StructColumn, TextColumn } from './columns.ts'
 import { BIGNUMERIC_SCALE, fitsBignumeric, fitsNumeric, formatDecimal, NUMERIC_SCALE, parseDecimal } from './decimal.ts'
 import { InvalidGeography, toWkt } from './geography.ts'
 import { fitsInterval, type IntervalParts, parseInterval } from './interval.ts'
@@ -125,6 +125,14 @@ export function intervalSink({ name, builder }: Place): (row: number, parts: Int
       )
     out.setInterval(row, parts.months, parts.days, parts.micros)
   }
+}
+
+/** A RANGE whose bounds are both there must start before it ends. Throws RowFault. */
+export function checkRange({ children, valid }: StructColumn, row: number, name: string): void {
+  const [start, end] = children as [FixedColumn, FixedColumn]
+  if (valid[row] === 0 || start.valid[row] === 0 || end.valid[row] === 0) return
+  if (start.signedAt(row) >= end.signedAt(row))
+    throw new RowFault(`Range start element must be less than range end element on field ${name}.`)
 }
 
 export const scaleOf = (column: Column): number => (column.type === 'BIGNUMERIC' ? BIGNUMERIC_SCALE : NUMERIC_SCALE)

@@ -51,7 +51,7 @@ const ACCEPTED: Readonly<Record<Exclude<ColumnType, 'STRUCT' | 'RANGE'>, readonl
 }
 
 /** Whether a field of this proto type may go into a column of this type. */
-export function accepts(column: Column, protoType: number): boolean {
+function accepts(column: Column, protoType: number): boolean {
   const kind = kindOf(protoType)
   if (column.type === 'STRUCT' || column.type === 'RANGE' || kind === undefined) return false
   return ACCEPTED[column.type].includes(kind)
