@@ -9,8 +9,8 @@ import { test } from 'node:test'
 import { type Emulator, startEmulator } from './emulator.ts'
 
 /** A cold build compiles Google's clients, or downloads them; a warm one takes seconds. */
-const BUILD_TIMEOUT_MS = 220_000
-const RUN_TIMEOUT_MS = 75_000
+const BUILD_TIMEOUT_MS = 190_000
+const RUN_TIMEOUT_MS = 105_000
 const OUTPUT_CHARS_MAX = 200_000
 /** The second emulator closes calls that are idle for so long: minutes on the service. */
 const IDLE_MS = 1_000

@@ -135,15 +135,17 @@ final class Google {
   /** Sets a fault on one table; see packages/emulator/README.md. `spec` is JSON without braces. */
   void fault(Table of, String spec) throws Exception {
     String body = "{\"stream\": \"/" + of.id().getTable() + "/\", " + spec + "}";
-    HttpResponse<String> answer =
-        HttpClient.newHttpClient()
-            .send(
-                HttpRequest.newBuilder(URI.create(rest + "/emulator/faults"))
-                    .header("content-type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofString(body))
-                    .build(),
-                HttpResponse.BodyHandlers.ofString());
-    Check.equal("fault: " + answer.body(), answer.statusCode(), 200);
+    control("POST", "/emulator/faults", body);
+  }
+
+  /** Asks the emulator's control API. */
+  void control(String method, String path, String body) throws Exception {
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(URI.create(rest + path))
+            .header("content-type", "application/json")
+            .method(method, HttpRequest.BodyPublishers.ofString(body));
+    HttpResponse<String> answer = HttpClient.newHttpClient().send(request.build(), HttpResponse.BodyHandlers.ofString());
+    Check.isTrue(path + ": " + answer.statusCode() + " " + answer.body(), answer.statusCode() < 300);
   }
 
   /** Rows of the plain schema with ids first…first+count-1. */
