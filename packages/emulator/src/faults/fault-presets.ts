@@ -1,4 +1,5 @@
-// Faults under the names of the rigs on which Google tests its own clients (java-bigquerystorage, nodejs-bigquery-storage).
+// Faults under the names of the rigs on which Google tests its own clients (java-bigquerystorage, nodejs-bigquery-storage), and ends
+// of calls that their users have reported, word for word.
 
 export const FAULT_PRESETS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   /** Project bq-writeapi-java-quota-retry: every tenth append is beyond the quota. */
@@ -28,4 +29,14 @@ export const FAULT_PRESETS: Readonly<Record<string, Readonly<Record<string, unkn
     code: 'UNAVAILABLE',
     message: 'The service is currently unavailable.',
   },
+  /** googleapis/nodejs-bigquery-storage issue 442. */
+  overloaded: {
+    effect: 'close',
+    every: 10,
+    code: 'UNAVAILABLE',
+    message:
+      "Request 'AppendRows' from role 'cloud-dataengine-globalrouting' throttled: Task is overloaded (memory-protection) go/tr-t.",
+  },
+  /** googleapis/nodejs-bigquery-storage issue 454: the front end gives up on a call. */
+  'front-end-timeout': { effect: 'close', every: 10, code: 'UNKNOWN', message: '408:Request Timeout' },
 }

@@ -70,6 +70,7 @@ export class Destinations {
       current?.name === name ? this.keep(current, table, request) : this.open(name, partition, table, state, request)
     destination.table = table
     destination.state = state
+    this.call.view.stream = name
     return destination
   }
 

@@ -62,6 +62,7 @@ export async function listenGrpc(
       delays.callOff()
       core.connections.restart()
       await shutDown(server)
+      core.connections.stop()
     },
   }
 }
