@@ -34,7 +34,10 @@ before(async () => {
   google = await startGoogle()
 })
 after(() => google.stop())
-afterEach(() => google.emulator.reset())
+afterEach(async () => {
+  await google.emulator.reset()
+  await google.emulator.clearFaults()
+})
 
 async function open(type: 'COMMITTED' | 'PENDING' | 'BUFFERED' = 'COMMITTED', client = google.client) {
   const table = await google.createTable(FIELDS)
@@ -74,6 +77,26 @@ describe('closed by the server', () => {
     assert.match(error.message, /server is restarted\. This is expected and client is advised to reconnect\./)
     assert.equal(await offsetOf(writer.appendRows([row(1)], 1)), 1)
     assert.equal(await google.count(table), 2)
+    writer.close()
+  })
+
+  test('appends still waiting when the call is closed fail, the first with its error, the others with a call to retry', async () => {
+    const { connection, writer, streamId, table } = await open()
+    assert.equal(await offsetOf(writer.appendRows([row(0)], 0)), 0)
+    await google.emulator.fault({ effect: 'blackhole', stream: streamId, offset: 1 })
+    const heard = nextError(connection)
+    const failures = [1, 2, 3].map(k => failure(writer.appendRows([row(k)], k).getResult()))
+    await google.emulator.struck()
+    await google.emulator.restartConnections(streamId)
+    assert.equal((await heard).code, status.ABORTED)
+    const [first, ...others] = await Promise.all(failures)
+    assert.equal(first?.code, status.ABORTED)
+    for (const { code, message } of others) {
+      assert.equal(code, status.UNAVAILABLE)
+      assert.match(message, /please retry/)
+    }
+    assert.equal(await offsetOf(writer.appendRows(rows(1, 3), 1)), 1)
+    assert.equal(await google.count(table), 4)
     writer.close()
   })
 
@@ -268,8 +291,6 @@ test('case 67: in strict mode a call without x-goog-request-params is denied', a
 })
 
 describe('the fault rigs of Google’s suites', () => {
-  after(() => google.emulator.clearFaults())
-
   test('RESOURCE_EXHAUSTED in the response every 10 messages: 901 appends end at offsets 0…900', async () => {
     const { writer, streamId, table } = await open()
     await google.emulator.fault({ preset: 'java-quota-retry', stream: streamId })

@@ -6,6 +6,8 @@ import { type EmulatorProcess, startEmulatorProcess } from '@millrace/testkit'
 export const PROJECT = 'p'
 export const DATASET = 'd'
 
+const PATIENCE_MS = 15_000
+
 export type Field = {
   readonly name: string
   readonly type: string
@@ -27,6 +29,8 @@ export type Emulator = {
   /** Sets one fault; see packages/emulator/README.md. */
   fault(fault: object): Promise<void>
   clearFaults(): Promise<void>
+  /** Resolves once a fault has struck. */
+  struck(): Promise<void>
   /** Turns knobs, and quotas; `reset` puts them back as they were at the start. */
   behave(patch: object): Promise<void>
   limit(quotas: object): Promise<void>
@@ -68,6 +72,14 @@ export async function startEmulator(
     },
     fault: fault => control('POST', 'faults', fault),
     clearFaults: () => control('DELETE', 'faults'),
+    async struck() {
+      const deadline = Date.now() + PATIENCE_MS
+      const hasStruck = async (): Promise<boolean> => {
+        const { faults } = (await call(rest, 'GET', '/emulator/faults')) as { faults: readonly { fired: number }[] }
+        return faults.some(({ fired }) => fired > 0)
+      }
+      while (!(await hasStruck())) assert.ok(Date.now() < deadline, 'no fault has struck')
+    },
     behave: patch => control('PATCH', 'behavior', patch),
     limit: quotas => control('PATCH', 'quotas', quotas),
     async reset() {
