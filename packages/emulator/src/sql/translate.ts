@@ -36,11 +36,7 @@ export function expectEnd({ tokens }: Translation): void {
   throw hasSemicolon ? notTranslated('More than one statement at a time') : tokens.unexpected('end of input')
 }
 
-/** Translates a SELECT. Throws SqlRefused. */
-export function translateSql(sql: string, scope: SqlScope): string {
-  return translateQuery(translationOf(sql, scope)).sql
-}
-
+/** Reads a whole query statement. Throws SqlRefused. */
 export function translateQuery(t: Translation): Query {
   const query = parseQuery(t, undefined)
   expectEnd(t)
