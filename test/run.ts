@@ -31,7 +31,7 @@ const PARTS: readonly Part[] = [
     name: 'official clients',
     files: glob('test/conformance/**/*.test.ts'),
     concurrency: 2,
-    timeoutMs: 300_000,
+    timeoutMs: 420_000,
   },
 ]
 
