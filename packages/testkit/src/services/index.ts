@@ -1,6 +1,7 @@
 // Development services: real Kafka and Redis, and Millrace's own processes, each on free ports and gone afterwards.
 export * from './certificates.ts'
 export * from './child.ts'
+export * from './connect.ts'
 export * from './data-folder.ts'
 export * from './free-port.ts'
 export * from './kafka.ts'

@@ -10,38 +10,62 @@ export const KAFKA_VERSION = '4.1.2'
 const LOG4J_VERSION = '2.25.3'
 const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+type Installation = {
+  /** Its folder in the cache, the version added. */
+  readonly name: string
+  /** group:artifact:version. */
+  readonly artifacts: readonly string[]
+}
+
+const LOG4J = `org.apache.logging.log4j:log4j-slf4j-impl:${LOG4J_VERSION}`
+const KAFKA: Installation = { name: 'kafka', artifacts: [`org.apache.kafka:kafka_2.13:${KAFKA_VERSION}`, LOG4J] }
+const CONNECT: Installation = {
+  name: 'connect',
+  artifacts: [
+    // The runtime brings connect-json and connect-transforms.
+    `org.apache.kafka:connect-runtime:${KAFKA_VERSION}`,
+    `org.apache.kafka:connect-file:${KAFKA_VERSION}`,
+    LOG4J,
+  ],
+}
+
+const pom = ({ name, artifacts }: Installation): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>io.millrace</groupId>
-  <artifactId>kafka-for-tests</artifactId>
+  <artifactId>${name}-for-tests</artifactId>
   <version>1</version>
   <packaging>pom</packaging>
   <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>${KAFKA_VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>${LOG4J_VERSION}</version>
-    </dependency>
+${artifacts.map(dependency).join('\n')}
   </dependencies>
 </project>
 `
 
+function dependency(artifact: string): string {
+  const [groupId, artifactId, version] = artifact.split(':')
+  return `    <dependency>
+      <groupId>${groupId}</groupId>
+      <artifactId>${artifactId}</artifactId>
+      <version>${version}</version>
+    </dependency>`
+}
+
 const cacheFolder = (): string => process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
 
 /** The folder with Kafka's jars; downloads them (about 43 MB) when this machine has not got them yet. */
-export async function installKafka(): Promise<string> {
+export const installKafka = (): Promise<string> => install(KAFKA)
+
+/** The folder with Kafka Connect's jars (about 36 MB), of the same version as the broker's. */
+export const installConnect = (): Promise<string> => install(CONNECT)
+
+async function install(installation: Installation): Promise<string> {
   const home = join(cacheFolder(), 'millrace')
-  const libs = join(home, `kafka-${KAFKA_VERSION}`)
-  if (hasJars(libs)) return libs
+  const libs = join(home, `${installation.name}-${KAFKA_VERSION}`)
+  if (hasJars(libs, installation)) return libs
   mkdirSync(home, { recursive: true })
   const work = mkdtempSync(join(home, 'resolving-'))
   try {
-    writeFileSync(join(work, 'pom.xml'), POM)
+    writeFileSync(join(work, 'pom.xml'), pom(installation))
     await maven(work, [
       '-B',
       '-q',
@@ -53,7 +77,7 @@ export async function installKafka(): Promise<string> {
       renameSync(join(work, 'libs'), libs)
     } catch (error) {
       // Somebody else finished first: theirs is as good.
-      if (!hasJars(libs)) throw error
+      if (!hasJars(libs, installation)) throw error
     }
     return libs
   } finally {
@@ -61,9 +85,10 @@ export async function installKafka(): Promise<string> {
   }
 }
 
-function hasJars(libs: string): boolean {
+function hasJars(libs: string, { artifacts }: Installation): boolean {
   try {
-    return readdirSync(libs).includes(`kafka_2.13-${KAFKA_VERSION}.jar`)
+    const files = new Set(readdirSync(libs))
+    return artifacts.every(artifact => files.has(`${artifact.split(':').slice(1).join('-')}.jar`))
   } catch {
     return false
   }

@@ -2,12 +2,13 @@
 // only. Starts in a few seconds; what it stores may be lost with it (no fsync), as it is thrown away anyway.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Child, startChild, waitUntilReady } from './child.ts'
 import { dataFolder } from './data-folder.ts'
 import { freePort } from './free-port.ts'
 import { archiveFlags, ensureClassArchive } from './java-class-archive.ts'
+import { javaFlags as jvmFlags, LOG4J_PROPERTIES } from './java-flags.ts'
 import { installKafka } from './kafka-install.ts'
 import { countBrokers } from './kafka-probe.ts'
 
@@ -224,36 +225,11 @@ function writeBrokerFiles(plan: BrokerPlan, plans: readonly BrokerPlan[], option
     ([key, value]) => `${key}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`,
   )
   writeFileSync(join(plan.folder, 'server.properties'), text.join(''), { mode: 0o600 })
-  writeFileSync(join(plan.folder, 'log4j2.properties'), LOG4J)
+  writeFileSync(join(plan.folder, 'log4j2.properties'), LOG4J_PROPERTIES)
 }
 
-const LOG4J = `status=error
-appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=%d %p %m (%c)%n
-rootLogger.level=warn
-rootLogger.appenderRef.out.ref=out
-`
-
-/** The serial collector and C1 alone halve the time to start and the memory; a broker of tests needs neither more. */
-const javaFlags = (libs: string, folder: string, heapMegabytes: number): string[] => [
-  `-Xmx${heapMegabytes}m`,
-  '-XX:+UseSerialGC',
-  '-XX:TieredStopAtLevel=1',
-  '-Xshare:auto',
-  '-Djava.awt.headless=true',
-  `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`,
-  '-cp',
-  classPath(libs),
-]
-
-const classPath = (libs: string): string =>
-  readdirSync(libs)
-    .filter(name => name.endsWith('.jar'))
-    .sort()
-    .map(name => join(libs, name))
-    .join(':')
+const javaFlags = (libs: string, folder: string, heapMegabytes: number): readonly string[] =>
+  jvmFlags({ libs, heapMegabytes, log4j: join(folder, 'log4j2.properties') })
 
 /** 16 random bytes in base64url; never with a leading dash, which the tool would take for an option. */
 function newClusterId(): string {
