@@ -14,19 +14,21 @@ export function assertLoopback(listener: Listener): void {
   )
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const bare = bareHost(host)
-  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
+  const v4 = bare.replace(/^::ffff:/, '')
+  return bare === 'localhost' || bare === '::1' || (isIP(v4) === 4 && v4.startsWith('127.'))
 }
 
 /**
  * A page in a browser may point a name of its own at 127.0.0.1 (DNS rebinding). Its requests then carry that name; honest ones
  * carry an address, localhost, or the name we advertise.
  */
-export function isHostAllowed(hostHeader: string | undefined, advertised: string): boolean {
+export function isHostAllowed(hostHeader: string | undefined, ownNames: readonly string[]): boolean {
   if (hostHeader === undefined || hostHeader === '') return true
   const host = withoutPort(hostHeader)
-  return isIP(host) !== 0 || host === 'localhost' || host.endsWith('.localhost') || host === withoutPort(advertised)
+  if (isIP(host) !== 0 || host === 'localhost' || host.endsWith('.localhost')) return true
+  return ownNames.some(name => name === '*' || host === withoutPort(name))
 }
 
 const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, '$1').toLowerCase()

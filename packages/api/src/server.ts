@@ -7,7 +7,7 @@ import { Context } from './context.ts'
 import type { ApiDeps } from './deps.ts'
 import { parseJsonBody } from './json-body.ts'
 import { KnownRoutes } from './known-routes.ts'
-import { assertLoopback, isHostAllowed, type Listener, listenFailure } from './listener.ts'
+import { assertLoopback, type Listener, listenFailure } from './listener.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { loggerRoutes } from './routes/loggers.ts'
@@ -16,6 +16,9 @@ import { offsetRoutes } from './routes/offsets.ts'
 import { pluginRoutes } from './routes/plugins.ts'
 import { rootRoutes } from './routes/root.ts'
 import { topicRoutes } from './routes/topics.ts'
+import { type ApiSecurity, OPEN } from './security/api-security.ts'
+import { guardRequests } from './security/guard.ts'
+import { assertHasRole } from './security/route-roles.ts'
 
 export const BODY_BYTES_MAX: number = 1024 * 1024
 /** 256 connections × 1 MiB of body = 256 MiB at the very worst. */
@@ -70,7 +73,7 @@ export async function startApi(deps: ApiDeps, listener: Listener): Promise<Runni
 }
 
 /** The server without a listener: what tests inject requests into. */
-export function buildApi(deps: ApiDeps, closing: AbortSignal): FastifyInstance {
+export function buildApi(deps: ApiDeps, closing: AbortSignal, security: ApiSecurity = OPEN): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -83,10 +86,13 @@ export function buildApi(deps: ApiDeps, closing: AbortSignal): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAM_CHARS_MAX },
   })
   const routes = new KnownRoutes()
-  app.addHook('onRoute', route => routes.add(route.url, route.method))
+  app.addHook('onRoute', route => {
+    assertHasRole(route.method, route.url)
+    routes.add(route.url, route.method)
+  })
   acceptJsonOnly(app)
-  guardRequests(app, deps)
   shapeAnswers(app)
+  guardRequests(app, security, { advertised: () => deps.worker.advertised, closing })
   app.setErrorHandler((error, request, reply) => sendFailure(deps, error, request, reply))
   app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 
@@ -109,18 +115,6 @@ function acceptJsonOnly(app: FastifyInstance): void {
       done(null, parseJsonBody(body as Buffer))
     } catch (error) {
       done(error as Error)
-    }
-  })
-}
-
-function guardRequests(app: FastifyInstance, deps: ApiDeps): void {
-  app.addHook('onRequest', async request => {
-    if (!isHostAllowed(request.headers.host, deps.worker.advertised)) {
-      throw new ApiError(403, `The Host header names ${request.headers.host}, which is not this worker.`)
-    }
-    const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      throw new ApiError(415, `Content-Encoding ${encoding} is not supported: send the body as it is.`)
     }
   })
 }

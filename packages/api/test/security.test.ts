@@ -1,0 +1,104 @@
+// Who may ask what: roles by route, before any route runs.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ANONYMOUS, type Authenticator, buildApi, OPEN, type Principal } from '../src/index.ts'
+import { ROLES } from '../src/security/principal.ts'
+import { ROLE_OF_ROUTE } from '../src/security/route-roles.ts'
+import { TestApi } from './support/test-api.ts'
+
+/** Believes what it is told. */
+const trusting: Authenticator = {
+  authenticate: async ({ authorization }) =>
+    authorization === undefined
+      ? { kind: 'unknown', challenge: 'Basic realm="millrace"' }
+      : { kind: 'known', principal: JSON.parse(authorization) as Principal },
+}
+const as = (role: string): string => JSON.stringify({ name: 'ann', role })
+
+async function guarded(api: TestApi): Promise<ReturnType<typeof buildApi>> {
+  const app = buildApi(api.deps, api.closing.signal, { authenticator: trusting, allowedHosts: [] })
+  await app.ready()
+  return app
+}
+
+describe('roles', () => {
+  test('every line of the table is a route, and a route without a line keeps the server from starting', async () => {
+    await using api = await TestApi.open()
+    for (const line of ROLE_OF_ROUTE.keys()) {
+      const [method, url] = line.split(' ') as ['GET', string]
+      assert.ok(api.app.hasRoute({ method, url }), `${line} is a route`)
+    }
+    const app = buildApi(api.deps, api.closing.signal)
+    assert.throws(() => app.get('/forgotten', async () => ({})), /Route GET \/forgotten has no role/)
+  })
+
+  test('each role may ask for its routes and those below, and nothing above', async () => {
+    await using api = await TestApi.open()
+    await api.create('a')
+    const app = await guarded(api)
+    for (const [line, needed] of ROLE_OF_ROUTE) {
+      const [method, pattern] = line.split(' ') as ['GET', string]
+      const url = pattern.replace(/:[a-z]+/g, '0')
+      for (const role of ROLES) {
+        const { statusCode, body } = await app.inject({ method, url, headers: { authorization: as(role) } })
+        const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(needed)
+        if (isAllowed) assert.ok(statusCode !== 403 && statusCode !== 401, `${role} ${line}: ${statusCode} ${body}`)
+        else assert.equal(statusCode, 403, `${role} ${line}`)
+        if (!isAllowed) assert.match(body, new RegExp(`needs the role ${needed}, and ann is ${role}`))
+      }
+    }
+  })
+
+  test('who is not known learns nothing: not even which paths there are', async () => {
+    await using api = await TestApi.open()
+    const app = await guarded(api)
+    for (const line of [...ROLE_OF_ROUTE.keys(), 'GET /nowhere', 'OPTIONS /connectors', 'TRACE /connectors']) {
+      const [method, url] = line.split(' ') as ['GET', string]
+      const answer = await app.inject({ method, url, remoteAddress: '10.0.0.9' })
+      assert.equal(answer.statusCode, 401, `${line}: ${answer.body}`)
+      assert.deepEqual(answer.json(), { error_code: 401, message: 'User cannot access the resource.' }, line)
+      assert.equal(answer.headers['www-authenticate'], 'Basic realm="millrace"', line)
+    }
+  })
+
+  test('a probe on the same machine may ask for /health without a password, and for nothing else', async () => {
+    await using api = await TestApi.open()
+    const app = await guarded(api)
+    assert.equal((await app.inject({ url: '/health', remoteAddress: '127.0.0.1' })).statusCode, 200)
+    assert.equal((await app.inject({ url: '/health', remoteAddress: '::ffff:127.0.0.1' })).statusCode, 200)
+    assert.equal((await app.inject({ url: '/health', remoteAddress: '10.0.0.9' })).statusCode, 401)
+    assert.equal((await app.inject({ url: '/', remoteAddress: '127.0.0.1' })).statusCode, 401)
+  })
+
+  test('without authentication everybody is the anonymous admin, and routes see who asks', async () => {
+    await using api = await TestApi.open()
+    const seen: Principal[] = []
+    for (const security of [OPEN, { ...OPEN, authenticator: trusting }]) {
+      const app = buildApi(api.deps, api.closing.signal, security)
+      app.addHook('preHandler', async request => {
+        seen.push(request.principal)
+      })
+      await app.inject({ url: '/connectors', headers: { authorization: as('viewer') } })
+    }
+    assert.deepEqual(seen, [ANONYMOUS, { name: 'ann', role: 'viewer' }])
+  })
+})
+
+describe('pages of other origins', () => {
+  test('change nothing, not even by a request without a body, while those of this server may', async () => {
+    await using api = await TestApi.open()
+    await api.create('a')
+    const restart = async (origin: string): Promise<number> =>
+      (
+        await api.app.inject({
+          method: 'POST',
+          url: '/connectors/a/restart',
+          headers: { host: 'localhost:8083', origin },
+        })
+      ).statusCode
+    for (const origin of ['http://evil.example', 'null', 'http://localhost:9999', 'http://localhost:8083.evil.example'])
+      assert.equal(await restart(origin), 403, origin)
+    assert.equal(await restart('http://localhost:8083'), 204)
+    assert.equal(await restart('https://LOCALHOST:8083'), 204)
+  })
+})
