@@ -109,6 +109,39 @@ describe('a widened table', () => {
   })
 })
 
+describe('a table widened while rows come', () => {
+  for (const type of ['default', 'PENDING', 'BUFFERED'])
+    it(`takes each row by the columns it has at that moment: ${type} stream`, async t => {
+      const harness = await ownHarness(t, {})
+      const { client, rest } = harness
+      for (let round = 0; round < 3; round++) {
+        const { id, name } = await newTable(harness)
+        const stream = type === 'default' ? `${name}/streams/_default` : await client.createStream(name, type)
+        const widened = widen(harness, id)
+        const call = client.append()
+        const requests = 40
+        for (let n = 0; n < requests; n++) {
+          // Those with the new column are refused until it is there: in the first request, that would end the call.
+          const isWide = n % 2 === 1
+          call.send({ writeStream: stream, protoRows: isWide ? wideRows([n], true) : rows([n], true) })
+          await new Promise(resolve => setTimeout(resolve, n % 3 === round ? 1 : 0))
+        }
+        for (let n = 0; n < requests; n++) await call.next()
+        await widened
+        const accepted = call.responses.filter(({ error }) => !error).length
+        assert.ok(accepted >= requests / 2)
+        if (type === 'BUFFERED')
+          await client.unary('FlushRows', { writeStream: stream, offset: { value: String(accepted - 1) } })
+        if (type === 'PENDING') {
+          await client.unary('FinalizeWriteStream', { name: stream })
+          await client.unary('BatchCommitWriteStreams', { parent: name, writeStreams: [stream] })
+        }
+        assert.equal(await rest.count(id), accepted)
+        call.cancel()
+      }
+    })
+})
+
 describe('a writer schema with a column too many', () => {
   for (const [knob, first, later] of [
     ['firstCloses', 'close', 'inBand'],

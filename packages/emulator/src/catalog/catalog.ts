@@ -48,6 +48,8 @@ export class Catalog {
   private readonly nowMs: () => number
   private readonly datasets = new Map<string, Dataset>()
   private readonly tables = new Map<string, Table>()
+  /** Changed tables on their way to the storage: what the next change builds on. Bounded by the changes waiting there. */
+  private readonly coming = new Map<string, Table>()
   /** Keys being created: a second creator is told it exists. */
   private readonly inCreation = new Set<string>()
 
@@ -82,8 +84,7 @@ export class Catalog {
   /** Drops what has expired: it does not show any more, but keeps its name and its rows until then. */
   private async dropExpired(ref: DatasetRef): Promise<void> {
     const expired = this.rawTablesOf(ref).filter(table => this.isExpired(table))
-    for (const table of expired) this.tables.delete(tableKey(table))
-    await Promise.all(expired.map(table => this.committer.change({ kind: 'dropTable', table })))
+    await Promise.all(expired.map(table => this.drop(table)))
   }
 
   dataset(ref: DatasetRef): Dataset {
@@ -197,7 +198,8 @@ export class Catalog {
 
   /** Changes schema (added and relaxed columns only) and the stored REST members. */
   async alterTable(ref: TableRef, change: RestChange & { readonly schema?: TableSchema }): Promise<Table> {
-    const before = this.table(ref)
+    const key = tableKey(ref)
+    const before = this.coming.get(key) ?? this.table(ref)
     if (!isMet(change.ifMatch, tableEtag(before))) throw conditionNotMet()
     const after: Table = {
       ...before,
@@ -210,11 +212,18 @@ export class Catalog {
     checkLayout(after.schema, after.rest)
     if (after.rest.expirationTime !== before.rest.expirationTime) this.checkExpiry(after.rest.expirationTime)
     this.takeUpdate(ref)
-    // Shown at once, so that a concurrent change builds on it; the storage takes changes in this order.
-    this.tables.set(tableKey(ref), after)
-    this.onAltered(before, after)
-    await this.committer.change({ kind: 'alterTable', before, after })
-    return after
+    // A concurrent change builds on this one, since the storage takes them in this order. Rows do not see it before it is stored:
+    // they would have columns that the storage does not have yet.
+    this.coming.set(key, after)
+    try {
+      await this.committer.change({ kind: 'alterTable', before, after })
+      if (this.tables.get(key)?.incarnation !== after.incarnation) return after
+      this.tables.set(key, after)
+      this.onAltered(before, after)
+      return after
+    } finally {
+      if (this.coming.get(key) === after) this.coming.delete(key)
+    }
   }
 
   private takeUpdate(ref: TableRef): void {
@@ -232,8 +241,14 @@ export class Catalog {
   }
 
   async dropTable(ref: TableRef): Promise<void> {
-    const table = this.table(ref)
-    this.tables.delete(tableKey(ref))
+    await this.drop(this.table(ref))
+  }
+
+  private async drop(shown: Table): Promise<void> {
+    const key = tableKey(shown)
+    const table = this.coming.get(key) ?? shown
+    this.tables.delete(key)
+    this.coming.delete(key)
     await this.committer.change({ kind: 'dropTable', table })
   }
 

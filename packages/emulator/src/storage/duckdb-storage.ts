@@ -109,14 +109,14 @@ export class DuckDbStorage implements Storage {
       target.drain(this.heap)
       this.targets.use(target)
     }
-    for (const { change } of work.changes)
-      if (change.kind === 'alterTable') for (const target of this.targets.of(change.before)) target.follow(change.after)
+    for (const { change } of work.changes) if (change.kind === 'alterTable') this.targets.follow(change.after)
     for (const { target, table } of drained) if (target instanceof ChangeTarget) await this.merge(target, table)
     if (this.isDurable) {
       if (work.streams.size > 0) await this.sql(putStreamEnds(work.streams.values()))
       await this.sql('COMMIT')
     }
     for (const asked of together(work.changes)) await this.apply(asked)
+    this.targets.settled()
     this.targets.coolDown()
   }
 

@@ -13,11 +13,14 @@ const WARM_TARGETS_MAX = 64
 export class RowTargets {
   /** By RowTarget.key. Bounded by the tables and streams that rows were written to. */
   private readonly targets = new Map<string, RowTarget>()
+  /** Tables whose change the storage has taken and callers do not know yet, by incarnation. Emptied with each store. */
+  private readonly altered = new Map<string, Table>()
   /** Those that may hold rows or memory, least recently used first. */
   private readonly warm = new Set<RowTarget>()
 
   /** Where rows of a writer go. */
-  forWriter({ table, schema, hiddenIn, isDefaultStream }: WriterSpec): RowTarget {
+  forWriter({ table: given, schema, hiddenIn, isDefaultStream }: WriterSpec): RowTarget {
+    const table = this.altered.get(given.incarnation) ?? given
     const isMerged = isDefaultStream && changeFieldsOf(schema) !== undefined
     const known = this.targets.get(isMerged ? changeKey(table) : (hiddenIn ?? table.incarnation))
     const target = known ?? (isMerged ? new ChangeTarget(table) : newTarget(table, hiddenIn))
@@ -43,6 +46,17 @@ export class RowTargets {
 
   of(table: Table): RowTarget[] {
     return [...this.targets.values()].filter(target => target.table.incarnation === table.incarnation)
+  }
+
+  /** From here on, rows of the table are read by its new schema. No target of it may hold rows. */
+  follow(after: Table): void {
+    this.altered.set(after.incarnation, after)
+    for (const target of this.of(after)) target.follow(after)
+  }
+
+  /** The changes followed so far are known to all. */
+  settled(): void {
+    this.altered.clear()
   }
 
   /** Nothing is written there any more. */
