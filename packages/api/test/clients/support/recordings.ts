@@ -1,0 +1,193 @@
+// How the HTTP libraries under Kafka Connect's clients put a request on the wire: their header lines, in their order.
+// The calls and their bodies are read in
+// the clients' sources (connect-client, kafka-connect-client, go-kafka-connect, kafka-connect-py, Strimzi's KafkaConnectApiImpl,
+// kcctl's KafkaConnectApi); the header lines are what those libraries add.
+import { HOST, type Recording } from './wire.ts'
+
+type Body = string | undefined
+const lengthOf = (body: string): string => `Content-Length: ${Buffer.byteLength(body)}`
+const withBody = (line: string, headers: readonly string[], body: Body): Recording =>
+  body === undefined ? { line, headers } : { line, headers, body }
+
+/** kcctl: Quarkus REST client (RESTEasy over Apache HttpClient). A body is a String, so its type is JSON by annotation only. */
+export function kcctl(request: string, body?: string): Recording {
+  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
+  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  return withBody(
+    `${request} HTTP/1.1`,
+    ['Accept: application/json', ...type, ...length, `Host: ${HOST}`, 'Connection: Keep-Alive', KCCTL_AGENT],
+    body,
+  )
+}
+const KCCTL_AGENT = 'User-Agent: Apache-HttpClient/4.5.14 (Java/21.0.4)'
+
+/** kafbat/kafka-ui: Spring WebClient on Reactor Netty; header names in lower case. */
+export function kafbat(request: string, body?: string): Recording {
+  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
+  const type = body === undefined ? [] : ['content-type: application/json']
+  const length = body === undefined ? (isWrite ? ['content-length: 0'] : []) : [lengthOf(body).toLowerCase()]
+  return withBody(
+    `${request} HTTP/1.1`,
+    ['user-agent: ReactorNetty/1.2.9', `host: ${HOST}`, 'accept: application/json', ...type, ...length],
+    body,
+  )
+}
+
+/** Redpanda Console: cloudhut/connect-client on resty. JSON content type on every call, with a body or without. */
+export function redpandaConsole(request: string, body?: string): Recording {
+  return goRequest(request, body, [
+    'User-Agent: CloudHut-Connect-Client',
+    'Accept: application/json',
+    'Content-Type: application/json',
+  ])
+}
+
+/** Terraform (Mongey) and kafka-connect-cli: ricardo-ch/go-kafka-connect on resty. A type only where there is a body. */
+export function ricardo(request: string, body?: string): Recording {
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  return goRequest(request, body, [
+    'User-Agent: go-resty/1.12.0 (https://github.com/go-resty/resty)',
+    'Accept: application/json',
+    ...type,
+  ])
+}
+
+/** Go's net/http: Host, User-Agent, length, the others by name, and gzip of its own accord. */
+function goRequest(request: string, body: Body, [agent = '', ...others]: readonly string[]): Recording {
+  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
+  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  return withBody(`${request} HTTP/1.1`, [`Host: ${HOST}`, agent, ...length, ...others, 'Accept-Encoding: gzip'], body)
+}
+
+/** AKHQ: SourceLab's client on Apache HttpClient 4. JSON content type always; PUT and POST without a payload send `null`. */
+export function akhq(request: string, body = 'null'): Recording {
+  const isWrite = /^(?:PUT|POST) /.test(request)
+  const length = isWrite ? [lengthOf(body)] : []
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      'Accept: application/json',
+      'Content-Type: application/json',
+      ...length,
+      `Host: ${HOST}`,
+      'Connection: Keep-Alive',
+      'User-Agent: Apache-HttpClient/4.5.13 (Java/17.0.12)',
+      'Accept-Encoding: gzip,deflate',
+    ],
+    isWrite ? body : undefined,
+  )
+}
+
+/** Lenses' kafka-connect-ui: a browser, behind the Caddy proxy that comes with it. */
+export function lenses(request: string, body?: string): Recording {
+  const isWrite = /^(?:PUT|POST) /.test(request)
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      `Host: ${HOST}`,
+      'User-Agent: Mozilla/5.0 (X11; Linux x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36',
+      ...length,
+      'Accept: application/json, text/plain, */*',
+      'Accept-Encoding: gzip, deflate',
+      'Accept-Language: en-US,en;q=0.9',
+      ...type,
+      'X-Forwarded-For: 172.18.0.1',
+    ],
+    body,
+  )
+}
+
+/** Older Strimzi: Vert.x. JSON content type on DELETE too, which has no body. */
+export function strimziVertx(request: string, body?: string): Recording {
+  const type = body !== undefined || request.startsWith('DELETE ') ? ['Content-Type: application/json'] : []
+  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
+  const length = body === undefined ? (isWrite ? ['content-length: 0'] : []) : [lengthOf(body)]
+  return withBody(`${request} HTTP/1.1`, ['Accept: application/json', ...type, ...length, `host: ${HOST}`], body)
+}
+
+/** Strimzi today: the JDK's HttpClient, which offers HTTP/2 with every request in clear. */
+export function strimzi(request: string, body?: string): Recording {
+  const type = body !== undefined || request.startsWith('DELETE ') ? ['Content-Type: application/json'] : []
+  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
+  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      'Connection: Upgrade, HTTP2-Settings',
+      ...length,
+      `Host: ${HOST}`,
+      'HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA',
+      'Upgrade: h2c',
+      'User-Agent: Java-http-client/21.0.4',
+      'Accept: application/json',
+      ...type,
+    ],
+    body,
+  )
+}
+
+/** kafka-connect-py: requests. Python's booleans in queries; no content type where there is no body. */
+export function python(request: string, body?: string): Recording {
+  const isWrite = /^(?:PUT|POST|DELETE) /.test(request)
+  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      `Host: ${HOST}`,
+      'User-Agent: python-requests/2.32.5',
+      'Accept-Encoding: gzip, deflate',
+      'Accept: */*',
+      'Connection: keep-alive',
+      ...type,
+      ...length,
+    ],
+    body,
+  )
+}
+
+/** cp-ansible's kafka_connectors: Ansible's urllib, one connection a call. */
+export function ansible(request: string, body?: string): Recording {
+  const length = body === undefined ? [] : [lengthOf(body)]
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      'Accept-Encoding: identity',
+      ...length,
+      `Host: ${HOST}`,
+      'User-Agent: ansible-httpget',
+      'Content-Type: application/json',
+      'Connection: close',
+    ],
+    body,
+  )
+}
+
+/** Status exporters in Node (axios). */
+export const exporter = (path: string): Recording => ({
+  line: `GET ${path} HTTP/1.1`,
+  headers: [
+    'Accept: application/json, text/plain, */*',
+    'User-Agent: axios/1.7.9',
+    'Accept-Encoding: gzip, compress, deflate, br',
+    `Host: ${HOST}`,
+    'Connection: keep-alive',
+  ],
+})
+
+/** curl, as in every tutorial: `curl -X … -H 'Content-Type: application/json' -d @file`. */
+export const curl = (request: string, body?: string, more: readonly string[] = []): Recording =>
+  withBody(
+    `${request} HTTP/1.1`,
+    [
+      `Host: ${HOST}`,
+      'User-Agent: curl/8.5.0',
+      'Accept: */*',
+      ...more,
+      ...(body === undefined ? [] : ['Content-Type: application/json', lengthOf(body)]),
+    ],
+    body,
+  )
