@@ -5,6 +5,7 @@
 // F4 A broker that does not answer is cut after `stallMs` and asked again over a new connection.
 import {
   assert,
+  type FetchTrouble,
   formatTopicPartition,
   isMillraceError,
   type KafkaOffset,
@@ -153,6 +154,7 @@ export class Fetcher implements RecordSource {
             reader.missingSinceMs ??= clock.monotonicMs()
             if (clock.monotonicMs() - reader.missingSinceMs >= this.#options.missingTopicMs)
               reader.fail(topicMissing(reader.tp))
+            else reader.suffer(topicMissing(reader.tp), clock.nowMs())
           } else if (code !== 0 && !isRetriable(code)) reader.fail(kafkaError(code, `Topic ${topic}`))
           else if (found && found.leader !== null) this.#assign(reader, found.leader)
         }
@@ -278,6 +280,7 @@ export class Fetcher implements RecordSource {
   #deliver(reader: Reader, answer: FetchAnswer, part: FetchedPartition): void {
     if (part.errorCode !== 0) return this.#onPartitionError(reader, part)
     reader.doubtfulAnswers = 0
+    reader.trouble = null
     try {
       reader.accept(answer.payload, part, this.#options.isolation)
     } catch (error) {
@@ -300,8 +303,10 @@ export class Fetcher implements RecordSource {
           `${reader.name}@${reader.fetchPosition}: the broker answers CORRUPT_MESSAGE.`,
         ),
       )
-    } else if (isRetriable(code)) this.#lose(reader)
-    else reader.fail(kafkaError(code, `Fetch of ${reader.name}@${reader.fetchPosition}`))
+    } else if (isRetriable(code)) {
+      reader.suffer(kafkaError(code, `Fetch of ${reader.name}`), this.#cluster.deps.clock.nowMs())
+      this.#lose(reader)
+    } else reader.fail(kafkaError(code, `Fetch of ${reader.name}@${reader.fetchPosition}`))
   }
 
   async #failOutOfRange(reader: Reader): Promise<void> {
@@ -339,7 +344,8 @@ export class Fetcher implements RecordSource {
       for (const reader of readers) reader.fail(error)
       return
     }
-    const { log } = this.#cluster.deps
+    const { clock, log } = this.#cluster.deps
+    if (isMillraceError(error)) for (const reader of readers) reader.suffer(error, clock.nowMs())
     const fields = { err: error, partitions: readers.length }
     if (failuresBefore === 0) log.warn(fields, 'Fetch failed; trying again.')
     else log.debug(fields, 'Fetch failed again.')
@@ -370,6 +376,7 @@ class Reader implements PartitionReader {
   isBackingOff = false
   doubtfulAnswers = 0
   missingSinceMs: number | null = null
+  trouble: FetchTrouble | null = null
   fetchPosition: bigint
   fetchBytes: number
   bufferedBytes = 0
@@ -437,6 +444,11 @@ class Reader implements PartitionReader {
     // The broker reads its end before it reads the records, so that records may lie beyond the end it states.
     if (this.#end < this.fetchPosition) this.#end = this.fetchPosition
     this.#wake.notify()
+  }
+
+  /** Ended by the next good answer. */
+  suffer(error: MillraceError, nowMs: number): void {
+    this.trouble = { error, sinceMs: this.trouble?.sinceMs ?? nowMs }
   }
 
   fail(error: unknown): void {

@@ -4,6 +4,7 @@ import { RowBuffer } from '@millrace/convert'
 import {
   assert,
   assertNever,
+  type FetchTrouble,
   type Fingerprint,
   type FrozenRows,
   type IntervalSet,
@@ -12,6 +13,7 @@ import {
   type Logger,
   MillraceError,
   type PartitionReader,
+  type PartitionStage,
   type Progress,
   type Random,
   type RecordSlice,
@@ -25,6 +27,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import type { Destination, OpenTable } from './destination.ts'
 import { fingerprintOf, offsetOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
+import type { Waits } from './waits.ts'
 
 /** About 10 ms of conversion: others on the event loop get their turn. */
 const TURN_BYTES_MAX = 1024 * 1024
@@ -56,6 +59,7 @@ export interface IntakeHost {
   deliver(table: OpenTable | null, batch: ClosedBatch): void
   /** Nothing more comes in; all that came before is delivered first. */
   failed(error: unknown): void
+  readonly waits: Waits
 }
 
 export type IntakeEvent =
@@ -106,6 +110,16 @@ export class Intake {
   get endKafkaOffset(): KafkaOffset | null {
     return this.#reader.endKafkaOffset
   }
+  /** What it is at. */
+  get stage(): PartitionStage {
+    if (this.#busy === 'opening') return 'openingTable'
+    if (this.#pending.length > 0) return 'converting'
+    return this.#stopWaitingForRoom === null ? 'reading' : 'waitingForMemory'
+  }
+  /** Why it is not fetched, while it is not. */
+  get trouble(): FetchTrouble | null {
+    return this.#busy === 'reading' ? this.#reader.trouble : null
+  }
   /** Whether a record came since this was asked last. */
   takeHasRead(): boolean {
     const hasRead = this.#hasRead
@@ -150,6 +164,7 @@ export class Intake {
         return
       case 'room':
         this.#stopWaitingForRoom = null
+        this.#host.waits.off('memory')
         return
       default:
         return assertNever(event)
@@ -170,6 +185,7 @@ export class Intake {
 
   #read(): void {
     if (!this.#deps.budget.hasRoom()) {
+      this.#host.waits.on('memory', 'WAITING_FOR_MEMORY', 'worker.memory.budget is used up by batches on their way.')
       this.#stopWaitingForRoom ??= this.#deps.budget.whenRoom(() => this.#host.post({ kind: 'room' }))
       return
     }
@@ -218,7 +234,8 @@ export class Intake {
     const slices = this.#pending
     const signal = this.#signal
     const open = () => this.#deps.destination.open(this.#deps.tp.topic, slices, { signal })
-    untilDefinitive(open, this.#deps, { signal, maxMs: OPEN_RETRY_MAX_MS }).then(
+    const retry = { ...this.#deps, ...this.#host.waits.retrying('table') }
+    untilDefinitive(open, retry, { signal, maxMs: OPEN_RETRY_MAX_MS }).then(
       table => this.#host.post({ kind: 'opened', table }),
       error => this.#host.failed(error),
     )

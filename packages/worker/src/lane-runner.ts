@@ -11,6 +11,7 @@ import {
   type Clock,
   type DeadLetter,
   type Doubt,
+  type ErrorCode,
   type Fingerprint,
   type FrozenRows,
   hasRoom,
@@ -29,6 +30,7 @@ import {
   newLane,
   type Ownership,
   offsetSetOf,
+  type PartitionStage,
   type Progress,
   type Random,
   type StreamName,
@@ -45,6 +47,7 @@ import type { ClosedBatch, ErrorPolicy } from './batch-builder.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import { indexOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
+import type { Waits } from './waits.ts'
 
 const DAY_MS = 86_400_000
 /** Upper estimates: an interval is at most 60 characters of JSON, a batch 250 more. */
@@ -80,6 +83,7 @@ export interface LaneHost {
   finished(closed: ClosedBatch, counts: OutcomeCounts): void
   /** Puts the event into the partition's mailbox. */
   post(event: LaneEvent): void
+  readonly waits: Waits
   /** Finalizes the recovered streams once more; the same promise for every lane of the claim. */
   recheck(): Promise<void>
   end(outcome: LaneOutcome): void
@@ -181,8 +185,36 @@ export class LaneRunner {
     assertLaneInvariants(state)
     if (failures < FAILURES_TOLD && state.failures >= FAILURES_TOLD)
       this.#io.logger.warn({ stream: state.stream, err: errorOf(event) }, 'Appends fail; they are tried again.')
+    this.#noteWaiting(event)
     if (from !== state.kind) this.#io.logger.debug({ from, event: event.kind, to: state.kind }, 'Lane goes on.')
     for (const effect of effects) this.#perform(effect)
+  }
+
+  /** What it is at; null when it has nothing to do. */
+  get stage(): PartitionStage | null {
+    const { kind, window, intentInFlight } = this.#state
+    const oldest = window[0]
+    if (oldest === undefined) return intentInFlight ? 'logging' : null
+    if (OPENING.has(kind)) return 'openingStream'
+    if (kind !== 'appending') return 'appending'
+    if (oldest.phase === 'saving') return 'savingDeadLetters'
+    return oldest.phase === 'ready' || oldest.phase === 'sent' ? 'appending' : 'logging'
+  }
+
+  #noteWaiting(event: LaneEvent): void {
+    const { waits } = this.#host
+    const { failures, goneSinceMs, stream, table } = this.#state
+    const [append, gone] = [this.#wait('append'), this.#wait('gone')]
+    const problem = failures > 0 ? problemOf(event) : null
+    if (problem !== null) waits.on(append, problem.code, problem.message)
+    if (failures === 0) waits.off(append)
+    if (goneSinceMs !== null)
+      waits.on(gone, 'STREAM_GONE', `${stream ?? table} is not found while appends on it are unanswered.`)
+    else waits.off(gone)
+  }
+
+  #wait(what: string): string {
+    return `${this.#target?.table ?? ''} ${what}`
   }
 
   close(): void {
@@ -300,7 +332,8 @@ export class LaneRunner {
   async #exists(stream: StreamName): Promise<boolean> {
     const signal = this.#signal
     try {
-      return await untilDefinitive(() => this.#io.streams.exists(stream, { signal }), this.#io, { signal })
+      const retry = { ...this.#io, ...this.#host.waits.retrying(this.#wait('stream')) }
+      return await untilDefinitive(() => this.#io.streams.exists(stream, { signal }), retry, { signal })
     } catch (error) {
       if (isMillraceError(error) && error.code === 'STREAM_GONE') return false
       throw error
@@ -314,9 +347,11 @@ export class LaneRunner {
     assert(this.#target !== null, 'Only a lane with a table creates a stream.')
     const { table } = this.#target
     const kind = this.#ownership.wasTakeover ? 'takeover' : 'coldStart'
+    const { waits } = this.#host
     return await untilDefinitive(
       async () => {
-        await permits.take(kind, { signal })
+        waits.on(this.#wait('permit'), 'WAITING_FOR_STREAM_PERMITS', `A write stream for ${table} has to be created.`)
+        await permits.take(kind, { signal }).finally(() => waits.off(this.#wait('permit')))
         const startedMs = clock.monotonicMs()
         try {
           const stream = await streams.create(table, { signal })
@@ -328,7 +363,7 @@ export class LaneRunner {
           throw error
         }
       },
-      this.#io,
+      { ...this.#io, ...waits.retrying(this.#wait('stream')) },
       { signal, maxMs: 30_000 },
     )
   }
@@ -336,7 +371,8 @@ export class LaneRunner {
   async #finalize(stream: StreamName): Promise<LaneEvent> {
     const signal = this.#signal
     try {
-      const rows = await untilDefinitive(() => this.#io.streams.finalize(stream, { signal }), this.#io, { signal })
+      const retry = { ...this.#io, ...this.#host.waits.retrying(this.#wait('finalize')) }
+      const rows = await untilDefinitive(() => this.#io.streams.finalize(stream, { signal }), retry, { signal })
       return { kind: 'finalized', rows, nowMs: this.#io.clock.monotonicMs() }
     } catch (error) {
       if (isMillraceError(error) && error.code === 'STREAM_GONE')
@@ -396,7 +432,8 @@ export class LaneRunner {
   async #saveDeadLetters(batchId: number, dead: IntervalSet): Promise<LaneEvent> {
     const signal = this.#signal
     const { letters } = this.#held(batchId)
-    await untilDefinitive(() => this.#io.produceDeadLetters(letters, { signal }), this.#io, { signal, maxMs: 30_000 })
+    const retry = { ...this.#io, ...this.#host.waits.retrying(this.#wait('letters')) }
+    await untilDefinitive(() => this.#io.produceDeadLetters(letters, { signal }), retry, { signal, maxMs: 30_000 })
     return { kind: 'deadLettersSafe', batchId, dead }
   }
 
@@ -463,6 +500,26 @@ export class LaneRunner {
   #place(offset: bigint): string {
     return `${this.#io.space.topic}-${this.#io.space.partition}@${offset}`
   }
+}
+
+const OPENING: ReadonlySet<LaneState['kind']> = new Set([
+  'unopened',
+  'creating',
+  'loggingOpen',
+  'confirmingOpen',
+  'rechecking',
+  'finalizing',
+  'misaligned',
+  'settling',
+])
+
+/** Code and sentence of an append that did not succeed; null for every other event. */
+function problemOf(event: LaneEvent): { readonly code: ErrorCode; readonly message: string } | null {
+  if (event.kind === 'broken') return event.error
+  if (event.kind !== 'refused') return null
+  const { refusal } = event
+  if (refusal.kind === 'other') return refusal.error
+  return { code: refusal.kind === 'streamNotFound' ? 'STREAM_GONE' : 'ACK_UNEXPECTED', message: refusal.message }
 }
 
 /** What the event says went wrong with an append. */

@@ -19,6 +19,7 @@ import {
   type Timers,
   type TopicPartition,
   verdictFor,
+  type Waiting,
   type WorkerId,
 } from '@millrace/core'
 import { untilAborted } from './abortable.ts'
@@ -27,13 +28,16 @@ import { type ConnectorRuntime, type ConnectorServices, openConnector } from './
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { endOf, Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
+import { RecentCounts } from './recent-counts.ts'
 import { untilDefinitive } from './retry.ts'
 import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
+import { Waits } from './waits.ts'
 
 /** A broken promise of our own code is tried again only this often: repeating it would not make it true. */
 const BUG_RESTARTS_MAX = 2
 const VERDICT_POLL_MS = 2_000
+const FAILURE = 'failure'
 
 export type SupervisorDeps = {
   readonly workerId: WorkerId
@@ -69,6 +73,13 @@ export class PartitionSupervisor {
   #lastView: PartitionView | null = null
   #state: PartitionState = 'STARTING'
   #trace: string | null = null
+  readonly #waits: Waits
+  /** What it failed of, until its position moves again. */
+  readonly #failure: Waits
+  readonly #recent: RecentCounts = new RecentCounts()
+  /** Where the position was when it last moved, in whatever claim. */
+  #seenPosition: KafkaOffset | null = null
+  #progressAtMs: number
   /** The trace the log told last. */
   #told: string | null = null
   #isStopping = false
@@ -85,6 +96,9 @@ export class PartitionSupervisor {
     this.#entry = entry
     this.#assignment = assignment
     this.#tp = { topic: assignment.topic, partition: assignment.partition }
+    this.#waits = new Waits(deps.clock)
+    this.#failure = new Waits(deps.clock)
+    this.#progressAtMs = deps.clock.nowMs()
     this.#logger = deps.logger.child({ connector: entry.name, topic: this.#tp.topic, partition: this.#tp.partition })
   }
 
@@ -151,8 +165,13 @@ export class PartitionSupervisor {
     this.#assignment = assignment
   }
 
+  /** Also where progress is noted: to be called every few seconds at least. */
   report(): PartitionReport {
-    const view = this.#partition?.view() ?? this.#lastView
+    const running = this.#partition?.view()
+    const view = running ?? this.#lastView
+    const waiting = this.#waits.longest ?? running?.waiting ?? null
+    this.#noteProgress(running, waiting)
+    const failure = this.#failure.longest
     const end = view?.endKafkaOffset ?? null
     const next = view?.nextKafkaOffset ?? null
     return {
@@ -175,7 +194,27 @@ export class PartitionSupervisor {
       droppedTotal: this.#droppedTotal + (this.#partition?.view().droppedTotal ?? 0),
       failures: this.#failures,
       ...(view?.lastRecordAtMs != null && { lastRecordAtMs: view.lastRecordAtMs }),
+      stage: running?.stage ?? 'opening',
+      ...(waiting !== null && { waiting }),
+      progressAtMs: this.#progressAtMs,
+      ...(failure !== null && { failure }),
+      recent: this.#recent.note(this.#deps.clock.nowMs(), {
+        rows: this.#rowsTotal + (running?.rowsTotal ?? 0),
+        deadLetters: this.#deadLettersTotal + (running?.deadLettersTotal ?? 0),
+      }),
     }
+  }
+
+  /** A claim anew at the same position is no progress; having nothing to do is. */
+  #noteProgress(view: PartitionView | undefined, waiting: Waiting | null): void {
+    if (view === undefined) return
+    const { nextKafkaOffset: next, endKafkaOffset: end } = view
+    const hasMoved = next !== null && next !== this.#seenPosition
+    const isDone = view.phase === 'running' && end !== null && next !== null && next >= end && waiting === null
+    if (hasMoved) this.#seenPosition = next
+    if (!hasMoved && !isDone) return
+    this.#progressAtMs = this.#deps.clock.nowMs()
+    this.#failure.off(FAILURE)
   }
 
   async #run(): Promise<void> {
@@ -245,7 +284,7 @@ export class PartitionSupervisor {
     const open = (): Promise<ConnectorRuntime> => openConnector(entry, services, { signal: this.#deps.lifetime })
     const runtime = await untilDefinitive(
       () => runtimeOf(entry, open),
-      { ...this.#deps, onRetry: error => this.#noteRetry(error) },
+      { ...this.#deps, onRetry: error => this.#noteRetry(error), onOver: () => this.#waits.off('opening') },
       { signal },
     )
     const { config, genesis, bigQuery, destination, policy } = runtime
@@ -350,7 +389,8 @@ export class PartitionSupervisor {
     return this.#deps.leaseTtlMs * (1 + jitter / 2)
   }
 
-  #noteRetry(error: Error): void {
+  #noteRetry(error: MillraceError): void {
+    this.#waits.on('opening', error.code, error.message)
     if (this.#retryNoted) return
     this.#retryNoted = true
     this.#logger.warn({ err: error }, 'Connector cannot be opened yet; trying again.')
@@ -365,6 +405,8 @@ export class PartitionSupervisor {
       return this.#logger.debug(fields, 'Partition state.')
     }
     this.#trace = traceOf(problem)
+    if (isMillraceError(problem)) this.#failure.on(FAILURE, problem.code, problem.message)
+    else this.#failure.on(FAILURE, 'PARTITION_FAILED', problem instanceof Error ? problem.message : String(problem))
     if (this.#trace === this.#told) return this.#logger.debug(fields, 'Partition state, for the same reason as before.')
     this.#told = this.#trace
     this.#logger.error({ ...fields, trace: this.#trace }, `Partition is ${state}.`)

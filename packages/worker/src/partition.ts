@@ -15,9 +15,11 @@ import {
   type LaneEvent,
   type MillraceError,
   type Ownership,
+  type PartitionStage,
   type Progress,
   type StreamPermits,
   settle,
+  type Waiting,
   type WorkerId,
   type WriteStreams,
 } from '@millrace/core'
@@ -30,6 +32,7 @@ import { Intake, type IntakeDeps, type IntakeEvent, type IntakeHost } from './in
 import { type LaneHost, type LaneOutcome, LaneRunner, type OutcomeCounts } from './lane-runner.ts'
 import { Mailbox } from './mailbox.ts'
 import { untilDefinitive } from './retry.ts'
+import { Waits } from './waits.ts'
 
 const SETTLE_IDLE_MS = 30_000
 const TICK_MS = 5_000
@@ -70,6 +73,8 @@ export type PartitionView = {
   readonly deadLettersTotal: number
   readonly droppedTotal: number
   readonly lastRecordAtMs: number | null
+  readonly stage: PartitionStage
+  readonly waiting: Waiting | null
 }
 
 type Event =
@@ -86,6 +91,7 @@ export class Partition {
   readonly #space: KeySpace
   readonly #mailbox = new Mailbox<Event>()
   readonly #lanes = new Map<string, LaneRunner>()
+  readonly #waits: Waits
   #phase: PartitionView['phase'] = 'claiming'
   #takeovers = 0
   #rowsTotal = 0
@@ -105,6 +111,7 @@ export class Partition {
 
   constructor(deps: PartitionDeps) {
     this.#deps = deps
+    this.#waits = new Waits(deps.clock)
     this.#space = { ...deps.tp, incarnation: deps.incarnation }
   }
 
@@ -127,7 +134,22 @@ export class Partition {
       deadLettersTotal: this.#deadLettersTotal,
       droppedTotal: this.#droppedTotal,
       lastRecordAtMs: this.#lastRecordAtMs,
+      stage: this.#stage(lanes),
+      waiting: this.#waiting(),
     }
+  }
+
+  #stage(lanes: readonly LaneRunner[]): PartitionStage {
+    if (this.#phase === 'claiming') return 'claiming'
+    for (const { stage } of lanes) if (stage !== null) return stage
+    return this.#phase === 'releasing' ? 'releasing' : (this.#intake?.stage ?? 'claiming')
+  }
+
+  #waiting(): Waiting | null {
+    const waiting = this.#waits.longest
+    const trouble = this.#intake?.trouble ?? null
+    if (trouble === null || (waiting !== null && waiting.sinceMs <= trouble.sinceMs)) return waiting
+    return { code: trouble.error.code, message: trouble.error.message, sinceMs: trouble.sinceMs }
   }
 
   /** One claim, from beginning to end. Rejects only with `signal.reason`; after that nothing of it acts any more. */
@@ -164,6 +186,7 @@ export class Partition {
         timers,
         random,
         logger,
+        ...this.#waits.retrying('claim'),
         resolveStart: options => this.#deps.resolveStart(options),
         saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, this.#deps, options),
       },
@@ -232,6 +255,7 @@ export class Partition {
 
   #intakeHost(): IntakeHost {
     return {
+      waits: this.#waits,
       post: event => this.#mailbox.put({ kind: 'intake', event }),
       hasRoom: table => (table === null || this.#laneFor(table).hasRoom) && this.#canDrop(),
       deliver: (table, batch) => this.#deliverBatch(table, batch),
@@ -287,6 +311,7 @@ export class Partition {
         if (this.#progress.frontier > before) this.#deps.onProgress(this.#progress.frontier)
       },
       finished: (closed, counts) => this.#finished(closed, counts),
+      waits: this.#waits,
       post: event => this.#mailbox.put({ kind: 'lane', lane, event }),
       recheck: () => (this.#recheck ??= this.#recheckFinalized()),
       end: end => this.#mailbox.put({ kind: 'end', end }),
@@ -307,7 +332,8 @@ export class Partition {
     assert(this.#ownership !== null, 'A recheck needs a claim.')
     for (const [stream, rows] of this.#ownership.finalized) {
       const finalize = () => this.#deps.streams.finalize(stream, { signal: this.#signal })
-      const again = await untilDefinitive(finalize, this.#deps, { signal: this.#signal }).catch(ignoreGone)
+      const retry = { ...this.#deps, ...this.#waits.retrying('recheck') }
+      const again = await untilDefinitive(finalize, retry, { signal: this.#signal }).catch(ignoreGone)
       if (again !== null && again !== rows)
         this.#mailbox.put({
           kind: 'end',

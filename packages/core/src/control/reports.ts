@@ -1,9 +1,32 @@
 // What each worker publishes about itself on the status board, as JSON. Decoding trusts nothing: the board is Redis.
+import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts'
 import { MillraceError } from '../errors/error.ts'
 import type { Incarnation, KafkaOffset, WorkerId } from '../ids.ts'
 
 export const PARTITION_STATES = ['STARTING', 'RUNNING', 'PAUSED', 'FAILED', 'RESTARTING', 'IN_DOUBT'] as const
 export type PartitionState = (typeof PARTITION_STATES)[number]
+
+/** Where in its way a partition is: what it is at, or stuck in. */
+export const PARTITION_STAGES = [
+  'opening',
+  'claiming',
+  'reading',
+  'waitingForMemory',
+  'openingTable',
+  'converting',
+  'openingStream',
+  'logging',
+  'savingDeadLetters',
+  'appending',
+  'releasing',
+] as const
+export type PartitionStage = (typeof PARTITION_STAGES)[number]
+
+/** What somebody asks for again and again, or stands in line for. Times by the clock of the worker. */
+export type Waiting = { readonly code: ErrorCode; readonly message: string; readonly sinceMs: number }
+
+/** Rows and dead letters of the last minute or so. */
+export type RecentOutcomes = { readonly rows: number; readonly deadLetters: number }
 
 export type PartitionReport = {
   readonly connector: string
@@ -33,6 +56,15 @@ export type PartitionReport = {
   readonly failures: number
   /** When it last read a record: what makes its topic active. */
   readonly lastRecordAtMs?: number
+  // What follows is for health; a worker of an older version does not tell.
+  readonly stage?: PartitionStage
+  /** What it waits for longest, while it does. */
+  readonly waiting?: Waiting
+  /** When the position last moved, or there was nothing left to do. */
+  readonly progressAtMs?: number
+  /** What it failed of, until its position moves again: a partition that starts anew is not well yet. */
+  readonly failure?: Waiting
+  readonly recent?: RecentOutcomes
 }
 
 /** A connector that cannot run at all: bad credentials, journal lost. One partition's trouble is its own report. */
@@ -57,6 +89,8 @@ export type WorkerReport = {
   readonly takeovers: number
   readonly partitions: readonly PartitionReport[]
   readonly connectorFailures: readonly ConnectorFailure[]
+  /** Services this worker as a whole does not reach; absent or empty when there is nothing to tell. */
+  readonly troubles?: readonly Waiting[]
 }
 
 /** 20 names of about 100 bytes: 2 kB per partition at most. */
@@ -93,6 +127,7 @@ export function decodeWorkerReport(body: string): WorkerReport {
     takeovers: fields.count('takeovers'),
     partitions: fields.list('partitions', decodePartition),
     connectorFailures: fields.list('connectorFailures', decodeFailure),
+    troubles: fields.optionalList('troubles', decodeWaiting).flatMap(trouble => trouble ?? []),
   }
 }
 
@@ -101,6 +136,11 @@ function decodePartition(fields: Fields): PartitionReport {
   const trace = fields.optionalString('trace')
   const restartToken = fields.optionalString('restartToken')
   const lastRecordAtMs = fields.optionalCount('lastRecordAtMs')
+  const progressAtMs = fields.optionalCount('progressAtMs')
+  const stage = fields.optionalOneOf('stage', PARTITION_STAGES)
+  const waiting = fields.optionalObject('waiting', decodeWaiting)
+  const failure = fields.optionalObject('failure', decodeWaiting)
+  const recent = fields.optionalObject('recent', decodeRecent)
   return {
     connector: fields.string('connector'),
     incarnation: fields.string('incarnation') as Incarnation,
@@ -122,8 +162,28 @@ function decodePartition(fields: Fields): PartitionReport {
     droppedTotal: fields.count('droppedTotal'),
     failures: fields.count('failures'),
     ...(lastRecordAtMs === undefined ? {} : { lastRecordAtMs }),
+    ...(stage === undefined ? {} : { stage }),
+    ...(waiting === undefined ? {} : { waiting }),
+    ...(progressAtMs === undefined ? {} : { progressAtMs }),
+    ...(failure === undefined ? {} : { failure }),
+    ...(recent === undefined ? {} : { recent }),
   }
 }
+
+/** A newer worker may know codes this one does not: then only the state is shown. */
+function decodeWaiting(fields: Fields): Waiting | undefined {
+  const code = knownCode(fields.string('code'))
+  const [message, sinceMs] = [fields.string('message'), fields.count('sinceMs')]
+  return code === undefined ? undefined : { code, message, sinceMs }
+}
+
+const knownCode = (code: string | undefined): ErrorCode | undefined =>
+  code !== undefined && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : undefined
+
+const decodeRecent = (fields: Fields): RecentOutcomes => ({
+  rows: fields.count('rows'),
+  deadLetters: fields.count('deadLetters'),
+})
 
 function decodeFailure(fields: Fields): ConnectorFailure {
   const restartToken = fields.optionalString('restartToken')
@@ -197,6 +257,20 @@ class Fields {
     const found = allowed.find(candidate => candidate === this.#source[name])
     if (found === undefined) throw this.#refused(name, allowed.join(', '))
     return found
+  }
+
+  /** What is not known here is left out: a newer worker has stages this one does not. */
+  optionalOneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    return allowed.find(candidate => candidate === this.#source[name])
+  }
+
+  optionalObject<T>(name: string, decode: (fields: Fields) => T): T | undefined {
+    const value = this.#source[name]
+    return value === undefined ? undefined : decode(new Fields(value, `${this.#path}.${name}`))
+  }
+
+  optionalList<T>(name: string, decode: (fields: Fields) => T): readonly T[] {
+    return this.#source[name] === undefined ? [] : this.list(name, decode)
   }
 
   list<T>(name: string, decode: (fields: Fields) => T): readonly T[] {

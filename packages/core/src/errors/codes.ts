@@ -169,9 +169,41 @@ export const ERROR_CODES = {
     cause: 'Somebody else changed the connector at the same moment.',
     fix: 'Read it again and repeat the change.',
   },
-  STALLED: {
-    cause: 'A partition has lag but made no progress.',
-    fix: 'See the cause named in the message.',
+  NO_PROGRESS: {
+    cause: 'A partition has work but its position has not moved for stall.detection.ms, and nothing said why.',
+    fix: 'See the stage it is in: what that stage talks to answers slowly or not at all. If it does, report it with the log.',
+  },
+  PARTITION_FAILED: {
+    cause: 'A partition failed; its trace says why.',
+    fix: 'See the trace: GET /connectors/{name}/status. After the repair, restart the task, or wait for the automatic restart.',
+  },
+  CONNECTOR_FAILED: {
+    cause: 'The connector cannot run at all on a worker; its trace says why.',
+    fix: 'See the trace: GET /connectors/{name}/status.',
+  },
+  WAITING_FOR_STREAM_PERMITS: {
+    cause: 'A write stream has to be created, and the cluster creates them only so fast (stream.create.*).',
+    fix: 'None needed during a cold start of many partitions. If it lasts, raise stream.create.max.per.sec and .per.hour within your BigQuery quota.',
+  },
+  WAITING_FOR_MEMORY: {
+    cause: 'The buffers of the worker are full (worker.memory.budget): other batches are not acknowledged yet.',
+    fix: 'Look for what holds them: other reasons of this worker. If there is none, raise worker.memory.budget or add workers.',
+  },
+  NO_WORKER: {
+    cause: 'No worker of the cluster is known to run.',
+    fix: 'Start workers with this group.id, and check that they reach Redis.',
+  },
+  UNASSIGNED: {
+    cause: 'A partition has no worker that reports it.',
+    fix: 'None needed while the cluster moves partitions. If it lasts, look for errors of the leader and of the worker it is assigned to.',
+  },
+  NO_PARTITIONS: {
+    cause: 'No topic of the cluster matches topics or topics.regex.',
+    fix: 'Create the topic, or correct topics, topics.regex or the right to see it.',
+  },
+  DEAD_LETTER_RATE: {
+    cause: 'A notable share of the records of the last minute became dead letters.',
+    fix: 'Read the dead letter topic: the headers __connect.errors.* say what is wrong with each record.',
   },
 } as const
 

@@ -1,4 +1,5 @@
 // Reading source topics: one reader per partition, positions owned by the caller, records as views on one buffer.
+import type { MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, TopicPartition } from '../ids.ts'
 
 /**
@@ -25,6 +26,8 @@ export type RecordSlice = {
   readonly headersEnd: Int32Array
 }
 
+export type FetchTrouble = { readonly error: MillraceError; readonly sinceMs: number }
+
 export interface PartitionReader {
   /**
    * The next slices in order, at least one; waits until there are some. Rejects with SOURCE_OFFSET_LOST (never resets by
@@ -35,6 +38,8 @@ export interface PartitionReader {
   readonly nextKafkaOffset: KafkaOffset
   /** Last stable offset as of the latest fetch (exclusive end for read_committed); null before the first answer. */
   readonly endKafkaOffset: KafkaOffset | null
+  /** What keeps it from being fetched right now, and since when (by the wall clock); null while nothing does. */
+  readonly trouble: FetchTrouble | null
   /** Stops fetching this partition and drops what is buffered. Idempotent. */
   close(): void
 }

@@ -1,6 +1,7 @@
 // Twin of source topics: partitions in memory with gaps, open transactions, retention and re-creation, read through the
 // RecordSource and TopicCatalog ports. One slice per `sliceRecords` records, laid out in bytes as the adapter does it.
 import {
+  type FetchTrouble,
   formatTopicPartition,
   type KafkaOffset,
   kafkaOffset,
@@ -38,6 +39,7 @@ type PartitionLog = {
 export class SourceTopicsTwin implements RecordSource, TopicCatalog {
   readonly #topics = new Map<string, PartitionLog[]>()
   readonly #waiting = new Set<() => void>()
+  #trouble: FetchTrouble | null = null
   readonly #sliceRecords: number
 
   constructor(options: { readonly sliceRecords?: number } = {}) {
@@ -50,6 +52,14 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
       present.push({ records: [], start: 0n, end: 0n, stableEnd: null, corruptAt: null })
     this.#topics.set(topic, present)
     this.#wake()
+  }
+  /** Brokers do not answer: readers get nothing and say why, until `null`. */
+  setTrouble(trouble: FetchTrouble | null): void {
+    this.#trouble = trouble
+    this.#wake()
+  }
+  get trouble(): FetchTrouble | null {
+    return this.#trouble
   }
   deleteTopic(topic: string): void {
     this.#topics.delete(topic)
@@ -206,12 +216,19 @@ class ReaderTwin implements PartitionReader {
   get endKafkaOffset(): KafkaOffset | null {
     return this.#end === null ? null : kafkaOffset(this.#end)
   }
+  get trouble(): FetchTrouble | null {
+    return this.#topics.trouble
+  }
   async read({ signal }: { signal: AbortSignal }): Promise<readonly RecordSlice[]> {
     const either = AbortSignal.any([signal, this.#closed.signal])
     for (;;) {
       either.throwIfAborted()
       await Promise.resolve()
       either.throwIfAborted()
+      if (this.trouble !== null) {
+        await this.#topics.waitForChange(either)
+        continue
+      }
       const { slice, stableEnd } = this.#topics.sliceAt(this.#tp, this.#position)
       this.#end = stableEnd
       if (slice !== null) {

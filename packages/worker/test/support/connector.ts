@@ -9,6 +9,7 @@ import type {
   PartitionAssignment,
   PartitionReport,
   RawConfig,
+  Tables,
 } from '@millrace/core'
 import type { ConnectorRuntime, ConnectorServices } from '../../src/connector-runtime.ts'
 import { Worker } from '../../src/index.ts'
@@ -62,20 +63,24 @@ export function assignmentOf(process: Process, change: Partial<PartitionAssignme
   return { connector: 'c', incarnation: 'inc1', ...TP, taskId: 0, worker: process.workerId, ...change }
 }
 
-export type ServiceOptions = { readonly genesis?: Genesis | null }
+/** Services that behave otherwise than the twins do. */
+export type ServiceOptions = Partial<Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits'>> & {
+  readonly genesis?: Genesis | null
+  readonly tables?: Tables
+}
 
 function servicesOf(world: World, process: Process, options: ServiceOptions): ConnectorServices {
-  const { tables } = world.bigQuery
+  const { tables = world.bigQuery.tables } = options
   const genesis: Genesis | null =
     options.genesis === undefined
       ? { journalId: JOURNAL_ID, journalPartitions: 25, partitionsKnown: { [TP.topic]: 1 } }
       : options.genesis
   return {
-    journal: process.journal,
+    journal: options.journal ?? process.journal,
     source: world.topics,
     groupOffsets: world.groupOffsets,
-    deadLetters: process.deadLetters,
-    permits: world.redis.permits,
+    deadLetters: options.deadLetters ?? process.deadLetters,
+    permits: options.permits ?? world.redis.permits,
     parseConfig: entry => {
       const parse = parseConnectorConfig(entry.config)
       assert(parse.ok, JSON.stringify(parse))

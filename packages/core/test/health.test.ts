@@ -1,0 +1,285 @@
+// Health by table: what is reported, what it means, and that nothing stands still in silence.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  type Assignment,
+  type ConnectorEntry,
+  clusterView,
+  connectorHealth,
+  decodeWorkerReport,
+  ERROR_CODES,
+  encodeWorkerReport,
+  type HealthContext,
+  type HealthVerdict,
+  type Incarnation,
+  kafkaOffset,
+  noteUnreported,
+  PARTITION_STAGES,
+  type PartitionReport,
+  type WorkerId,
+  type WorkerReport,
+} from '../src/index.ts'
+
+const STALL_MS = 60_000
+/** The reporting worker's clock is far ahead of ours: only its own times may be compared with it. */
+const WORKER_NOW_MS = 9_000_000
+const NOW_MS = 5_000_000
+
+const ENTRY: ConnectorEntry = {
+  name: 'c',
+  incarnation: 'inc1' as Incarnation,
+  version: 1,
+  configGeneration: 1,
+  config: { 'tasks.max': '1' },
+  targetState: 'STARTED',
+  hasTasks: true,
+  restarts: { connector: 0, allTasks: 0, tasks: {} },
+  journalId: 'j',
+  predecessors: [],
+  topicsResetAtMs: 0,
+  createdAtMs: 0,
+  updatedAtMs: 0,
+}
+
+function partition(change: Partial<PartitionReport> = {}): PartitionReport {
+  return {
+    connector: 'c',
+    incarnation: ENTRY.incarnation,
+    topic: 't',
+    partition: 0,
+    taskId: 0,
+    state: 'RUNNING',
+    epoch: 1,
+    nextOffset: kafkaOffset(5),
+    endOffset: kafkaOffset(9),
+    lag: 4,
+    inFlightRows: 0,
+    streams: [],
+    takeovers: 0,
+    rowsTotal: 0,
+    deadLettersTotal: 0,
+    droppedTotal: 0,
+    failures: 0,
+    stage: 'appending',
+    progressAtMs: WORKER_NOW_MS,
+    ...change,
+  }
+}
+
+function worker(partitions: readonly PartitionReport[], change: Partial<WorkerReport> = {}): WorkerReport {
+  return {
+    worker: 'w1' as WorkerId,
+    advertised: 'w1:8083',
+    pid: 1,
+    version: '1',
+    startedAtMs: 0,
+    publishedAtMs: WORKER_NOW_MS,
+    rssBytes: 1,
+    takeovers: 0,
+    partitions,
+    connectorFailures: [],
+    ...change,
+  }
+}
+
+const CONTEXT: HealthContext = {
+  nowMs: NOW_MS,
+  stallMs: STALL_MS,
+  unreportedSinceMs: new Map(),
+  boardAwaySinceMs: null,
+}
+
+const ago = (ms: number): number => WORKER_NOW_MS - ms
+const judge = (
+  workers: readonly WorkerReport[],
+  {
+    entry = ENTRY,
+    assignment = null,
+    ...change
+  }: Partial<HealthContext> & {
+    readonly entry?: ConnectorEntry
+    readonly assignment?: Assignment | null
+  } = {},
+) => connectorHealth(entry, clusterView(workers, assignment, 'self:1'), { ...CONTEXT, ...change })
+
+type Case = {
+  readonly what: string
+  readonly report: Partial<PartitionReport>
+  readonly worker?: Partial<WorkerReport>
+  readonly verdict: HealthVerdict
+  readonly code?: string
+  readonly says?: RegExp
+}
+const UNREACHABLE = { code: 'BIGQUERY_UNREACHABLE', message: 'It does not answer.' } as const
+const CASES: readonly Case[] = [
+  { what: 'progress a moment ago', report: {}, verdict: 'OK' },
+  { what: 'no progress for a while', report: { progressAtMs: ago(STALL_MS - 1) }, verdict: 'OK' },
+  {
+    what: 'lag without progress and without a word',
+    report: { progressAtMs: ago(STALL_MS) },
+    verdict: 'STALLED',
+    code: 'NO_PROGRESS',
+    says: /BigQuery has not acknowledged.* 4 records/,
+  },
+  { what: 'a retry that just began', report: { waiting: { ...UNREACHABLE, sinceMs: ago(500) } }, verdict: 'OK' },
+  {
+    what: 'a retry that lasts',
+    report: { waiting: { ...UNREACHABLE, sinceMs: ago(12_000) }, progressAtMs: ago(12_000) },
+    verdict: 'DEGRADED',
+    code: 'BIGQUERY_UNREACHABLE',
+  },
+  {
+    what: 'a retry that lasts too long',
+    report: { waiting: { ...UNREACHABLE, sinceMs: ago(70_000) }, progressAtMs: ago(70_000) },
+    verdict: 'STALLED',
+    code: 'BIGQUERY_UNREACHABLE',
+  },
+  {
+    what: 'a new cause of an old stall',
+    report: { waiting: { ...UNREACHABLE, sinceMs: ago(100) }, progressAtMs: ago(70_000) },
+    verdict: 'STALLED',
+    code: 'BIGQUERY_UNREACHABLE',
+  },
+  {
+    what: 'permits',
+    report: {
+      stage: 'openingStream',
+      progressAtMs: ago(90_000),
+      waiting: { code: 'WAITING_FOR_STREAM_PERMITS', message: 'A stream has to be created.', sinceMs: ago(90_000) },
+    },
+    verdict: 'STALLED',
+    code: 'WAITING_FOR_STREAM_PERMITS',
+  },
+  {
+    what: 'a worker that knows what is wrong',
+    report: { stage: 'logging', progressAtMs: ago(STALL_MS) },
+    worker: { troubles: [{ code: 'KAFKA_UNREACHABLE', message: 'The journal is away.', sinceMs: ago(80_000) }] },
+    verdict: 'STALLED',
+    code: 'KAFKA_UNREACHABLE',
+  },
+  {
+    what: 'a failure',
+    report: { state: 'FAILED', trace: 'TABLE_MISSING: no table\nCause: x', progressAtMs: ago(1_000) },
+    verdict: 'DEGRADED',
+    code: 'PARTITION_FAILED',
+    says: /^TABLE_MISSING: no table$/,
+  },
+  {
+    what: 'a failure with its code, that lasts',
+    report: {
+      state: 'FAILED',
+      trace: 'x',
+      failure: { code: 'TABLE_MISSING', message: 'no table', sinceMs: ago(70_000) },
+      progressAtMs: ago(70_000),
+    },
+    verdict: 'STALLED',
+    code: 'TABLE_MISSING',
+  },
+  {
+    what: 'a new attempt after a failure',
+    report: {
+      state: 'STARTING',
+      failure: { code: 'TABLE_MISSING', message: 'no table', sinceMs: ago(70_000) },
+      progressAtMs: ago(70_000),
+    },
+    verdict: 'STALLED',
+    code: 'TABLE_MISSING',
+  },
+  { what: 'doubt', report: { state: 'IN_DOUBT', trace: 'IN_DOUBT: s' }, verdict: 'STALLED', code: 'IN_DOUBT' },
+  {
+    what: 'a claim that gets nowhere',
+    report: { state: 'STARTING', stage: 'claiming', lag: null, progressAtMs: ago(STALL_MS) },
+    verdict: 'STALLED',
+    code: 'NO_PROGRESS',
+    says: /being claimed.* not known/,
+  },
+  {
+    what: 'many dead letters',
+    report: { recent: { rows: 90, deadLetters: 10 } },
+    verdict: 'DEGRADED',
+    code: 'DEAD_LETTER_RATE',
+    says: /10 of the last 100 records .* \(10 %\)/,
+  },
+  { what: 'a few dead letters', report: { recent: { rows: 0, deadLetters: 9 } }, verdict: 'OK' },
+  { what: 'a small share of dead letters', report: { recent: { rows: 9_990, deadLetters: 10 } }, verdict: 'OK' },
+]
+
+describe('one partition', () => {
+  for (const { what, report, worker: of, verdict, code, says } of CASES)
+    test(`${what}: ${verdict}${code === undefined ? '' : ` ${code}`}`, () => {
+      const health = judge([worker([partition(report as Partial<PartitionReport>)], of)])
+      assert.equal(health.verdict, verdict, JSON.stringify(health))
+      assert.equal(health.reasons[0]?.code, code)
+      assert.match(health.reasons[0]?.message ?? '', says ?? /^/)
+    })
+})
+
+test('RUNNING with lag and no progress is never OK, whatever else it says', () => {
+  for (const stage of PARTITION_STAGES)
+    for (const sinceMs of [ago(0), ago(STALL_MS), undefined])
+      for (const lag of [1, null]) {
+        const waiting = sinceMs === undefined ? {} : { waiting: { ...UNREACHABLE, sinceMs } }
+        const report = partition({ stage, lag, progressAtMs: ago(STALL_MS), ...waiting })
+        const { verdict, reasons } = judge([worker([report])])
+        assert.equal(verdict, 'STALLED', `${stage} ${sinceMs} ${lag}`)
+        const [reason] = reasons
+        assert.ok(reason !== undefined && ERROR_CODES[reason.code].fix.length > 0, 'a cause and a fix')
+        assert.ok(reason.topic === 't' && reason.partition === 0 && reason.sinceMs !== null)
+      }
+})
+
+test('a report of an older worker, without times, is judged by its state alone', () => {
+  const { stage: _stage, progressAtMs: _progressAtMs, ...old } = partition()
+  assert.equal(judge([worker([old])]).verdict, 'OK')
+  assert.equal(judge([worker([{ ...old, state: 'FAILED', trace: 'x' }])]).verdict, 'DEGRADED')
+})
+
+test('what is paused or stopped stands still on purpose', () => {
+  for (const targetState of ['PAUSED', 'STOPPED'] as const) {
+    const report = partition({ progressAtMs: ago(STALL_MS) })
+    assert.equal(judge([worker([report])], { entry: { ...ENTRY, targetState } }).verdict, 'OK')
+  }
+})
+
+test('no worker, no partition, nobody who reports: each is named, once it is more than a moment', () => {
+  assert.equal(judge([]).reasons[0]?.code, 'NO_WORKER')
+  assert.equal(judge([worker([])]).reasons[0]?.code, 'NO_PARTITIONS')
+  assert.equal(judge([worker([])], { entry: { ...ENTRY, updatedAtMs: NOW_MS - 1_000 } }).verdict, 'OK')
+  const gone = { connector: 'c', incarnation: 'inc1', topic: 't', partition: 1, taskId: 0, worker: 'w9' as WorkerId }
+  const assignment = { generation: { term: 1, counter: 1 }, leader: 'w1' as WorkerId, tasks: [], partitions: [gone] }
+  const cluster = clusterView([worker([partition()])], assignment, 'self:1')
+  const seen = noteUnreported(new Map(), [ENTRY], cluster, NOW_MS - STALL_MS)
+  const still = noteUnreported(seen, [ENTRY], cluster, NOW_MS)
+  assert.deepEqual(still, seen, 'the first moment is kept')
+  const health = (unreportedSinceMs: ReadonlyMap<string, number>, boardAwaySinceMs: number | null = null) =>
+    connectorHealth(ENTRY, cluster, { ...CONTEXT, unreportedSinceMs, boardAwaySinceMs })
+  assert.equal(health(new Map()).verdict, 'OK')
+  assert.deepEqual([health(still).verdict, health(still).reasons[0]?.code], ['STALLED', 'UNASSIGNED'])
+  const blind = health(still, NOW_MS - 30_000)
+  assert.deepEqual([blind.verdict, blind.reasons.map(r => r.code)], ['DEGRADED', ['REDIS_UNREACHABLE']])
+})
+
+test('the worst reason comes first, and a flood is counted, not listed', () => {
+  const flood = Array.from({ length: 300 }, (_, i) =>
+    partition({ partition: i, state: 'FAILED', trace: 'x', progressAtMs: ago(i === 250 ? STALL_MS : 1) }),
+  )
+  const { verdict, reasons, reasonCount } = judge([worker(flood)])
+  assert.deepEqual([verdict, reasons.length, reasonCount, reasons[0]?.partition], ['STALLED', 100, 300, 250])
+})
+
+test('a report survives its codec; what an older worker leaves out and a newer one adds is no error', () => {
+  const full = worker(
+    [
+      partition({
+        waiting: { ...UNREACHABLE, sinceMs: 5 },
+        failure: { code: 'TABLE_MISSING', message: 'm', sinceMs: 6 },
+        recent: { rows: 1, deadLetters: 2 },
+      }),
+    ],
+    { troubles: [{ code: 'KAFKA_UNREACHABLE', message: 'm', sinceMs: 7 }] },
+  )
+  assert.deepEqual(decodeWorkerReport(encodeWorkerReport(full)), full)
+  const newer = encodeWorkerReport(full).replaceAll('BIGQUERY_UNREACHABLE', 'NEW_CODE').replace('appending', 'dancing')
+  const [read] = decodeWorkerReport(newer).partitions
+  assert.deepEqual([read?.waiting, read?.stage, read?.progressAtMs], [undefined, undefined, WORKER_NOW_MS])
+})
