@@ -2,6 +2,7 @@
 // `npm test -- tidy "unit tests"` runs some parts only, and says which it left out.
 import { randomUUID } from 'node:crypto'
 import { globSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -42,6 +43,8 @@ const failures: string[] = []
 const interrupt = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort(signal))
 process.env[MARK] = randomUUID()
+// Hundreds of processes load the same modules: compiled once, types stripped once, they start in half the time.
+process.env.NODE_COMPILE_CACHE ??= join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'millrace', 'compiled')
 
 const started = performance.now()
 const wanted = process.argv.slice(2)

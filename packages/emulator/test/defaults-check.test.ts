@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Column, InvalidSchema } from '../src/catalog/table-schema.ts'
 import { checkDefault } from '../src/rows/defaults.ts'
+import { runs } from './random-runs.ts'
 
 const column = (type: Column['type'], defaultExpression: string, more: Partial<Column> = {}): Column => ({
   name: 'c',
@@ -155,7 +156,7 @@ describe('default expressions', () => {
           assert.ok(error instanceof InvalidSchema, (error as Error).stack)
         }
       }),
-      { numRuns: 3000 },
+      runs(1000),
     )
   })
 })

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { endSpawned, type Spawned, spawnEmulator } from './command.ts'
 import { Rest } from './harness.ts'
 import { type Failure, type Message, RawClient, rowsOf, writer } from './raw-client.ts'
@@ -73,21 +73,15 @@ class Killable {
 const range = (base: number, count: number): number[] => Array.from({ length: count }, (_, i) => base + i)
 
 describe('streams of an emulator with a data directory', () => {
-  const emulators: Killable[] = []
-  const started = async (): Promise<Killable> => {
-    const emulator = new Killable()
-    emulators.push(emulator)
-    await emulator.start()
-    return emulator
-  }
+  const emulator = new Killable()
+  before(() => emulator.start())
   after(() => {
     endSpawned()
     RawClient.closeAll()
-    for (const { dataDir } of emulators) rmSync(dataDir, { recursive: true, force: true })
+    rmSync(emulator.dataDir, { recursive: true, force: true })
   })
 
   it('case 61: keeps every acknowledged row of every type once when killed in the middle of appends and flushes', async () => {
-    const emulator = await started()
     const table = await emulator.rest.createTable('t', FIELDS)
     const streams = await Promise.all(
       TYPES.map(async (type, index) => ({
@@ -154,11 +148,9 @@ describe('streams of an emulator with a data directory', () => {
       ...range(pending.base, pending.end),
       ...range(buffered.base, buffered.end),
     ])
-    await emulator.kill()
   })
 
   it('case 61: killed in the middle of a commit and of flushes: all streams or none, a prefix that the next flush goes on from', async () => {
-    const emulator = await started()
     const flushTable = await emulator.rest.createTable('f', FIELDS)
     const buffered = await emulator.client.createStream(flushTable, 'BUFFERED')
     const total = 6000
@@ -218,6 +210,5 @@ describe('streams of an emulator with a data directory', () => {
     await emulator.client.unary('FlushRows', { writeStream: buffered, ...at(total - 1) })
     assert.deepEqual(await emulator.ids('f'), range(0, total))
     assert.equal(await endOf(emulator.client, buffered), total)
-    await emulator.kill()
   })
 })

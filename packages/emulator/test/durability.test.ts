@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { endSpawned, spawnEmulator } from './command.ts'
+import { endSpawned, type Spawned, spawnEmulator } from './command.ts'
 import { Rest } from './harness.ts'
 import { type Message, RawClient, rowsOf, writer } from './raw-client.ts'
 
@@ -39,9 +39,11 @@ describe('an emulator with a data directory', () => {
   const start = () =>
     spawnEmulator(['--grpc-port', '0', '--rest-port', '0', '--project', 'p', '--dataset', 'd', '--data-dir', dataDir])
   const table = 'projects/p/datasets/d/tables/t'
+  /** One at a time: a test may leave its own to the next. */
+  let running: Spawned | undefined
 
   it('keeps each acknowledged row once when killed in the middle of appends, twice', async () => {
-    let running = start()
+    running = start()
     let addresses = await running.ready
     await new Rest(addresses.rest).createTable('t', FIELDS)
     let client = new RawClient(addresses.grpc)
@@ -105,17 +107,15 @@ describe('an emulator with a data directory', () => {
     call.call.end()
     assert.deepEqual(await client.unary('FinalizeWriteStream', { name: other }), {})
     client.close()
-    assert.equal((await running.kill('SIGTERM')).code, 0)
   })
 
   it('forgets the streams of a dropped table, and keeps schema changes', async () => {
-    let running = start()
-    let rest = new Rest((await running.ready).rest)
+    let rest = new Rest((await running!.ready).rest)
     assert.equal((await rest.api('DELETE', '/datasets/d/tables/t')).status, 204)
     await rest.createTable('t', FIELDS)
     const wider = { schema: { fields: [...FIELDS, { name: 'added', type: 'DATE' }] } }
     assert.equal((await rest.api('PATCH', '/datasets/d/tables/t', wider)).status, 200)
-    await running.kill('SIGKILL')
+    await running!.kill('SIGKILL')
     running = start()
     rest = new Rest((await running.ready).rest)
     const { body } = await rest.api('GET', '/datasets/d/tables/t')
@@ -125,15 +125,12 @@ describe('an emulator with a data directory', () => {
     )
     assert.deepEqual((await rest.call('GET', '/emulator/state')).body.streams, [])
     assert.deepEqual(await rest.query('SELECT added FROM p.d.t'), [])
-    assert.equal((await running.kill('SIGTERM')).code, 0)
   })
 
   it('refuses to share its directory', async () => {
-    const first = start()
-    await first.ready
     const second = await start().exited
     assert.equal(second.code, 2)
     assert.match(second.stderr, /Cannot open the data directory .*lock/s)
-    assert.equal((await first.kill('SIGTERM')).code, 0)
+    assert.equal((await running!.kill('SIGTERM')).code, 0)
   })
 })

@@ -8,7 +8,8 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { endSpawned } from './command.ts'
-import { delimited, mutationsOf, ROUNDS, repeated, runs, scalar, Victim } from './hostile.ts'
+import { delimited, mutationsOf, repeated, scalar, Victim } from './hostile.ts'
+import { ROUNDS, runs } from './random-runs.ts'
 import { encode, RawClient } from './raw-client.ts'
 
 const SERVICE = '/google.cloud.bigquery.storage.v1.BigQueryWrite/'
@@ -91,8 +92,8 @@ describe('hostile callers', { timeout: 110_000 * ROUNDS }, () => {
     ['a frame said to be compressed and not', 'AppendRows', () => frame(good, 1), { 'grpc-encoding': 'gzip' }],
     ['a compression nobody knows', 'AppendRows', () => frame(good, 1), { 'grpc-encoding': 'zzz' }],
     ['a compression flag of 7', 'AppendRows', () => frame(good, 7)],
-    ['a compressed gigabyte', 'AppendRows', () => frame(bomb, 1), { 'grpc-encoding': 'gzip' }],
-    ['a compressed gigabyte in a unary call', 'GetWriteStream', () => frame(bomb, 1), { 'grpc-encoding': 'gzip' }],
+    ['a compressed bomb', 'AppendRows', () => frame(bomb, 1), { 'grpc-encoding': 'gzip' }],
+    ['a compressed bomb in a unary call', 'GetWriteStream', () => frame(bomb, 1), { 'grpc-encoding': 'gzip' }],
     ['a method that is not there', 'DropEverything', () => frame(good)],
     ['a timeout that is none', 'GetWriteStream', () => frame(good), { 'grpc-timeout': '99999999999999999S' }],
     ['a binary header that is no base64', 'GetWriteStream', () => frame(good), { 'x-bin': '%%%%' }],
@@ -105,7 +106,7 @@ describe('hostile callers', { timeout: 110_000 * ROUNDS }, () => {
       { 'x-goog-request-params': `write_stream=${'%2F'.repeat(10_000)}` },
     ],
   ]
-  const bomb = gzipSync(Buffer.alloc(1 << 28))
+  const bomb = gzipSync(Buffer.alloc(1 << 27))
   for (const [what, method, body, headers] of lies)
     it(`refuses ${what}`, async () => {
       const { status } = await call(method, body(), headers)
@@ -137,7 +138,7 @@ describe('hostile callers', { timeout: 110_000 * ROUNDS }, () => {
           const message = trailers['grpc-message'] ?? headers['grpc-message']
           assert.ok(!BUGS.includes(status!), `${method} did not expect this: ${message}`)
         }),
-        runs(60),
+        runs(40),
       )
     })
 

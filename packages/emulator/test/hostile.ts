@@ -7,17 +7,6 @@ import { type Spawned, spawnEmulator } from './command.ts'
 import { type Field, PROJECT, Rest } from './harness.ts'
 import { type Failure, type Message, RawClient, rowsOf, writer } from './raw-client.ts'
 
-/** EMULATOR_FUZZ=100 makes every random part a hundred times longer, with seeds of the day. */
-export const ROUNDS: number = Number(process.env.EMULATOR_FUZZ ?? 1)
-const SEED = 20261122
-
-/** Runs of a random property: always the same ones in the short form. */
-export const runs = (count: number): { numRuns: number; seed?: number; endOnFailure: boolean } => ({
-  numRuns: count * ROUNDS,
-  ...(ROUNDS === 1 && { seed: SEED }),
-  endOnFailure: true,
-})
-
 /** Resident memory a test's emulator may reach. It starts at about 150 MB; requests of 20 MB become columns and DuckDB's pages. */
 export const RSS_BYTES_MAX: number = 1.5e9
 

@@ -6,6 +6,7 @@ import type { Table } from '../src/catalog/resources.ts'
 import { schemaFromRest } from '../src/catalog/table-schema.ts'
 import { SqlRefused } from '../src/sql/refused.ts'
 import { parseStatement } from '../src/sql/statement.ts'
+import { runs } from './random-runs.ts'
 
 const table: Table = {
   project: 'p',
@@ -59,18 +60,18 @@ describe('the translator on garbage', () => {
     const word = fc.constantFrom(...WORDS.split(' '))
     fc.assert(
       fc.property(fc.array(word, { maxLength: 60 }), words => void translate(words.join(' '))),
-      { numRuns: 1000 },
+      runs(400),
     )
     fc.assert(
       fc.property(fc.array(word, { maxLength: 40 }), words => void translate(`SELECT ${words.join(' ')} FROM t`)),
-      { numRuns: 1000 },
+      runs(400),
     )
   })
 
   it('answers any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), text => void translate(text)),
-      { numRuns: 500 },
+      runs(200),
     )
   })
 

@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { sortableSequence } from '../src/storage/change-fields.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { ManualClock } from './manual-clock.ts'
+import { runs } from './random-runs.ts'
 import { type Message, RawClient, rowsOf, writer } from './raw-client.ts'
 
 const FIELDS = [
@@ -273,7 +274,7 @@ describe('change data capture', () => {
           )
         },
       ),
-      { numRuns: 25, seed: 7 },
+      runs(15),
     )
   })
 })

@@ -1,5 +1,5 @@
 // Random operations on streams of all types, through the gRPC server, against a small model: every answer and the rows that show are
-// compared. EMULATOR_MODEL_RUNS sets how many sequences per storage (150), EMULATOR_MODEL_SEED where they start.
+// compared. EMULATOR_MODEL_RUNS sets how many sequences per storage (60), EMULATOR_MODEL_SEED where they start.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { type Harness, startHarness } from './harness.ts'
 import { type Failure, type Message, type RawAppend, rowsOf, storageError, writer } from './raw-client.ts'
 
-const RUNS = Number(process.env.EMULATOR_MODEL_RUNS ?? 150)
+const RUNS = Number(process.env.EMULATOR_MODEL_RUNS ?? 60)
 const SEED = Number(process.env.EMULATOR_MODEL_SEED ?? 20261122)
 /** Sequences at a time, on tables of their own: what they do is grouped into common transactions. */
 const LANES = 4

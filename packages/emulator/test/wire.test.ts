@@ -11,6 +11,7 @@ import { RowBatch } from '../src/rows/row-batch.ts'
 import { compileRowDecoder } from '../src/rows/row-decoder.ts'
 import { readAppendRequest } from '../src/wire/append-request.ts'
 import { Cursor, MalformedProto } from '../src/wire/cursor.ts'
+import { runs } from './random-runs.ts'
 import { encode, writer } from './raw-client.ts'
 
 const bytes = fc.uint8Array({ maxLength: 60 }).map(array => Buffer.from(array))
@@ -95,7 +96,7 @@ describe('wire format', () => {
         batch.rollback()
         assert.equal(batch.rowCount, 0)
       }),
-      { numRuns: 2000 },
+      runs(1000),
     )
   })
 })

@@ -16,7 +16,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   any: [],
 }
 /** Columns in columns in columns: as deep as this is deep enough. */
-const DEPTH_MAX = 7
+const DEPTH_MAX = 6
 
 function* places(shape: Shape, path: (string | number)[]): Generator<Place> {
   const named = path.map(part => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')
