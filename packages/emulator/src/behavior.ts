@@ -26,6 +26,8 @@ export type Behavior = {
   finalizeAgain: 'ok' | 'reject'
   /** BatchCommitWriteStreams of a stream that is not there: in stream_errors, or NOT_FOUND as the call's status. */
   commitUnknown: 'inBand' | 'close'
+  /** UPDATE, DELETE and MERGE of a table into which rows with _CHANGE_TYPE were merged. */
+  changedTableDml: 'reject' | 'accept'
   /** A second AppendRows call on an application-created stream: both live and offsets decide, the older is ABORTED, or the newer is. */
   secondConnection: 'share' | 'preempt' | 'reject'
   /** For so long after its last call closed, a stream that is reopened answers from the end it had before that call. 0 = never. */
@@ -66,6 +68,7 @@ export const DEFAULT_BEHAVIOR: Behavior = {
   flushAgain: 'alreadyExists',
   finalizeAgain: 'ok',
   commitUnknown: 'inBand',
+  changedTableDml: 'reject',
   secondConnection: 'share',
   staleEndMs: 0,
   idleMs: 600 * SECOND,
@@ -93,6 +96,7 @@ const CHOICES: Choices = {
   flushAgain: ['alreadyExists', 'ok'],
   finalizeAgain: ['ok', 'reject'],
   commitUnknown: ['inBand', 'close'],
+  changedTableDml: ['reject', 'accept'],
   secondConnection: ['share', 'preempt', 'reject'],
   routingHeader: ['lenient', 'strict'],
   tokenExpiry: ['openCallsStay', 'closes'],

@@ -252,6 +252,38 @@ describe('SQL statements', () => {
     assert.match(await refusal('SELECT * FROM d.failed'), /Not found/)
   })
 
+  it('replaces a table by a query that reads it, and keeps it when the query fails', async () => {
+    await run('CREATE TABLE d.replaced AS SELECT 1 AS a UNION ALL SELECT 2')
+    const table = 'projects/p/datasets/d/tables/replaced'
+    const stream = await harness.client.createStream(table, 'PENDING')
+    assert.match(await refusal('CREATE OR REPLACE TABLE d.replaced AS SELECT a / 0 AS a FROM d.replaced'), /by zero/)
+    assert.deepEqual(await rows('SELECT a FROM d.replaced ORDER BY a'), [['1'], ['2']])
+    assert.equal((await harness.client.unary('FinalizeWriteStream', { name: stream })).rowCount ?? '0', '0')
+
+    await run('CREATE OR REPLACE TABLE d.replaced AS SELECT a + 10 AS a, "new" AS b FROM d.replaced')
+    assert.deepEqual(await rows('SELECT a, b FROM d.replaced ORDER BY a'), [
+      ['11', 'new'],
+      ['12', 'new'],
+    ])
+    await assert.rejects(harness.client.unary('GetWriteStream', { name: stream }), { code: 5 })
+    await run('INSERT d.replaced VALUES (13, "more")')
+    await run('DROP TABLE d.replaced')
+    await run('CREATE TABLE d.replaced (x STRING)')
+    assert.deepEqual(await rows('SELECT x FROM d.replaced'), [])
+  })
+
+  it('keeps a table whose replacement is one update too many', async () => {
+    for (let update = 0; update < 5; update++) await run(`CREATE OR REPLACE TABLE d.busy AS SELECT ${update} AS n`)
+    assert.match(await refusal('CREATE OR REPLACE TABLE d.busy AS SELECT 5 AS n'), /Exceeded rate limits/)
+    const destinationTable = { projectId: 'p', datasetId: 'd', tableId: 'busy' }
+    const query = { query: 'SELECT 6 AS n', destinationTable, writeDisposition: 'WRITE_TRUNCATE' }
+    const { body } = await harness.rest.api('POST', '/jobs', { configuration: { query } })
+    const { jobId } = body.jobReference as { jobId: string }
+    const { status } = await harness.rest.api('GET', `/queries/${jobId}`)
+    assert.equal(status, 403)
+    assert.deepEqual(await rows('SELECT n FROM d.busy'), [['4']])
+  })
+
   const refused: [sql: string, message: RegExp][] = [
     ['SELECT _PARTITIONTIME FROM d.orders', /pseudo column _PARTITIONTIME is not translated/],
     ['SELECT id FROM d.orders FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()', /FOR SYSTEM_TIME AS OF is not translated/],

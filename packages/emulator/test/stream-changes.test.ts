@@ -124,6 +124,37 @@ describe('change data capture', () => {
     assert.deepEqual(await shown(id).then(found => found.length), 2)
   })
 
+  it('keeps DML that changes rows away from its table, and from no other', async () => {
+    const { id, name } = await newTable()
+    const dml = async (query: string): Promise<string> => {
+      const { body } = await harness.rest.api('POST', '/queries', { query })
+      return String((body.error as { message: string } | undefined)?.message ?? body.numDmlAffectedRows)
+    }
+    assert.equal(await dml(`INSERT p.d.${id} (id, name) VALUES (1, 'plain')`), '1')
+    assert.equal(await dml(`UPDATE p.d.${id} SET name = 'updated' WHERE id = 1`), '1')
+    await apply(name, upsert(2, 'two'))
+    for (const query of [
+      `UPDATE p.d.${id} SET name = 'x' WHERE TRUE`,
+      `DELETE FROM p.d.${id} WHERE TRUE`,
+      `MERGE p.d.${id} t USING (SELECT 1 AS id) s ON t.id = s.id WHEN MATCHED THEN DELETE`,
+    ])
+      assert.equal(
+        await dml(query),
+        'DELETE/UPDATE/MERGE DMLs are currently not supported over tables that had UPSERT streams.',
+      )
+    assert.equal(await dml(`INSERT p.d.${id} (id, name) VALUES (3, 'three')`), '1')
+    assert.deepEqual(await shown(id), [
+      ['1', 'updated'],
+      ['2', 'two'],
+      ['3', 'three'],
+    ])
+    const patch = (changedTableDml: string): Promise<unknown> =>
+      harness.rest.call('PATCH', '/emulator/behavior', { changedTableDml })
+    await patch('accept')
+    assert.equal(await dml(`DELETE FROM p.d.${id} WHERE id = 3`), '1')
+    await patch('reject')
+  })
+
   it('goes by sequence numbers, not by arrival; of equal ones the later arrival counts', async () => {
     const { id, name } = await newTable()
     await apply(name, upsert(1, 'newer', 'FFF/B'), upsert(1, 'older', 'FFF/ABC'), upsert(1, 'newest', 'FFF/ABC'))
@@ -292,6 +323,11 @@ describe('change data capture with a data directory', () => {
             schema: { fields: FIELDS },
             tableConstraints: { primaryKey: { columns: ['id'] } },
           })
+        else {
+          // Known before the first change of this run.
+          const deletion = await durable.rest.api('POST', '/queries', { query: 'DELETE FROM p.d.t WHERE TRUE' })
+          assert.match(JSON.stringify(deletion.body), /UPSERT streams/)
+        }
         const call = client.append()
         const writeStream = 'projects/p/datasets/d/tables/t/streams/_default'
         const changes =

@@ -35,6 +35,14 @@ type RestChange = {
   /** The ETag the caller believes in. */
   readonly ifMatch?: string
 }
+/** What CREATE TABLE says beyond the table. */
+type Creation = {
+  /** A table of this name makes way, once all went well. */
+  readonly isReplacing?: boolean
+  /** SQL that gives the table its rows. */
+  readonly fill?: ((table: Table) => string) | undefined
+}
+
 const isMet = (ifMatch: string | undefined, etag: string): boolean =>
   ifMatch === undefined || ifMatch === '*' || ifMatch === etag
 
@@ -164,7 +172,12 @@ export class Catalog {
     await this.committer.change({ kind: 'dropDataset', dataset })
   }
 
-  async createTable(ref: TableRef, schema: TableSchema, rest: Record<string, unknown>): Promise<Table> {
+  async createTable(
+    ref: TableRef,
+    schema: TableSchema,
+    rest: Record<string, unknown>,
+    { isReplacing = false, fill }: Creation = {},
+  ): Promise<Table> {
     const dataset = this.dataset(ref)
     if (!/^[\p{L}\p{M}\p{N}\p{Pc}\p{Pd}\p{Zs}]{1,1024}$/u.test(ref.table))
       throw new CatalogError('invalid', `Invalid table ID "${ref.table}".`)
@@ -174,7 +187,7 @@ export class Catalog {
     await this.dropExpired(ref)
     // DuckDB does not tell table names apart by case.
     const twin = this.tablesOf(ref).find(table => table.table.toLowerCase() === ref.table.toLowerCase())
-    if (twin) throw alreadyExists(twin)
+    if (twin && !(isReplacing && twin.table === ref.table)) throw alreadyExists(twin)
     this.takeUpdate(ref)
     if (this.inCreation.has(key.toLowerCase())) throw alreadyExists(ref)
     const nowMs = this.nowMs()
@@ -191,7 +204,15 @@ export class Catalog {
       version: 1,
       rest: stored,
     }
-    await this.creating(key.toLowerCase(), this.committer.change.bind(this.committer, { kind: 'createTable', table }))
+    const replaced = twin && this.hide(twin)
+    try {
+      await this.creating(key.toLowerCase(), () =>
+        this.committer.change({ kind: 'createTable', table, replaced, fill: fill?.(table) }),
+      )
+    } catch (error) {
+      if (replaced) this.tables.set(key, replaced)
+      throw error
+    }
     this.tables.set(key, table)
     return table
   }
@@ -245,11 +266,16 @@ export class Catalog {
   }
 
   private async drop(shown: Table): Promise<void> {
+    await this.committer.change({ kind: 'dropTable', table: this.hide(shown) })
+  }
+
+  /** From here on the table takes no rows. Gives it as the storage knows it by then. */
+  private hide(shown: Table): Table {
     const key = tableKey(shown)
     const table = this.coming.get(key) ?? shown
     this.tables.delete(key)
     this.coming.delete(key)
-    await this.committer.change({ kind: 'dropTable', table })
+    return table
   }
 
   private async creating(key: string, create: () => Promise<void>): Promise<void> {

@@ -9,6 +9,9 @@ export const datasetKey = (ref: DatasetRef): string => `${ref.project}.${ref.dat
 export const tableResource = (ref: TableRef): string =>
   `projects/${ref.project}/datasets/${ref.dataset}/tables/${ref.table}`
 
+/** A table in the making, under a name that no table can have: it gets its own with its rows. */
+export const nextTable = <T extends TableRef>(ref: T): T => ({ ...ref, table: `${ref.table}.next` })
+
 /** Parses `projects/P/datasets/D/tables/T`. */
 export function parseTableResource(name: string): TableRef | undefined {
   const match = /^projects\/([^/]+)\/datasets\/([^/]+)\/tables\/([^/]+)$/.exec(name)

@@ -1,8 +1,12 @@
 // Statements that change tables or their rows: DML by the storage's writer, in the order of everything else; DDL by the catalog.
+import { CatalogError } from '../catalog/catalog.ts'
+import { nextTable } from '../catalog/names.ts'
+import type { Table } from '../catalog/resources.ts'
 import { schemaFromRest } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import type { Ddl } from '../sql/ddl.ts'
 import { insertInto } from '../sql/dml.ts'
+import { SqlRefused } from '../sql/refused.ts'
 import type { Statement } from '../sql/statement.ts'
 import { QueryRefused } from '../storage/storage.ts'
 import type { StatementResult } from './statements.ts'
@@ -28,11 +32,12 @@ export async function runChange(
 
 const NOTHING = { columns: undefined, rows: [] }
 
-async function runDml(core: EmulatorCore, { statement, sql, check }: Dml, isDryRun: boolean): Promise<Changed> {
-  const rows = isDryRun ? [] : await execute(core, sql, check)
+async function runDml(core: EmulatorCore, dml: Dml, isDryRun: boolean): Promise<Changed> {
+  const { statement } = dml
+  const rows = isDryRun ? [] : await execute(core, dml)
   const count = statement === 'MERGE' ? 0n : BigInt((rows[0]?.[0] as bigint | number | undefined) ?? 0)
   const merged = (action: string): bigint => BigInt(rows.filter(row => row[0] === action).length)
-  const dml =
+  const counts =
     statement === 'MERGE'
       ? { inserted: merged('INSERT'), updated: merged('UPDATE'), deleted: merged('DELETE') }
       : {
@@ -40,26 +45,34 @@ async function runDml(core: EmulatorCore, { statement, sql, check }: Dml, isDryR
           updated: statement === 'UPDATE' ? count : 0n,
           deleted: statement === 'DELETE' || statement === 'TRUNCATE_TABLE' ? count : 0n,
         }
-  return { statementType: statement, ...NOTHING, dml }
+  return { statementType: statement, ...NOTHING, dml: counts }
 }
 
 /** Runs between two stores of appended rows. Gives the rows of the result. */
-async function execute(core: EmulatorCore, sql: string, check?: string): Promise<readonly (readonly unknown[])[]> {
+async function execute(
+  core: EmulatorCore,
+  { statement, sql, check, table }: Dml,
+): Promise<readonly (readonly unknown[])[]> {
+  const isMutating = statement === 'UPDATE' || statement === 'DELETE' || statement === 'MERGE'
   let result: readonly (readonly unknown[])[] = []
   try {
     await core.committer.change({
       kind: 'runDml',
       sql,
       check,
+      unlessChanged: isMutating && core.behavior.changedTableDml === 'reject' ? table : undefined,
       done: rows => {
         result = rows
       },
     })
   } catch (error) {
-    throw error instanceof QueryRefused ? error : new QueryRefused((error as Error).message)
+    throw asQueryRefused(error as Error)
   }
   return result
 }
+
+const asQueryRefused = (error: Error): QueryRefused =>
+  error instanceof QueryRefused ? error : new QueryRefused(error.message)
 
 async function createTable(
   core: EmulatorCore,
@@ -78,22 +91,15 @@ async function createTable(
   if (existing && statement.isIfNotExists) return result('SKIP')
   const isReplacing = existing !== undefined && statement.isReplacing
   if (isDryRun) return result(isReplacing ? 'REPLACE' : 'CREATE')
-  if (isReplacing && query && query.columns.length > 0 && readsItself(query.sql, ref))
-    throw new QueryRefused('CREATE OR REPLACE TABLE from the table itself is not supported by this emulator')
-  if (isReplacing) await catalog.dropTable(ref)
-  const created = await catalog.createTable(ref, schema, statement.rest)
-  if (query)
-    try {
-      await execute(core, insertInto(created, query))
-    } catch (error) {
-      await catalog.dropTable(ref)
-      throw error
-    }
+  const fill = query && ((table: Table): string => insertInto(nextTable(table), query))
+  try {
+    await catalog.createTable(ref, schema, statement.rest, { isReplacing, fill })
+  } catch (error) {
+    throw error instanceof CatalogError || error instanceof SqlRefused ? error : asQueryRefused(error as Error)
+  }
+  core.streams.forgetDead()
   return result(isReplacing ? 'REPLACE' : 'CREATE')
 }
-
-const readsItself = (sql: string, ref: { project: string; dataset: string; table: string }): boolean =>
-  sql.includes(`"${ref.project}.${ref.dataset}"."${ref.table}"`)
 
 async function dropTable(
   core: EmulatorCore,

@@ -51,9 +51,10 @@ async function emptyOrOpen(core: EmulatorCore, query: Json, columns: readonly Re
     return existing
   }
   // The service keeps the table and replaces columns and rows; streams of the old rows end here.
-  await catalog.dropTable(ref)
+  const rest = { ...existing.rest, ...layoutOf(query) }
+  const table = await catalog.createTable(ref, schemaFromRest({ fields: columns }), rest, { isReplacing: true })
   streams.forgetDead()
-  return catalog.createTable(ref, schemaFromRest({ fields: columns }), { ...existing.rest, ...layoutOf(query) })
+  return table
 }
 
 function destinationOf(query: Json): TableRef {

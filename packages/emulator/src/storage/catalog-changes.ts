@@ -1,8 +1,9 @@
 // What a change of tables and streams does in DuckDB.
 import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
-import { dropChanges } from './duckdb-changes.ts'
+import { dropChanges, hasChanges } from './duckdb-changes.ts'
 import {
+  createNext,
   createTable,
   dropDataset,
   forgetStreams,
@@ -12,12 +13,18 @@ import {
   putDataset,
   putStreams,
   putTable,
+  renameNext,
   tablePlace,
   widen,
 } from './duckdb-statements.ts'
 import { dropHidden, type HiddenRows, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'
 import type { RowTargets } from './row-targets.ts'
-import type { Change, Work } from './storage.ts'
+import { type Change, QueryRefused, type Work } from './storage.ts'
+
+type Create = Extract<Change, { kind: 'createTable' }>
+
+/** As seen: https://github.com/artie-labs/transfer/issues/1035 */
+const CHANGED = 'DELETE/UPDATE/MERGE DMLs are currently not supported over tables that had UPSERT streams.'
 
 export class CatalogChanges {
   private readonly sql: Sql
@@ -56,7 +63,7 @@ export class CatalogChanges {
       case 'dropDataset':
         return this.run(dropDataset(change.dataset))
       case 'createTable':
-        return this.run(createTable(change.table))
+        return this.createTable(change)
       case 'alterTable':
         return this.alterTable(change.before, change.after)
       case 'dropTable':
@@ -68,6 +75,7 @@ export class CatalogChanges {
       case 'flushStream':
         return this.flushStream(change.table, change.stream, change.rowCount)
       case 'runDml': {
+        if (change.unlessChanged && (await hasChanges(this.sql, change.unlessChanged))) throw new QueryRefused(CHANGED)
         const rows = await this.sql(change.sql)
         if (change.check !== undefined) await this.sql(change.check)
         return () => change.done(rows)
@@ -78,6 +86,15 @@ export class CatalogChanges {
         return () => this.hidden.forget(hidden)
       }
     }
+  }
+
+  private async createTable({ table, replaced, fill }: Create): Promise<(() => void) | undefined> {
+    if (!replaced && fill === undefined) return this.run(createTable(table))
+    // First what can fail.
+    await this.run(createNext(table, fill))
+    const dropped = replaced && (await this.dropTable(replaced))
+    await this.run(renameNext(table))
+    return dropped
   }
 
   private async alterTable(before: Table, after: Table): Promise<undefined> {

@@ -8,7 +8,7 @@ import type { RowFiller } from '../rows/row-filler.ts'
 import { changeFieldsOf, keyColumns } from './change-fields.ts'
 import { changeSchema, compileMergeFiller } from './change-fillers.ts'
 import { createColumns, physicalName, quotePlace } from './duckdb-statements.ts'
-import { quoteIdentifier } from './duckdb-types.ts'
+import { quoteIdentifier, quoteText } from './duckdb-types.ts'
 import type { Sql } from './hidden-rows.ts'
 import { type Place, RowTarget } from './row-target.ts'
 import type { WriterSpec } from './storage.ts'
@@ -33,6 +33,15 @@ export function dropChanges(before: Table, after: Table | undefined): string[] {
     `DROP TABLE IF EXISTS ${quotePlace(arrivals(before.incarnation))}`,
     ...(isSameKey ? [] : [`DROP TABLE IF EXISTS ${quotePlace(versions(before.incarnation))}`]),
   ]
+}
+
+/** Whether rows with _CHANGE_TYPE ever came to the table, in this run or an earlier one. */
+export async function hasChanges(sql: Sql, { incarnation }: Table): Promise<boolean> {
+  const { schema, name } = versions(incarnation)
+  const found = await sql(
+    `SELECT 1 FROM duckdb_tables() WHERE schema_name = ${quoteText(schema)} AND table_name = ${quoteText(name)}`,
+  )
+  return found.length > 0
 }
 
 /** Takes the changes of one table. */

@@ -1,5 +1,5 @@
 // The catalog as SQL: where things lie in DuckDB, and the statements that put, change and remove them.
-import { type DatasetRef, datasetKey, type TableRef, tableKey } from '../catalog/names.ts'
+import { type DatasetRef, datasetKey, nextTable, type TableRef, tableKey } from '../catalog/names.ts'
 import type { Dataset, Table } from '../catalog/resources.ts'
 import type { Column } from '../catalog/table-schema.ts'
 import type { StreamState } from '../streams/stream-state.ts'
@@ -43,6 +43,16 @@ export const hasColumns = (table: Table): boolean => table.schema.columns.length
 
 export const createTable = (table: Table): string[] => [
   ...(hasColumns(table) ? [createColumns(tablePlace(table), table.schema.columns)] : []),
+  putTable(table),
+]
+
+/** As `createTable`, beside a table of that name, with rows from a query that may read it. */
+export const createNext = (table: Table, fill: string | undefined): string[] => [
+  createColumns(tablePlace(nextTable(table)), table.schema.columns),
+  ...(fill === undefined ? [] : [fill]),
+]
+export const renameNext = (table: Table): string[] => [
+  `ALTER TABLE ${physicalName(nextTable(table))} RENAME TO ${quoteIdentifier(table.table)}`,
   putTable(table),
 ]
 

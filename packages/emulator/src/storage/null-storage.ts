@@ -14,6 +14,8 @@ import {
   type WriterSpec,
 } from './storage.ts'
 
+const NO_ROWS = 'This emulator runs with --storage null: rows are counted and discarded, there is nothing to query'
+
 export class NullStorage implements Storage {
   /** Visible rows by incarnation. */
   private readonly counts = new Map<string, number>()
@@ -83,18 +85,20 @@ export class NullStorage implements Storage {
         for (const { name } of change.streams) this.hidden.delete(name)
         return
       case 'runDml':
+        throw new QueryRefused(NO_ROWS)
+      case 'createTable':
+        if (change.fill !== undefined) throw new QueryRefused(NO_ROWS)
+        if (change.replaced) this.make({ kind: 'dropTable', table: change.replaced })
+        return
       case 'putDataset':
       case 'dropDataset':
-      case 'createTable':
       case 'alterTable':
       case 'putStream':
     }
   }
 
   async query(): Promise<QueryResult> {
-    throw new QueryRefused(
-      'This emulator runs with --storage null: rows are counted and discarded, there is nothing to query',
-    )
+    throw new QueryRefused(NO_ROWS)
   }
 
   async rowCount(table: Table): Promise<bigint> {

@@ -8,7 +8,13 @@ import type { AppendRequest, MissingValue } from '../wire/append-request.ts'
 export type Change =
   | { readonly kind: 'putDataset'; readonly dataset: Dataset }
   | { readonly kind: 'dropDataset'; readonly dataset: Dataset }
-  | { readonly kind: 'createTable'; readonly table: Table }
+  /** `replaced` is dropped with its rows; `fill` inserts its rows, under the name that `nextTable` says. */
+  | {
+      readonly kind: 'createTable'
+      readonly table: Table
+      readonly replaced?: Table | undefined
+      readonly fill?: string | undefined
+    }
   | { readonly kind: 'alterTable'; readonly before: Table; readonly after: Table }
   | { readonly kind: 'dropTable'; readonly table: Table }
   /** A stream created or finalized. Here and below, `end` and `lastTrafficMs` are not taken from the states. */
@@ -30,6 +36,8 @@ export type Change =
       readonly sql: string
       /** Run in the same transaction, which its error undoes. */
       readonly check: string | undefined
+      /** Refused when rows with _CHANGE_TYPE were ever merged into it. */
+      readonly unlessChanged: Table | undefined
       readonly done: (rows: readonly (readonly unknown[])[]) => void
     }
 
