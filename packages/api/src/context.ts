@@ -1,5 +1,5 @@
 // What every route works with: the deps, bounded waiting, connectors by name, and one view of the cluster for all.
-import { type ClusterView, type ConnectorEntry, clusterView, isMillraceError } from '@millrace/core'
+import { type ClusterView, type ConnectorEntry, clusterView, type HealthContext, isMillraceError } from '@millrace/core'
 import { ApiError, notFound } from './api-error.ts'
 import type { ApiDeps } from './deps.ts'
 
@@ -87,6 +87,11 @@ export class Context {
     } catch (error) {
       return this.#lastKnown(error)
     }
+  }
+
+  healthContext(): HealthContext {
+    const { stallMs, unreportedSinceMs, boardAwaySinceMs } = this.deps.watch
+    return { nowMs: this.deps.clock.nowMs(), stallMs, unreportedSinceMs, boardAwaySinceMs }
   }
 
   async #load(): Promise<ClusterView> {

@@ -29,7 +29,10 @@ export type ApiDeps = {
   readonly worker: ThisWorker
   /** Id of the Kafka cluster, for `GET /`. */
   clusterId(options: { signal: AbortSignal }): Promise<string>
+  /** Of this worker (KIP-1017). */
   health(options: { signal: AbortSignal }): Promise<Health>
+  /** What judging the health of connectors needs to remember. */
+  readonly watch: HealthWatch
   /**
    * Called before a connector is created: writes the Genesis of its new incarnation and answers with the journal's id.
    * A create that then loses its race leaves a Genesis without a connector, which means nothing.
@@ -92,6 +95,14 @@ export interface LoggerLevels {
   list(): ReadonlyMap<string, LoggerLevel>
   /** The names affected; null when the level is unknown. Forgotten at restart, as in Connect. */
   set(name: string, level: string): readonly string[] | null
+}
+
+/** See HealthContext of core. */
+export interface HealthWatch {
+  /** stall.detection.ms */
+  readonly stallMs: number
+  readonly unreportedSinceMs: ReadonlyMap<string, number>
+  readonly boardAwaySinceMs: number | null
 }
 
 export type Health = {

@@ -9,6 +9,7 @@ import { parseJsonBody } from './json-body.ts'
 import { KnownRoutes } from './known-routes.ts'
 import { assertLoopback, type Listener, listenFailure } from './listener.ts'
 import { connectorRoutes } from './routes/connectors.ts'
+import { healthRoutes } from './routes/health.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { loggerRoutes } from './routes/loggers.ts'
 import { millraceRoutes } from './routes/millrace.ts'
@@ -105,6 +106,7 @@ export function buildApi(deps: ApiDeps, closing: AbortSignal, security: ApiSecur
   pluginRoutes(app, context)
   loggerRoutes(app, context)
   millraceRoutes(app, context)
+  healthRoutes(app, context)
   return app
 }
 

@@ -4,7 +4,7 @@ import { assert, type CompactedLog, type CompactedRecord } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
 import { ISOLATION } from './fetch-request.ts'
 import { listOffsets } from './list-offsets.ts'
-import { FORMAT_HEADER, LogFollower, STALE_LEADER_MS } from './log-follower.ts'
+import { FORMAT_HEADER, LogFollower, type LogTrouble, STALE_LEADER_MS } from './log-follower.ts'
 import { LogWriter, type LogWriterOptions } from './log-writer.ts'
 import { Wake } from './wake.ts'
 import { withSignal } from './with-signal.ts'
@@ -61,6 +61,11 @@ export class KafkaCompactedLog implements CompactedLog {
     const log = new KafkaCompactedLog(cluster, options)
     await log.#follower.open({ signal })
     return log
+  }
+
+  /** What keeps it from being followed right now. */
+  get trouble(): LogTrouble | null {
+    return this.#follower.trouble
   }
 
   append(key: string, value: string | null, options: { signal: AbortSignal }): Promise<bigint> {

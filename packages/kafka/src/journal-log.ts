@@ -20,7 +20,7 @@ import {
   type KeySpaceState,
 } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
-import { FORMAT_HEADER, LogFollower, type LogRecord, STALE_LEADER_MS } from './log-follower.ts'
+import { FORMAT_HEADER, LogFollower, type LogRecord, type LogTrouble, STALE_LEADER_MS } from './log-follower.ts'
 import { type LogEntry, LogWriter, type LogWriterOptions } from './log-writer.ts'
 import { partitionOfKey } from './murmur2.ts'
 
@@ -104,6 +104,11 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
   async readGenesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null> {
     await this.#follower.readToEnd(this.#partitionOf(incarnation), options)
     return this.#genesis.get(incarnation) ?? null
+  }
+
+  /** What keeps it from being followed right now. */
+  get trouble(): LogTrouble | null {
+    return this.#follower.trouble
   }
 
   /** Key spaces known so far, for inspection and metrics. */

@@ -21,6 +21,9 @@ export type LogRecord = {
   readonly value: string | null
 }
 
+/** Since when, by the wall clock, some of the log cannot be read to its end, and why. */
+export type LogTrouble = { readonly sinceMs: number; readonly message: string }
+
 export type LogFollowerOptions = {
   /** How often the tail is read when nobody asks. */
   readonly followIntervalMs: number
@@ -35,6 +38,8 @@ const PARTITION_FETCH_BYTES = 1024 * 1024
 const FETCH_BYTES_MAX = 128 * 1024 * 1024
 const REQUEST_BYTES = 16 * 1024 * 1024
 const FETCH_TIMEOUT_MS = 10_000
+/** Failures in a row until the log says so: about a second. */
+const TRIES_TOLD = 3
 type Partition = {
   readonly index: number
   position: bigint
@@ -42,6 +47,7 @@ type Partition = {
   running: Promise<void> | null
   next: Promise<void> | null
   failure: MillraceError | null
+  trouble: LogTrouble | null
 }
 
 export class LogFollower {
@@ -54,6 +60,7 @@ export class LogFollower {
   readonly #tails = new Map<NodeId, NodeTail>()
   readonly #stop = new AbortController()
   #background: Promise<void> = Promise.resolve()
+  #isTroubleTold = false
 
   /**
    * @param onRecord called for each record in log order per partition; a throw ends that partition with JOURNAL_LOST.
@@ -79,6 +86,7 @@ export class LogFollower {
       running: null,
       next: null,
       failure: null,
+      trouble: null,
     }))
   }
 
@@ -103,6 +111,14 @@ export class LogFollower {
   /** Position reached so far in a partition. */
   position(partition: number): bigint {
     return this.#partitions[partition]!.position
+  }
+
+  /** The oldest trouble of any partition; null while all of them can be read. */
+  get trouble(): LogTrouble | null {
+    let oldest: LogTrouble | null = null
+    for (const { trouble } of this.#partitions)
+      if (trouble !== null && (oldest === null || trouble.sinceMs < oldest.sinceMs)) oldest = trouble
+    return oldest
   }
 
   /** Rule R. Calls made while one is running share the next. Rejects `signal.reason`, or what ended the partition. */
@@ -154,6 +170,7 @@ export class LogFollower {
       signal.throwIfAborted()
       if (p.failure) throw p.failure
       const doubt = await this.#step(p)
+      if (typeof doubt === 'string') this.#recovered(p)
       if (doubt === 'end') return
       if (doubt === 'more') {
         tries = 0
@@ -164,11 +181,23 @@ export class LogFollower {
         staleSinceMs ??= clock.monotonicMs()
         if (clock.monotonicMs() - staleSinceMs > this.#options.staleLeaderMs) this.#end(p, this.#lost(p, doubt.why))
       }
-      if (tries === 3)
+      const message = `${this.#topic}-${p.index}: ${doubt.why}`
+      p.trouble = { sinceMs: p.trouble?.sinceMs ?? clock.nowMs(), message }
+      if (tries === TRIES_TOLD && !this.#isTroubleTold) {
+        this.#isTroubleTold = true
         log.warn({ topic: this.#topic, partition: p.index, why: doubt.why }, 'Reading the log to its end waits.')
+      }
       this.#cluster.forgetLeader(this.#topic)
       await timers.sleep(this.#cluster.backoffMs(tries++), { signal })
     }
+  }
+
+  /** What all partitions suffer from at once is told once, and so is its end. */
+  #recovered(p: Partition): void {
+    p.trouble = null
+    if (!this.#isTroubleTold || this.trouble !== null) return
+    this.#isTroubleTold = false
+    this.#cluster.deps.log.info({ topic: this.#topic }, 'The log is read to its end again.')
   }
 
   /** One fetch and what it says: at the end, more to read, or a doubt to ask again about. */

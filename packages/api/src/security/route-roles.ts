@@ -22,6 +22,8 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'GET /api/v1/worker',
     'GET /api/v1/workers',
     'GET /api/v1/connectors/:name/partitions',
+    'GET /api/v1/connectors/:name/health',
+    'GET /api/v1/health',
   ],
   operator: [
     'PUT /connectors/:name/pause',

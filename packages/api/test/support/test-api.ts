@@ -93,6 +93,7 @@ export class TestApi implements AsyncDisposable {
       },
       clusterId: async () => 'kafka-cluster',
       health: async () => ({ status: 'healthy' }),
+      watch: { stallMs: 60_000, unreportedSinceMs: new Map(), boardAwaySinceMs: null },
       beginIncarnation: async (_name, incarnation) => {
         this.begun.push(incarnation)
         return 'journal-1'

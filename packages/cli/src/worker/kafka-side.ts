@@ -25,6 +25,7 @@ export type System = {
 export type KafkaSide = {
   readonly cluster: Cluster
   readonly journal: KafkaJournalLog
+  readonly configLog: KafkaCompactedLog
   readonly configStore: ConfigWriter
   readonly source: Fetcher
   readonly groupOffsets: KafkaGroupOffsets
@@ -99,6 +100,7 @@ export async function openKafkaSide(
   return {
     cluster: admin,
     journal,
+    configLog: log,
     configStore,
     source,
     groupOffsets: new KafkaGroupOffsets(consumer),

@@ -16,6 +16,7 @@ import {
 import { ByteBudget, Worker } from '@millrace/worker'
 import { BigQuerySide } from './bigquery-side.ts'
 import { ConnectorNotices } from './connector-notices.ts'
+import { HealthMonitor } from './health-monitor.ts'
 import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
 import type { Log } from './log.ts'
 import { journalOffsets } from './offsets.ts'
@@ -23,6 +24,7 @@ import { SourceCatalog } from './source-catalog.ts'
 import { StatusPublisher } from './status-publisher.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { giveVerdict } from './verdicts.ts'
+import { WorkerHealth } from './worker-health.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 /** An Intent stays well below the broker's default message.max.bytes of 1 MiB. */
@@ -104,8 +106,22 @@ export async function runWorker(
     takeovers: worker.takeovers,
     partitions: worker.reports(),
     connectorFailures: [],
+    troubles: health.troubles(),
   })
   const reports = new StatusPublisher({ board: status, assignments: board }, system, config.leaseTtlMs, report)
+  const health = new WorkerHealth(
+    {
+      kafka: [() => kafka.journal.trouble, () => kafka.configLog.trouble],
+      redisAwaySinceMs: () => reports.awaySinceMs,
+    },
+    config.leaseTtlMs,
+    () => systemClock.nowMs(),
+  )
+  const monitor = new HealthMonitor(
+    { configStore: kafka.configStore, cluster: reports, self: workerId },
+    system,
+    config.stallDetectionMs,
+  )
 
   const thisWorker = {
     worker: workerId,
@@ -116,7 +132,6 @@ export async function runWorker(
     version,
     commit: process.env['MILLRACE_COMMIT'] ?? 'unknown',
   }
-  const health = { isReady: false }
   const api = await startApi(
     {
       configStore: kafka.configStore,
@@ -131,7 +146,8 @@ export async function runWorker(
       giveVerdict: (entry, verdict, options) => giveVerdict(kafka.journal, entry, verdict, options),
       worker: thisWorker,
       clusterId: options => kafka.cluster.clusterId(options),
-      health: async () => ({ status: health.isReady ? 'healthy' : 'starting' }),
+      health: async () => health.health(),
+      watch: monitor,
       beginIncarnation: async (connector, incarnation, options) => {
         const journalId = systemRandom.nextId()
         await kafka.journal.writeGenesis(incarnation, {
@@ -184,11 +200,12 @@ export async function runWorker(
     followControl(),
     catalog.run(() => coordinator.nudge(), { signal: lifetime.signal }),
     reports.run({ signal: lifetime.signal }),
+    monitor.run({ signal: lifetime.signal }),
     worker.run({ signal: lifetime.signal }),
     coordinator.run({ signal: lifetime.signal }),
     ownership.run({ signal: lifetime.signal }),
   ])
-  health.isReady = true
+  health.ready()
   logger.info({ worker: workerId, rest: api.url }, 'Worker is ready.')
   onReady(api.url)
 

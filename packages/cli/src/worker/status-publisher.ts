@@ -20,6 +20,7 @@ export class StatusPublisher implements ClusterReports {
   readonly #ttlMs: number
   readonly #report: () => WorkerReport
   #lastAssignment: Assignment | null = null
+  #awaySinceMs: number | null = null
 
   constructor(
     deps: { readonly board: StatusBoard; readonly assignments: AssignmentBoard },
@@ -38,8 +39,22 @@ export class StatusPublisher implements ClusterReports {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     for (;;) {
       const report = this.#report()
-      await this.#board.publish(report.worker, encodeWorkerReport(report), this.#ttlMs).catch(() => {}) // the coordinator says when Redis is away
+      await this.#publish(report)
       await this.#system.timers.sleep(PUBLISH_EVERY_MS, { signal })
+    }
+  }
+
+  /** Since when the board takes no report; null while it does. The coordinator's log says when Redis is away. */
+  get awaySinceMs(): number | null {
+    return this.#awaySinceMs
+  }
+
+  async #publish(report: WorkerReport): Promise<void> {
+    try {
+      await this.#board.publish(report.worker, encodeWorkerReport(report), this.#ttlMs)
+      this.#awaySinceMs = null
+    } catch {
+      this.#awaySinceMs ??= this.#system.clock.nowMs()
     }
   }
 

@@ -29,6 +29,7 @@ export type WorkerConfig = {
   readonly rebalanceDelayMs: number
   readonly shutdownTimeoutMs: number
   readonly offsetFlushIntervalMs: number
+  readonly stallDetectionMs: number
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
   readonly listeners: readonly Listener[]
   readonly advertised: {
@@ -193,6 +194,7 @@ function build(
     rebalanceDelayMs: values['scheduled.rebalance.max.delay.ms'],
     shutdownTimeoutMs: values['task.shutdown.graceful.timeout.ms'],
     offsetFlushIntervalMs: values['offset.flush.interval.ms'],
+    stallDetectionMs: values['stall.detection.ms'],
     autoRestart: {
       isEnabled: values['auto.restart.enable'],
       backoffMs: values['auto.restart.backoff.ms'],

@@ -139,6 +139,14 @@ export const WORKER_KEYS = {
     group: 'Coordination',
     visibleWhen: { key: 'auto.restart.enable', in: ['true'] },
   },
+  'stall.detection.ms': {
+    type: 'LONG',
+    default: 60000,
+    rule: { atLeast: 1000 },
+    doc: 'Milliseconds a partition may have work without progress until its connector counts as STALLED (GET /api/v1/connectors/{name}/health).',
+    importance: 'MEDIUM',
+    group: 'Coordination',
+  },
   listeners: {
     type: 'LIST',
     default: ['http://127.0.0.1:8083'],
