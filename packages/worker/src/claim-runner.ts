@@ -1,5 +1,7 @@
 // Performs the effects of the claim machine until it owns the partition, is fenced, or is in doubt.
 import {
+  type Alteration,
+  assert,
   assertNever,
   beginClaim,
   type ClaimEffect,
@@ -36,22 +38,44 @@ export type ClaimIo = {
   /** Told while it asks again. */
   readonly onRetry?: RetryNotes['onRetry']
   readonly onOver?: RetryNotes['onOver']
-  /** Start position where the journal states none: initial_offsets, committed offsets, or auto.offset.reset. */
-  resolveStart(options: { signal: AbortSignal }): Promise<KafkaOffset>
+  /**
+   * Start position where the journal states none: initial_offsets, committed offsets, or auto.offset.reset; that alone where an
+   * operator had the position forgotten.
+   */
+  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<KafkaOffset>
   /** Produces the dead letters of these offsets (again); resolves when they are safe. */
   saveDeadLetters(offsets: IntervalSet, options: { signal: AbortSignal }): Promise<void>
 }
 
-export type ClaimEnd = Extract<ClaimState, { kind: 'owning' | 'fenced' | 'inDoubt' }>
+type End = Extract<ClaimState, { kind: 'owning' | 'altered' | 'fenced' | 'inDoubt' }>
+export type ClaimEnd = Exclude<End, { kind: 'altered' }>
+export type AlterationEnd = Exclude<End, { kind: 'owning' }>
 
 type Result = { readonly event: ClaimEvent } | { readonly error: unknown }
 
 /** Rejects with the first error that no rule of the claim covers; JOURNAL_OUTCOME_UNKNOWN (fenced) among them. */
 export async function runClaim(
-  identity: ClaimIdentity,
+  identity: ClaimIdentity & { readonly alteration?: never },
   io: ClaimIo,
-  { signal }: { signal: AbortSignal },
+  options: { signal: AbortSignal },
 ): Promise<ClaimEnd> {
+  const end = await run(identity, io, options)
+  assert(end.kind !== 'altered', 'Only an alteration ends so.')
+  return end
+}
+
+/** A claim that moves the position and delivers nothing. Rejects as `runClaim` does. */
+export async function runAlteration(
+  identity: ClaimIdentity & { readonly alteration: Alteration },
+  io: ClaimIo,
+  options: { signal: AbortSignal },
+): Promise<AlterationEnd> {
+  const end = await run(identity, io, options)
+  assert(end.kind !== 'owning', 'An alteration owns nothing.')
+  return end
+}
+
+async function run(identity: ClaimIdentity, io: ClaimIo, { signal }: { signal: AbortSignal }): Promise<End> {
   const results = new Mailbox<Result>()
   const abort = new AbortController()
   const inner = AbortSignal.any([signal, abort.signal])
@@ -72,7 +96,7 @@ export async function runClaim(
         const step = stepClaim(state, result.event)
         io.logger.debug({ from: state.kind, event: result.event.kind, to: step.state.kind }, 'Claim goes on.')
         state = step.state
-        if (state.kind === 'owning' || state.kind === 'fenced' || state.kind === 'inDoubt') {
+        if (hasEnded(state)) {
           await unlessAborted(deleteObsolete(step.effects, io), signal)
           return state
         }
@@ -82,6 +106,9 @@ export async function runClaim(
     abort.abort()
   }
 }
+
+const hasEnded = (state: ClaimState): state is End =>
+  state.kind === 'owning' || state.kind === 'altered' || state.kind === 'fenced' || state.kind === 'inDoubt'
 
 /** The only effect of a finished claim: records below it. Readers ignore them, deleted or not. */
 async function deleteObsolete(effects: readonly ClaimEffect[], io: ClaimIo): Promise<void> {
@@ -110,7 +137,7 @@ async function performEffect(
     case 'resolveStart':
       return {
         kind: 'startResolved',
-        start: await untilDefinitive(() => io.resolveStart({ signal }), io, { signal }),
+        start: await untilDefinitive(() => io.resolveStart({ forgotten: effect.forgotten, signal }), io, { signal }),
       }
     case 'saveDeadLetters':
       await io.saveDeadLetters(effect.offsets, { signal })

@@ -211,7 +211,7 @@ test('an idle lane writes Settled after 30 s, so that its stream is not needed a
   await world.time.advance(15_000)
   assert.equal(settledCount(), before + 1)
   const last = world.journalRecords().at(-1) as Extract<JournalRecord, { kind: 'settled' }>
-  assert.equal(String(last.progress.frontier), '6')
+  assert.equal(String(last.progress?.frontier), '6')
   await world.time.advance(300_000)
   assert.equal(settledCount(), before + 1, 'once is enough')
   // The owner dies, the stream expires: nothing on it is open, so nobody has to wait or to ask.

@@ -1,12 +1,22 @@
 // Taking over a partition (journal.md, steps 1–3): claim, learn what landed, make dead letters safe, settle. A pure machine.
 // Invariants: Fenced (every judgement on a journal read to its end with the own Claim as head), Aligned, OneOutcome.
 // SPEC.md beside this file has the states, events and the test of each cell.
-import { assertNever, MillraceError } from '../errors/error.ts'
+import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
-import type { IntervalSet } from '../interval-set.ts'
+import { EMPTY, type IntervalSet } from '../interval-set.ts'
 import { headClaim, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
+import { startAt } from './progress.ts'
 import type { JournalRecord, Progress } from './records.ts'
-import { fold, isAligned, needsStart, nothingOpen, planStreams, type RowCounts, verdictFor } from './recovery.ts'
+import {
+  fold,
+  isAligned,
+  isForgotten,
+  needsStart,
+  nothingOpen,
+  planStreams,
+  type RowCounts,
+  verdictFor,
+} from './recovery.ts'
 
 /** How long a row count outside every batch boundary is asked again before it counts as doubt: stale counts settle in ~5 s. */
 const MISALIGNED_RETRY_MS = 2_000
@@ -20,6 +30,15 @@ export type ClaimIdentity = {
   readonly workerId: WorkerId
   /** Config generation the claim works under. */
   readonly generation: number
+  /** The claim is made to move the position: it ends as `altered` and delivers nothing. */
+  readonly alteration?: Alteration
+}
+
+/** An operator's word (PATCH and DELETE of offsets). null: the position is forgotten. */
+export type Alteration = {
+  readonly nextKafkaOffset: KafkaOffset | null
+  readonly by: string
+  readonly atMs: number
 }
 
 /** A released stream the new owner may continue: no CreateWriteStream for an orderly move. */
@@ -58,6 +77,9 @@ type Recovering = ClaimIdentity & {
   readonly wasTakeover: boolean
 }
 
+/** `progress` is null where nothing had begun, which only an alteration finds enough. */
+type Folded = Recovering & { readonly journal: KeySpaceState; readonly progress: Progress | null }
+
 export type ClaimState =
   | ({ readonly kind: 'following' } & ClaimIdentity)
   | ({ readonly kind: 'claiming'; readonly epoch: number } & ClaimIdentity)
@@ -66,10 +88,12 @@ export type ClaimState =
   | ({ readonly kind: 'folding' } & Recovering)
   | ({ readonly kind: 'pausing' } & Recovering)
   | ({ readonly kind: 'resolvingStart'; readonly journal: KeySpaceState } & Recovering)
-  | ({ readonly kind: 'savingDeadLetters'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
-  | ({ readonly kind: 'settling'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
-  | ({ readonly kind: 'confirmingSettled'; readonly journal: KeySpaceState; readonly progress: Progress } & Recovering)
+  | ({ readonly kind: 'savingDeadLetters' } & Folded)
+  | ({ readonly kind: 'settling' } & Folded)
+  | ({ readonly kind: 'confirmingSettled' } & Folded)
   | { readonly kind: 'owning'; readonly ownership: Ownership }
+  /** The position stands as the alteration asked. `from`: where it stood; null where nothing had begun. */
+  | { readonly kind: 'altered'; readonly from: KafkaOffset | null }
   | { readonly kind: 'fenced'; readonly deleted: boolean }
   | { readonly kind: 'inDoubt'; readonly doubts: readonly Doubt[] }
 
@@ -88,7 +112,8 @@ export type ClaimEffect =
   | { readonly kind: 'append'; readonly record: JournalRecord }
   | { readonly kind: 'finalize'; readonly stream: StreamName }
   | { readonly kind: 'pause'; readonly ms: number }
-  | { readonly kind: 'resolveStart' }
+  /** @param forgotten by an operator's order: neither group, predecessors nor initial_offsets count, only auto.offset.reset. */
+  | { readonly kind: 'resolveStart'; readonly forgotten: boolean }
   /** Produce these letters (again): identity headers make a copy harmless. */
   | { readonly kind: 'saveDeadLetters'; readonly offsets: IntervalSet }
   | { readonly kind: 'deleteKeys'; readonly keys: readonly string[] }
@@ -134,6 +159,7 @@ export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
       if (event.kind === 'journalRead') return own(state, event.journal)
       break
     case 'owning':
+    case 'altered':
     case 'fenced':
     case 'inDoubt':
       break
@@ -153,14 +179,17 @@ function claim(state: ClaimIdentity, journal: KeySpaceState): ClaimStep {
   const { claimId, workerId, generation } = state
   const epoch = (headClaim(journal)?.epoch ?? 0) + 1
   return {
-    state: { kind: 'claiming', claimId, workerId, generation, epoch },
+    state: { ...state, kind: 'claiming', epoch },
     effects: [{ kind: 'append', record: { kind: 'claim', claimId, epoch, workerId, generation } }],
   }
 }
 
-function learnStreams(state: ClaimIdentity & { readonly epoch: number }, journal: KeySpaceState): ClaimStep {
-  if (!isHead(journal, state.claimId)) return fenced(journal)
-  const plan = planStreams(journal, state.epoch)
+function learnStreams(
+  { kind: _, ...identity }: Extract<ClaimState, { kind: 'confirming' }>,
+  journal: KeySpaceState,
+): ClaimStep {
+  if (!isHead(journal, identity.claimId)) return fenced(journal)
+  const plan = planStreams(journal, identity.epoch)
   const counts = new Map<StreamName, StreamOffset | 'gone'>()
   const waiting = new Set<StreamName>()
   const adoptable: Adoptable[] = []
@@ -174,10 +203,7 @@ function learnStreams(state: ClaimIdentity & { readonly epoch: number }, journal
     else counts.set(stream, verdict)
   }
   const recovering: Recovering = {
-    claimId: state.claimId,
-    workerId: state.workerId,
-    generation: state.generation,
-    epoch: state.epoch,
+    ...identity,
     counts,
     waiting,
     goneSinceMs: new Map(),
@@ -232,8 +258,10 @@ function judge(state: Recovering, journal: KeySpaceState): ClaimStep {
     }
   }
   if (doubts.length > 0) return doubt(state, doubts, gone)
-  if (needsStart(journal, state.epoch))
-    return { state: { ...state, kind: 'resolvingStart', journal }, effects: [{ kind: 'resolveStart' }] }
+  if (state.alteration === undefined && needsStart(journal, state.epoch)) {
+    const forgotten = isForgotten(journal, state.epoch)
+    return { state: { ...state, kind: 'resolvingStart', journal }, effects: [{ kind: 'resolveStart', forgotten }] }
+  }
   return conclude(state, journal, null)
 }
 
@@ -259,7 +287,8 @@ function conclude(state: Recovering, journal: KeySpaceState, start: KafkaOffset 
     const verdict = verdictFor(journal, stream)
     if (verdict !== null) counts.set(stream, verdict)
   }
-  const folded = fold(journal, state.epoch, counts, start)
+  const hasBegun = start !== null || !needsStart(journal, state.epoch)
+  const folded = hasBegun ? fold(journal, state.epoch, counts, start) : { progress: null, deadLetters: EMPTY }
   const next = { ...state, counts, journal, progress: folded.progress }
   if (folded.deadLetters.length === 0) return logSettled(next)
   return {
@@ -268,36 +297,46 @@ function conclude(state: Recovering, journal: KeySpaceState, start: KafkaOffset 
   }
 }
 
-function logSettled(state: Recovering & { readonly journal: KeySpaceState; readonly progress: Progress }): ClaimStep {
-  const { claimId, epoch, progress } = state
+function logSettled(state: Folded): ClaimStep {
+  return { state: { ...state, kind: 'settling' }, effects: [{ kind: 'append', record: settledBy(state) }] }
+}
+
+/** An alteration forgets the fingerprint as well: the operator speaks of the log as it is now. */
+function settledBy({ claimId, epoch, progress, alteration }: Folded): JournalRecord {
+  if (alteration === undefined) return { kind: 'settled', claimId, epoch, progress }
+  const { nextKafkaOffset, by, atMs } = alteration
   return {
-    state: { ...state, kind: 'settling' },
-    effects: [{ kind: 'append', record: { kind: 'settled', claimId, epoch, progress } }],
+    kind: 'settled',
+    claimId,
+    epoch,
+    progress: nextKafkaOffset === null ? null : startAt(nextKafkaOffset),
+    altered: { by, atMs, from: progress?.frontier ?? null },
   }
 }
 
-function own(
-  state: Recovering & { readonly journal: KeySpaceState; readonly progress: Progress },
-  journal: KeySpaceState,
-): ClaimStep {
+function own(state: Folded, journal: KeySpaceState): ClaimStep {
   if (!isHead(journal, state.claimId)) return fenced(journal)
+  const { progress } = state
+  const keys = keysBelow(journal, state.epoch)
+  const effects: readonly ClaimEffect[] = keys.length === 0 ? [] : [{ kind: 'deleteKeys', keys }]
+  if (state.alteration !== undefined) return { state: { kind: 'altered', from: progress?.frontier ?? null }, effects }
+  assert(progress !== null, 'An owner has a position.')
   const finalized = new Map<StreamName, StreamOffset>()
   for (const [stream, rows] of state.counts)
     if (rows !== 'gone' && !state.adoptable.some(a => a.stream === stream) && verdictFor(journal, stream) === null)
       finalized.set(stream, rows)
-  const keys = keysBelow(journal, state.epoch)
   return {
     state: {
       kind: 'owning',
       ownership: {
         claimId: state.claimId,
         epoch: state.epoch,
-        progress: state.progress,
+        progress,
         adoptable: state.adoptable,
         finalized,
         wasTakeover: state.wasTakeover,
       },
     },
-    effects: keys.length === 0 ? [] : [{ kind: 'deleteKeys', keys }],
+    effects,
   }
 }

@@ -1,9 +1,9 @@
 // Journal records as text: `incarnation/topic/partition/<record key>` and compact JSON. Readable with any console consumer.
 import { MillraceError } from '../errors/error.ts'
-import { type Incarnation, kafkaOffset, streamOffset } from '../ids.ts'
+import { type Incarnation, type KafkaOffset, kafkaOffset, streamOffset } from '../ids.ts'
 import type { IntervalSet } from '../interval-set.ts'
 import { formatKeySpace, type KeySpace, recordKey } from './key-space.ts'
-import type { Fingerprint, Genesis, IntentBatch, JournalRecord, Progress } from './records.ts'
+import type { Altered, Fingerprint, Genesis, IntentBatch, JournalRecord, Progress } from './records.ts'
 
 export const JOURNAL_FORMAT = '1'
 
@@ -17,7 +17,7 @@ export const encodeKey = (space: KeySpace, key: string): string => `${formatKeyS
 export const genesisKey = (incarnation: Incarnation): string => `${incarnation}/genesis`
 export const encodeGenesis = (incarnation: Incarnation, genesis: Genesis): EncodedRecord => ({
   key: genesisKey(incarnation),
-  value: JSON.stringify(genesis),
+  value: JSON.stringify(genesis, toJson),
 })
 
 /** Offsets travel as decimal strings: JSON numbers end at 2^53. */
@@ -40,13 +40,17 @@ export function decodeKey(text: string): DecodedKey {
 
 export function decodeGenesis(value: string): Genesis {
   const json = parse(value)
-  return {
+  const genesis: Genesis = {
     journalId: text(json, 'journalId'),
     journalPartitions: integer(json, 'journalPartitions'),
     partitionsKnown: Object.fromEntries(
       Object.entries(object(json['partitionsKnown'])).map(([topic, count]) => [topic, Number(count)]),
     ),
   }
+  if (json['initialOffsets'] === undefined) return genesis
+  const initial = object(json['initialOffsets'])
+  const initialOffsets = Object.fromEntries(Object.keys(initial).map(tp => [tp, offsetOrNull(initial, tp)]))
+  return { ...genesis, initialOffsets }
 }
 
 /** Rejects what it does not understand: an unknown record kind is a newer Millrace, and guessing could lose rows. */
@@ -83,7 +87,13 @@ export function decodeRecord(value: string): JournalRecord {
         window: list(json['window']).map(intentBatch),
       }
     case 'settled':
-      return { kind, claimId, epoch: integer(json, 'epoch'), progress: progress(json['progress']) }
+      return {
+        kind,
+        claimId,
+        epoch: integer(json, 'epoch'),
+        progress: json['progress'] === null ? null : progress(json['progress']),
+        ...(json['altered'] !== undefined && { altered: altered(object(json['altered'])) }),
+      }
     case 'release':
       return {
         kind,
@@ -112,6 +122,14 @@ export function decodeRecord(value: string): JournalRecord {
 }
 
 type Json = Readonly<Record<string, unknown>>
+
+const altered = (json: Json): Altered => ({
+  by: text(json, 'by'),
+  atMs: integer(json, 'atMs'),
+  from: offsetOrNull(json, 'from'),
+})
+const offsetOrNull = (json: Json, name: string): KafkaOffset | null =>
+  json[name] === null ? null : kafkaOffset(text(json, name))
 
 function parse(value: string): Json {
   try {

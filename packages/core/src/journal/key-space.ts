@@ -11,7 +11,7 @@ type Of<K extends JournalRecord['kind']> = Extract<JournalRecord, { kind: K }>
 export type ClaimRecord = Of<'claim'> & { readonly journalOffset: bigint }
 export type OpenRecord = Of<'open'>
 export type IntentRecord = Of<'intent'>
-export type SettledRecord = Of<'settled'>
+export type SettledRecord = Of<'settled'> & { readonly journalOffset: bigint }
 export type ReleaseRecord = Of<'release'>
 export type VerdictRecord = Of<'verdict'>
 
@@ -77,7 +77,7 @@ export function applyRecord(
     case 'intent':
       return { ...state, intents: withEntry(state.intents, key, record) }
     case 'settled':
-      return { ...state, settled: withEntry(state.settled, key, record) }
+      return { ...state, settled: withEntry(state.settled, key, { ...record, journalOffset }) }
     case 'release':
       return { ...state, releases: withEntry(state.releases, key, record) }
     case 'verdict':
@@ -135,11 +135,25 @@ export function headClaim(state: KeySpaceState): ClaimRecord | null {
 export const isHead = (state: KeySpaceState, claimId: string): boolean =>
   !state.deleted && headClaim(state)?.claimId === claimId
 
+/**
+ * Whether a Claim with a higher epoch stands before it in the log: then what an operator asked for came too late, and must not
+ * land in what that claim has begun. An owner's own Settled states nothing but the truth, wherever it lands.
+ */
+const isVoid = (state: KeySpaceState, { altered, epoch, journalOffset }: SettledRecord): boolean =>
+  altered !== undefined && [...state.claims.values()].some(c => c.epoch > epoch && c.journalOffset < journalOffset)
+
+/** Whether the alteration of this claim is in force. Judge it only on a state read to the end of the log. */
+export function isAltered(state: KeySpaceState, claimId: string): boolean {
+  const settled = state.settled.get(`settled/${claimId}`)
+  return !state.deleted && settled?.altered !== undefined && !isVoid(state, settled)
+}
+
 /** The Settled with the highest *epoch* below `epoch`, never by position. */
 export function baseBelow(state: KeySpaceState, epoch: number): SettledRecord | null {
   let base: SettledRecord | null = null
   for (const settled of state.settled.values())
-    if (settled.epoch < epoch && (base === null || settled.epoch > base.epoch)) base = settled
+    if (settled.epoch < epoch && (base === null || settled.epoch > base.epoch) && !isVoid(state, settled))
+      base = settled
   return base
 }
 

@@ -56,7 +56,15 @@ export type JournalRecord =
       readonly progress: Progress
       readonly window: readonly IntentBatch[]
     }
-  | { readonly kind: 'settled'; readonly claimId: string; readonly epoch: number; readonly progress: Progress }
+  | {
+      readonly kind: 'settled'
+      readonly claimId: string
+      readonly epoch: number
+      /** null: an operator had the position forgotten; the next owner resolves a start, by auto.offset.reset alone. */
+      readonly progress: Progress | null
+      /** Present when an operator's word stands in `progress`, and not what was folded. Void behind a higher Claim. */
+      readonly altered?: Altered
+    }
   | {
       readonly kind: 'release'
       readonly claimId: string
@@ -78,6 +86,9 @@ export type JournalRecord =
     }
   | { readonly kind: 'deleted'; readonly by: string }
 
+/** Who moved a position, and from where; `from` is null where nothing had begun. */
+export type Altered = { readonly by: string; readonly atMs: number; readonly from: KafkaOffset | null }
+
 /** First record of an incarnation: binds a connector's config to this journal and fixes which partitions start where. */
 export type Genesis = {
   readonly journalId: string
@@ -85,4 +96,9 @@ export type Genesis = {
   readonly journalPartitions: number
   /** Partition counts by topic when the connector was created: partitions that appear later start at 0. */
   readonly partitionsKnown: Readonly<Record<string, number>>
+  /**
+   * `initial_offsets` by `topic-partition`. Present: whatever the name left behind (group, predecessors) does not count, and a
+   * partition that is not listed, or null, starts by auto.offset.reset.
+   */
+  readonly initialOffsets?: Readonly<Record<string, KafkaOffset | null>>
 }

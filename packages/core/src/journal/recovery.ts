@@ -23,7 +23,7 @@ function knownProgress(state: KeySpaceState, epoch: number, start: KafkaOffset |
   const parts: Progress[] = []
   if (start !== null) parts.push(startAt(start))
   const base = baseBelow(state, epoch)
-  if (base) parts.push(base.progress)
+  if (base?.progress) parts.push(base.progress)
   for (const release of state.releases.values())
     if (release.epoch >= from && release.epoch < epoch) parts.push(release.progress)
   for (const intent of intentsFrom(state, epoch)) parts.push(intent.progress)
@@ -32,6 +32,10 @@ function knownProgress(state: KeySpaceState, epoch: number, start: KafkaOffset |
 
 /** Whether a start position must be resolved: nothing below `epoch` states one. */
 export const needsStart = (state: KeySpaceState, epoch: number): boolean => knownProgress(state, epoch, null) === null
+
+/** Whether no position is stated because an operator had it forgotten: then nothing but auto.offset.reset decides the start. */
+export const isForgotten = (state: KeySpaceState, epoch: number = Number.POSITIVE_INFINITY): boolean =>
+  needsStart(state, epoch) && baseBelow(state, epoch) !== null
 
 /** What the fold of step 3 answers. `deadLetters`: logged but not known to be produced; they are produced (again) first. */
 export type Fold = { readonly progress: Progress; readonly deadLetters: IntervalSet }

@@ -71,6 +71,13 @@ const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('settled' as const), claimId, epoch, progress }),
   fc.record({
+    kind: fc.constant('settled' as const),
+    claimId,
+    epoch,
+    progress: fc.option(progress),
+    altered: fc.record({ by: text, atMs: fc.nat(), from: fc.option(offset.map(kafkaOffset)) }),
+  }),
+  fc.record({
     kind: fc.constant('release' as const),
     claimId,
     epoch,
@@ -163,5 +170,7 @@ export const laid = (firstRow: number, { rows = [], dead = [], drop = [] }: Outc
 export const journalOf = (...records: readonly JournalRecord[]): KeySpaceState =>
   records.reduce((state, record, i) => applyRecord(state, recordKey(record), record, BigInt(i)), EMPTY_KEY_SPACE)
 
-export const settledUpTo = ({ frontier, beyond }: Progress): string =>
-  [`<${frontier}`, ...beyond.map(r => `${r.from}..${r.to - 1n}`)].join(' ')
+export const settledUpTo = (progress: Progress | null): string =>
+  progress === null
+    ? 'nothing'
+    : [`<${progress.frontier}`, ...progress.beyond.map(r => `${r.from}..${r.to - 1n}`)].join(' ')

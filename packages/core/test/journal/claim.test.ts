@@ -56,6 +56,17 @@ function run(state: ClaimState, ...events: readonly ClaimEvent[]): ClaimStep {
 }
 const start = (...events: readonly ClaimEvent[]): ClaimStep => run(beginClaim(ME), { kind: 'begin' }, ...events)
 
+/** The same by a claim that is to move the position. */
+const altering = (to: number | null, ...events: readonly ClaimEvent[]): ClaimStep =>
+  run(
+    beginClaim({
+      ...ME,
+      alteration: { nextKafkaOffset: to === null ? null : kafkaOffset(to), by: 'operator', atMs: 7 },
+    }),
+    { kind: 'begin' },
+    ...events,
+  )
+
 const toFolding: readonly ClaimEvent[] = [read(journalOf(...LEFT)), { kind: 'appended' }, read(headed()), finalized(1)]
 const toSettling: readonly ClaimEvent[] = [...toFolding, read(headed()), { kind: 'deadLettersSafe' }]
 
@@ -72,6 +83,8 @@ const SAMPLES: Record<ClaimState['kind'], ClaimState> = {
   settling: start(...toSettling).state,
   confirmingSettled: start(...toSettling, { kind: 'appended' }).state,
   owning: start(...toSettling, { kind: 'appended' }, read(headed())).state,
+  altered: altering(5, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }, { kind: 'appended' }, read(headed()))
+    .state,
   fenced: start(read(journalOf({ kind: 'deleted', by: 'x' }))).state,
   inDoubt: { kind: 'inDoubt', doubts: [] },
 }
@@ -114,6 +127,7 @@ const TABLE: Record<ClaimState['kind'], Record<ClaimEvent['kind'], string>> = {
   settling: { ...NOTHING, appended: 'confirmingSettled: readToEnd' },
   confirmingSettled: { ...NOTHING, journalRead: 'owning: deleteKeys' },
   owning: NOTHING,
+  altered: NOTHING,
   fenced: NOTHING,
   inDoubt: NOTHING,
 }
@@ -322,4 +336,50 @@ test('records of lower epochs are deleted last of all, and only those', () => {
 test('the first claim of all resolves the start position, and its Settled carries it', () => {
   const step = stepClaim(SAMPLES.resolvingStart, { kind: 'startResolved', start: kafkaOffset(42) })
   assert.deepEqual(step.effects, [{ kind: 'append', record: { ...settledOf('me', 1, 42), epoch: 1 } }])
+})
+
+// ── alterations ──
+
+const settledIn = (step: ClaimStep): Extract<JournalRecord, { kind: 'settled' }> => {
+  const effect = step.effects.find(({ kind }) => kind === 'append')
+  assert(effect?.kind === 'append' && effect.record.kind === 'settled')
+  return effect.record
+}
+
+test('an alteration finalizes and saves what the old claim left, then settles what the operator said instead of the fold', () => {
+  const finalizing = altering(1, ...toFolding.slice(0, 3))
+  assert.deepEqual(finalizing.effects, [{ kind: 'finalize', stream: S1 }])
+  const saving = altering(1, ...toFolding, read(headed()))
+  assert.deepEqual(saving.effects.map(named), ['saveDeadLetters'])
+  for (const to of [0, 1, 5, 900]) {
+    const record = settledIn(altering(to, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }))
+    assert.equal(settledUpTo(record.progress), `<${to}`)
+    assert.equal(record.progress?.fingerprint, null, 'the operator speaks of the log as it is now')
+    assert.deepEqual(record.altered, { by: 'operator', atMs: 7, from: 1n })
+  }
+  const forgotten = settledIn(altering(null, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }))
+  assert.deepEqual([forgotten.progress, forgotten.altered?.from], [null, 1n])
+})
+
+test('an alteration needs no start: where nothing has begun it states the position itself', () => {
+  const step = altering(9, read(EMPTY_KEY_SPACE), { kind: 'appended' }, read(journalOf(MINE)), read(journalOf(MINE)))
+  assert.equal(settledUpTo(settledIn(step).progress), '<9')
+  assert.equal(settledIn(step).altered?.from, null)
+  const end = run(step.state, { kind: 'appended' }, read(journalOf(MINE)))
+  assert.deepEqual(end.state, { kind: 'altered', from: null })
+})
+
+test('the claim after a forgotten position resolves a start, and is told that the position was forgotten', () => {
+  const forgotten: JournalRecord = {
+    kind: 'settled',
+    claimId: 'a',
+    epoch: 1,
+    progress: null,
+    altered: { by: 'operator', atMs: 7, from: kafkaOffset(4) },
+  }
+  const journal = journalOf(claimOf('a', 1), forgotten, MINE)
+  const step = start(read(journalOf(claimOf('a', 1), forgotten)), { kind: 'appended' }, read(journal), read(journal))
+  assert.deepEqual(step.effects, [{ kind: 'resolveStart', forgotten: true }])
+  const fresh = start(read(EMPTY_KEY_SPACE), { kind: 'appended' }, read(journalOf(MINE)), read(journalOf(MINE)))
+  assert.deepEqual(fresh.effects, [{ kind: 'resolveStart', forgotten: false }])
 })

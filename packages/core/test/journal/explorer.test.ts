@@ -34,6 +34,50 @@ const SCOPES: Record<string, Scope> = {
     crashes: false,
     losses: 0,
   },
+  'the position is moved back beside an owner whose appends linger': {
+    ...SCOPE,
+    claims: 1,
+    crashes: false,
+    deadLetters: false,
+    alterations: [0],
+  },
+  'the position is moved back beside two workers that want the partition': {
+    ...SCOPE,
+    losses: 0,
+    crashes: false,
+    deadLetters: false,
+    alterations: [0],
+  },
+  'the position is moved back after a crash, appends linger': {
+    ...SCOPE,
+    workers: 1,
+    deadLetters: false,
+    alterations: [0],
+  },
+  'the position is moved past a record that may be a dead letter': {
+    ...SCOPE,
+    workers: 1,
+    losses: 0,
+    alterations: [1],
+  },
+  'two operators at once: forgotten, and moved': {
+    ...SCOPE,
+    claims: 1,
+    losses: 0,
+    crashes: false,
+    deadLetters: false,
+    alterations: [null, 1],
+  },
+  'the position is moved between two records, a compaction at any point': {
+    ...SCOPE,
+    workers: 1,
+    records: 2,
+    losses: 0,
+    compactions: 1,
+    crashes: false,
+    deadLetters: false,
+    alterations: [1],
+  },
 }
 
 for (const [name, scope] of Object.entries(SCOPES)) {

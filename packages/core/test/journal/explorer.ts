@@ -45,6 +45,8 @@ export type Scope = {
   readonly deadLetters: boolean
   /** Bit mask of records the table refuses. */
   readonly bad: number
+  /** Positions an operator moves the partition to, in this order, each at any moment; null: forgotten. */
+  readonly alterations?: readonly (number | null)[]
 }
 
 const TABLE = 'projects/p/datasets/d/tables/t' as TableName
@@ -78,11 +80,25 @@ export type World = {
   readonly nextOffset: number
   readonly streams: readonly Stream[]
   readonly net: readonly Message[]
-  readonly dlq: number
+  readonly alterations: number
+  readonly eras: readonly [Era, ...Era[]]
   readonly workers: readonly Worker[]
   readonly claims: number
   readonly compactions: number
   readonly losses: number
+}
+/**
+ * An era begins where an operator's word lands: from then on every record from `at` is delivered exactly once *again*, and none
+ * below, whatever was delivered before. Letters belong to the era of their claim: an old one may be copied late.
+ */
+type Era = {
+  readonly at: number
+  /** Of the claim that moved the position; 0 in the first era. */
+  readonly epoch: number
+  /** How often each record was in the tables by then. */
+  readonly rowsBefore: readonly number[]
+  /** Letters of this era's claims. */
+  readonly dlq: number
 }
 type Next = readonly [label: string, world: World]
 
@@ -107,25 +123,37 @@ export class Explorer {
 
   initial(): World {
     const workers = Array.from({ length: this.#scope.workers }, () => IDLE)
-    return { log: [], nextOffset: 0, streams: [], net: [], dlq: 0, workers, claims: 0, compactions: 0, losses: 0 }
+    const first: Era = { at: 0, epoch: 0, rowsBefore: this.#times([]), dlq: 0 }
+    return {
+      log: [],
+      nextOffset: 0,
+      streams: [],
+      net: [],
+      alterations: 0,
+      eras: [first],
+      workers,
+      claims: 0,
+      compactions: 0,
+      losses: 0,
+    }
   }
 
   /** What is wrong in this world, or null. */
-  violation({ streams, dlq, log, workers }: World): string | null {
-    const { records } = this.#scope
-    const times = new Array<number>(records).fill(0)
-    for (const s of streams) for (const r of s.rows) times[r] = (times[r] ?? 0) + 1
-    let believed = 0
-    for (const { record } of log) {
-      if (record.kind === 'settled' || record.kind === 'release') believed |= settledMask(record.progress, records)
-    }
-    for (const w of workers) if (w.kind === 'running') believed |= settledMask(w.progress, records)
-    for (let r = 0; r < records; r++) {
-      const rows = times[r] ?? 0
-      const dead = (dlq & bit(r)) !== 0
-      if (rows > 1) return `NoDup: record ${r} is in the tables ${rows} times`
-      if (rows > 0 && dead) return `OneOutcome: record ${r} is a row and a dead letter`
-      if (rows === 0 && !dead && (believed & bit(r)) !== 0) return `NoLoss: record ${r} is settled but nowhere`
+  violation({ streams, log, workers, eras }: World): string | null {
+    const times = this.#times(streams)
+    for (const [k, era] of eras.entries()) {
+      const next = eras[k + 1]
+      const isOf = (epoch: number): boolean => epoch > era.epoch && epoch <= (next?.epoch ?? Number.POSITIVE_INFINITY)
+      let believed = 0
+      for (const { record } of log)
+        if (record.kind === 'release' || (record.kind === 'settled' && record.altered === undefined))
+          if (isOf(record.epoch) && record.progress) believed |= settledMask(record.progress, this.#scope.records)
+      for (const w of workers)
+        if (w.kind === 'running' && isOf(w.epoch)) believed |= settledMask(w.progress, this.#scope.records)
+      for (const [r, n] of (next?.rowsBefore ?? times).entries()) {
+        const wrong = wrongWith(r, n - (era.rowsBefore[r] ?? 0), era, believed)
+        if (wrong !== null) return k === 0 ? wrong : `Since the position was moved to ${era.at}: ${wrong}`
+      }
     }
     for (const w of workers)
       if (w.kind === 'claiming' && w.state.kind === 'inDoubt')
@@ -133,10 +161,19 @@ export class Explorer {
     return null
   }
 
-  isComplete(world: World): boolean {
-    let there = world.dlq
-    for (const s of world.streams) for (const r of s.rows) there |= bit(r)
+  /** Everything is delivered, and where positions are moved, after the last of them. */
+  isComplete({ streams, eras, alterations }: World): boolean {
+    if (alterations < (this.#scope.alterations?.length ?? 0)) return false
+    const { at, dlq, rowsBefore } = eras.at(-1)!
+    let there = dlq | (bit(at) - 1)
+    for (const [r, n] of this.#times(streams).entries()) if (n > (rowsBefore[r] ?? 0)) there |= bit(r)
     return there === bit(this.#scope.records) - 1
+  }
+
+  #times(streams: World['streams']): readonly number[] {
+    const times = new Array<number>(this.#scope.records).fill(0)
+    for (const s of streams) for (const r of s.rows) times[r] = (times[r] ?? 0) + 1
+    return times
   }
 
   *next(w: World): Generator<Next> {
@@ -206,6 +243,20 @@ export class Explorer {
     const me = w.workers[i]!
     const name = `w${i}`
     if (me.kind === 'idle') {
+      const alterations = this.#scope.alterations ?? []
+      const to = alterations[w.alterations]
+      if (to !== undefined) {
+        const nextKafkaOffset = to === null ? null : kafkaOffset(to)
+        const alteration = { nextKafkaOffset, by: 'operator', atMs: 0 }
+        const claimId = `a${w.alterations}`
+        const state = beginClaim({ claimId, workerId: name as WorkerId, generation: 1, alteration })
+        const { effects } = stepClaim(state, { kind: 'begin' })
+        const world = { ...w, alterations: w.alterations + 1 }
+        yield [
+          `${name} is told to move the position to ${to}`,
+          this.#put(world, i, { kind: 'claiming', state, effects }),
+        ]
+      }
       if (w.claims >= this.#scope.claims) return
       const state = beginClaim({ claimId: `c${w.claims}`, workerId: name as WorkerId, generation: 1 })
       const { effects } = stepClaim(state, { kind: 'begin' })
@@ -249,7 +300,20 @@ export class Explorer {
   #append(w: World, ...records: readonly JournalRecord[]): World {
     let { nextOffset } = w
     const log = [...w.log, ...records.map(record => ({ key: recordKey(record), record, offset: nextOffset++ }))]
-    return { ...w, log, nextOffset }
+    const moved = records.find(record => record.kind === 'settled' && record.altered !== undefined)
+    return moved?.kind === 'settled' ? this.#beginEra({ ...w, log, nextOffset }, moved) : { ...w, log, nextOffset }
+  }
+  /** Compare-and-set: it counts only when no later claim stands before it. */
+  #beginEra(w: World, { epoch, progress }: Extract<JournalRecord, { kind: 'settled' }>): World {
+    if (w.log.some(({ record }) => record.kind === 'claim' && record.epoch > epoch)) return w
+    const era = { at: Number(progress?.frontier ?? 0), epoch, rowsBefore: this.#times(w.streams), dlq: 0 }
+    return { ...w, eras: [...w.eras, era] }
+  }
+  #letters(w: World, epoch: number, set: IntervalSet): World {
+    const mask = recordsOf(set, this.#scope.records)
+    const of = w.eras.findLastIndex(era => epoch > era.epoch)
+    const [first, ...later] = w.eras.map((era, k) => (k === of ? { ...era, dlq: era.dlq | mask } : era))
+    return { ...w, eras: [first!, ...later] }
   }
   #journal(w: World): KeySpaceState {
     return w.log.reduce((s, { key, record, offset }) => applyRecord(s, key, record, BigInt(offset)), EMPTY_KEY_SPACE)
@@ -281,7 +345,7 @@ export class Explorer {
       case 'resolveStart':
         return then(w, { kind: 'startResolved', start: kafkaOffset(0) })
       case 'saveDeadLetters':
-        return then({ ...w, dlq: w.dlq | recordsOf(effect.offsets, this.#scope.records) }, { kind: 'deadLettersSafe' })
+        return then(this.#letters(w, epochOf(me.state), effect.offsets), { kind: 'deadLettersSafe' })
       case 'deleteKeys':
         throw new Error('deleted before it owns')
     }
@@ -290,6 +354,10 @@ export class Explorer {
   #claimStep(w: World, i: number, me: Extract<Worker, { kind: 'claiming' }>, event: ClaimEvent): World {
     const { state, effects } = stepClaim(me.state, event)
     if (state.kind === 'fenced') return this.#put(w, i, IDLE)
+    if (state.kind === 'altered') {
+      const gone = effects.flatMap(x => (x.kind === 'deleteKeys' ? x.keys : []))
+      return this.#put({ ...w, log: w.log.filter(r => !gone.includes(r.key)) }, i, IDLE)
+    }
     if (state.kind !== 'owning')
       return this.#put(w, i, { kind: 'claiming', state, effects: [...me.effects, ...effects] })
     const { claimId, epoch, progress, adoptable, finalized } = state.ownership
@@ -455,8 +523,7 @@ export class Explorer {
       case 'saveDeadLetters': {
         // A second saving of letters that were safe meanwhile writes copies, which identity headers make harmless.
         const { batchId, dead } = effect
-        const dlq = world.dlq | recordsOf(dead, this.#scope.records)
-        return then({ ...world, dlq }, { kind: 'deadLettersSafe', batchId, dead })
+        return then(this.#letters(world, me.epoch, dead), { kind: 'deadLettersSafe', batchId, dead })
       }
       case 'split': {
         const batch = slot.state.window.find(b => b.id === effect.batchId)!
@@ -483,6 +550,17 @@ export class Explorer {
         throw new Error(`${effect.kind} is performed at once`)
     }
   }
+}
+
+const epochOf = (state: ClaimState): number => ('epoch' in state ? state.epoch : 0)
+
+function wrongWith(r: number, rows: number, { at, dlq }: Era, believed: number): string | null {
+  const dead = (dlq & bit(r)) !== 0
+  if (r < at && (rows > 0 || dead)) return `NoDup: record ${r} is delivered although the position was moved past it`
+  if (rows > 1) return `NoDup: record ${r} is in the tables ${rows} times`
+  if (rows > 0 && dead) return `OneOutcome: record ${r} is a row and a dead letter`
+  if (r >= at && rows === 0 && !dead && (believed & bit(r)) !== 0) return `NoLoss: record ${r} is settled but nowhere`
+  return null
 }
 
 const text = (world: World): string =>

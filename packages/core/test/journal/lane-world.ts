@@ -23,6 +23,7 @@ import {
   MillraceError,
   newLane,
   type Progress,
+  planStreams,
   recordKey,
   type StreamName,
   settle,
@@ -119,6 +120,31 @@ export class LaneWorld {
       const isLetter = deadLetters.some(d => d.from <= offset && offset < d.to) || this.letters.has(offset)
       const isThere = rows.has(offset) || isLetter
       assert.equal(isSettled(progress, offset), isThere, `A new owner would be wrong about record ${r}.`)
+    }
+    this.#checkAlteration(progress)
+  }
+
+  /** Were an operator to move the position now, whoever comes next would know that position and nothing of this lane. */
+  #checkAlteration({ frontier }: Progress): void {
+    for (const at of [0n, frontier + 3n]) {
+      const moved: readonly JournalRecord[] = [
+        claimOf('operator', 2),
+        {
+          kind: 'settled',
+          claimId: 'operator',
+          epoch: 2,
+          progress: startAt(kafkaOffset(at)),
+          altered: { by: 'operator', atMs: 0, from: frontier },
+        },
+        claimOf('next', 3),
+      ]
+      const journal = moved.reduce(
+        (state, record, i) => applyRecord(state, recordKey(record), record, this.#journalEnd + BigInt(i)),
+        this.#journal,
+      )
+      const next = fold(journal, 3, new Map(), null)
+      assert.deepEqual(next, { progress: startAt(kafkaOffset(at)), deadLetters: [] })
+      assert.deepEqual(planStreams(journal, 3), { released: new Map(), finalize: [] })
     }
   }
 

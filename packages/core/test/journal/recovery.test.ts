@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import {
   fold,
   isAligned,
+  isAltered,
+  isForgotten,
   isSettled,
   type JournalRecord,
   type KeySpaceState,
@@ -14,6 +16,7 @@ import {
   planStreams,
   type StreamName,
   type StreamOffset,
+  startAt,
   streamOffset,
   verdictFor,
 } from '@millrace/core'
@@ -189,4 +192,62 @@ test('a Verdict is found by its stream; the known position of a journal needs no
   assert.equal(verdictFor(journalOf(verdict), S2), null)
   assert.equal(knownPosition(journalOf(settledOf('a', 1, 3), intentOf('a', 1, S1, 5, laid(0, { rows: [5] })))), 5n)
   assert.equal(knownPosition(journalOf(claimOf('a', 1))), null)
+})
+
+// ── alterations ──
+
+const movedBy = (id: string, epoch: number, to: number | null): JournalRecord => ({
+  kind: 'settled',
+  claimId: id,
+  epoch,
+  progress: to === null ? null : startAt(kafkaOffset(to)),
+  altered: { by: 'operator', atMs: 0, from: kafkaOffset(9) },
+})
+const DELIVERED: readonly JournalRecord[] = [
+  claimOf('a', 1),
+  settledOf('a', 1, 0),
+  openOf('a', 1, S1),
+  intentOf('a', 1, S1, 7, laid(7, { rows: [7] }), laid(8, { rows: [8], dead: [9] })),
+]
+
+test('a position that was moved back is where the next owner begins: what lies below it in the journal does not count', () => {
+  const journal = journalOf(...DELIVERED, claimOf('op', 2), movedBy('op', 2, 3))
+  assert.equal(folded(journal, 3), '<3')
+  assert.equal(knownPosition(journal), 3n)
+  assert.deepEqual(planStreams(journal, 3), { released: new Map(), finalize: [] })
+  assert.equal(isForgotten(journal), false)
+})
+
+test('what owners settle after the position was moved counts from there', () => {
+  const journal = journalOf(
+    ...DELIVERED,
+    claimOf('op', 2),
+    movedBy('op', 2, 3),
+    claimOf('b', 3),
+    settledOf('b', 3, 3),
+    openOf('b', 3, S2),
+    intentOf('b', 3, S2, 4, laid(1, { rows: [4] })),
+  )
+  assert.equal(folded(journal, 4, { [S2]: 1 }), '<4')
+  assert.equal(folded(journal, 4, { [S2]: 2 }), '<5')
+})
+
+test('a forgotten position is stated by nothing until an owner resolves one', () => {
+  const forgotten = [...DELIVERED, claimOf('op', 2), movedBy('op', 2, null)]
+  const journal = journalOf(...forgotten)
+  assert.deepEqual([needsStart(journal, 3), isForgotten(journal), knownPosition(journal)], [true, true, null])
+  const resolved = journalOf(...forgotten, claimOf('b', 3), settledOf('b', 3, 0))
+  assert.deepEqual([needsStart(resolved, 4), isForgotten(resolved), knownPosition(resolved)], [false, false, 0n])
+  assert.equal(isForgotten(journalOf()), false, 'where nothing was ever stated nothing was forgotten')
+})
+
+test('an alteration that lands behind a higher Claim is void: what that claim began goes on', () => {
+  const before = [...DELIVERED, claimOf('op', 2)]
+  const late = journalOf(...before, claimOf('b', 3), movedBy('op', 2, 3))
+  assert.equal(isAltered(late, 'op'), false)
+  assert.equal(folded(late, 3, { [S1]: 9 }), '<10 dead 9')
+  const intime = journalOf(...before, movedBy('op', 2, 3), claimOf('b', 3))
+  assert.equal(isAltered(intime, 'op'), true, 'also when it is not the head any more')
+  assert.equal(folded(intime, 3), '<3')
+  assert.equal(isAltered(journalOf(...before), 'op'), false)
 })

@@ -108,7 +108,7 @@ export function describeJournalLog(name: string, open: () => Promise<JournalLogS
       )
       await Promise.all(writes)
       const state = await log.readToEnd(space(2), { signal })
-      assert.equal([...state.settled.values()][0]?.progress.frontier, 1_099n)
+      assert.equal([...state.settled.values()][0]?.progress?.frontier, 1_099n)
     })
 
     check('key spaces do not mix', async (subject, signal) => {
