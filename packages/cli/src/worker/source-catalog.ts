@@ -5,6 +5,7 @@ import type { CatalogConnector, ConnectorCatalog } from '@millrace/coordinator'
 import {
   type ConfigStore,
   type ConnectorEntry,
+  type Incarnation,
   type TopicCatalog,
   type TopicPartition,
   tasksMaxOf,
@@ -15,22 +16,24 @@ import type { System } from './kafka-side.ts'
 const LOOK_EVERY_MS = 5_000
 /** When connectors are created faster than topics are listed. */
 const NUDGED_AGAIN_MS = 100
+/** Deleted connectors remembered before they are looked for: 100 × a few hundred bytes. */
+const KNOWN_SPARE = 100
 
 export class SourceCatalog implements ConnectorCatalog {
   readonly #configStore: ConfigStore
   readonly #topics: TopicCatalog
-  readonly #config: WorkerConfig
+  readonly #config: Pick<WorkerConfig, 'connectorContext'>
   readonly #system: System
   /** Partition counts by topic as of the last look; null before the first. Bounded by the topics of the cluster. */
   #counts: ReadonlyMap<string, number> | null = null
-  /** By incarnation and generation: which topics a config selects. */
-  readonly #selections = new Map<string, TopicSelection | null>()
+  /** By incarnation; the coordinator asks for all connectors at every turn. At most KNOWN_SPARE more than there are connectors. */
+  readonly #known = new Map<Incarnation, Known>()
   #isNudged = false
   #wake: (() => void) | null = null
 
   constructor(
     deps: { readonly configStore: ConfigStore; readonly topics: TopicCatalog },
-    config: WorkerConfig,
+    config: Pick<WorkerConfig, 'connectorContext'>,
     system: System,
   ) {
     this.#configStore = deps.configStore
@@ -72,11 +75,14 @@ export class SourceCatalog implements ConnectorCatalog {
   async look({ signal }: { signal: AbortSignal }): Promise<void> {
     const counts = await this.#topics.partitionCounts('all', { signal })
     // A topic that vanishes from one answer keeps its partitions: deleting topics is reported by the partitions themselves.
-    this.#counts = new Map([...(this.#counts ?? []), ...counts])
+    const isNews = this.#counts === null || [...counts].some(([topic, count]) => this.#counts?.get(topic) !== count)
+    if (isNews) this.#counts = new Map([...(this.#counts ?? []), ...counts])
   }
 
   connectors(): readonly CatalogConnector[] {
-    return [...this.#configStore.read().connectors.values()].map(entry => ({
+    const { connectors } = this.#configStore.read()
+    if (this.#known.size > connectors.size + KNOWN_SPARE) this.#forgetDeleted(connectors)
+    return [...connectors.values()].map(entry => ({
       name: entry.name,
       incarnation: entry.incarnation,
       targetState: entry.hasTasks ? entry.targetState : 'STOPPED',
@@ -101,22 +107,20 @@ export class SourceCatalog implements ConnectorCatalog {
   }
 
   #partitionsOf(entry: ConnectorEntry): readonly TopicPartition[] | null {
-    if (this.#counts === null) return null
-    const selection = this.#selectionOf(entry)
-    if (selection === null) return []
-    return [...this.#counts].flatMap(([topic, count]) =>
-      selection.matches(topic) ? Array.from({ length: count }, (_, partition) => ({ topic, partition })) : [],
-    )
+    const counts = this.#counts
+    if (counts === null) return null
+    const known = this.#known.get(entry.incarnation)
+    const isSameConfig = known?.configGeneration === entry.configGeneration
+    if (isSameConfig && known.counts === counts) return known.partitions
+    const selection = isSameConfig ? known.selection : this.#select(entry)
+    const partitions = selection === null ? [] : partitionsSelected(selection, counts)
+    this.#known.set(entry.incarnation, { configGeneration: entry.configGeneration, selection, counts, partitions })
+    return partitions
   }
 
-  #selectionOf(entry: ConnectorEntry): TopicSelection | null {
-    const key = `${entry.incarnation}.${entry.configGeneration}`
-    const known = this.#selections.get(key)
-    if (known !== undefined) return known
-    for (const old of this.#selections.keys()) if (old.startsWith(`${entry.incarnation}.`)) this.#selections.delete(old)
-    const selection = this.#select(entry)
-    this.#selections.set(key, selection)
-    return selection
+  #forgetDeleted(connectors: ReadonlyMap<string, ConnectorEntry>): void {
+    const living = new Set([...connectors.values()].map(entry => entry.incarnation))
+    for (const incarnation of this.#known.keys()) if (!living.has(incarnation)) this.#known.delete(incarnation)
   }
 
   #select(entry: Pick<ConnectorEntry, 'config'>): TopicSelection | null {
@@ -124,3 +128,19 @@ export class SourceCatalog implements ConnectorCatalog {
     return parse.ok ? parse.config.topics : null
   }
 }
+
+/** What a config selected of the topics of a look. */
+type Known = {
+  readonly configGeneration: number
+  readonly selection: TopicSelection | null
+  readonly counts: ReadonlyMap<string, number>
+  readonly partitions: readonly TopicPartition[]
+}
+
+const partitionsSelected = (
+  selection: TopicSelection,
+  counts: ReadonlyMap<string, number>,
+): readonly TopicPartition[] =>
+  [...counts].flatMap(([topic, count]) =>
+    selection.matches(topic) ? Array.from({ length: count }, (_, partition) => ({ topic, partition })) : [],
+  )
