@@ -11,6 +11,7 @@ const JAVA_MAJOR = 17
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Commands that start their own Kafka and Redis; every other needs npm packages only. */
 const WITH_SERVICES = new Set(['demo', 'test'])
+const MEASURES_WITH_SERVICES = new Set(['control-plane'])
 
 const TOOLS = [
   {
@@ -27,7 +28,8 @@ if (Number(process.versions.node.split('.')[0]) < 20)
   fail(`Millrace needs node >= 20 to start; this is ${process.version}.`)
 installPackages()
 const node = findNode()
-if (WITH_SERVICES.has(process.argv[2] ?? '')) installTools()
+const [command = '', word = ''] = process.argv.slice(2)
+if (WITH_SERVICES.has(command) || (command === 'bench' && MEASURES_WITH_SERVICES.has(word))) installTools()
 process.stdout.write(node)
 
 function installPackages() {

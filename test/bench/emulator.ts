@@ -1,16 +1,18 @@
-// How fast the emulator takes rows: `npm run bench [-- --quick] [--storage null,duckdb,duckdb-file] [--rows N] [--runs N]
-// [--connections N] [--in-flight N] [--flat ROWS] [--json FILE] [--cpu-prof FOLDER]`.
+// How fast the emulator takes rows (`npm run bench -- emulator --help`).
 // Emulator and writer are processes of their own; the CPU of each is reported apart. Medians of the runs, with their spread.
-import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg, totalmem } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { median, rssSlope, spread } from './support/figures.ts'
+import { machine, versionOf } from './support/machine.ts'
 import { ROW_BYTES, ROWS_PER_REQUEST } from './support/rows.ts'
 import { endProcesses, type Run, runOnce, type StorageKind } from './support/run.ts'
 
+const USAGE = `Usage: npm run bench [-- emulator] [--quick] [--storage null,duckdb,duckdb-file] [--rows N] [--runs N] [--connections N]
+  [--in-flight N] [--flat ROWS] [--json FILE] [--cpu-prof FOLDER]
+`
 const { values: flags } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     storage: { type: 'string', default: 'null,duckdb,duckdb-file' },
     rows: { type: 'string' },
@@ -23,6 +25,10 @@ const { values: flags } = parseArgs({
     'cpu-prof': { type: 'string' },
   },
 })
+if (flags.help) {
+  process.stdout.write(USAGE)
+  process.exit(0)
+}
 const ROWS: Readonly<Record<StorageKind, number>> = { null: 6_000_000, duckdb: 2_000_000, 'duckdb-file': 2_000_000 }
 const QUICK_SHARE = 0.25
 const runs = Number(flags.runs ?? (flags.quick ? 2 : 5))
@@ -74,26 +80,6 @@ function figures(storage: StorageKind, rows: number, measured: readonly Run[]): 
   }
 }
 
-function machine() {
-  const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' })
-  const dirty = spawnSync('git', ['status', '--porcelain', '--', '../../packages/emulator/src'], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-  })
-  const version = (name: string): string =>
-    JSON.parse(readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
-  return {
-    cpu: cpus()[0]!.model,
-    cores: cpus().length,
-    memoryGigabytes: Math.round(totalmem() / 2 ** 30),
-    loadAverage: loadavg()[0]!.toFixed(2),
-    node: process.version,
-    grpcJs: version('@grpc/grpc-js'),
-    duckdb: version('@duckdb/node-api'),
-    commit: `${git.stdout.trim()}${dirty.stdout === '' ? '' : ' and changes'}`,
-  }
-}
-
 const thousands = (value: number): string => `${Math.round(value / 1000)} k`
 function line(f: Figures): string {
   return [
@@ -107,7 +93,11 @@ function line(f: Figures): string {
   ].join(' | ')
 }
 
-const about = machine()
+const about = {
+  ...machine(['packages/emulator/src']),
+  grpcJs: versionOf('@grpc/grpc-js'),
+  duckdb: versionOf('@duckdb/node-api'),
+}
 process.stdout.write(`${JSON.stringify(about)}\n`)
 process.stdout.write(
   `rows of ${ROW_BYTES} bytes, ${ROWS_PER_REQUEST} a request; ${load.connections} connections, ${load.inFlight} requests in flight on each; ${runs} runs\n`,

@@ -76,3 +76,19 @@ test('the exit code of the command is the exit code of the launcher', () => {
   assert.equal(run(pathWith({}), '--help').status, 0)
   assert.equal(run(pathWith({}), 'no-such-command').status, 2)
 })
+
+test('bench tells what it can measure, and refuses what it cannot', () => {
+  const help = run(pathWith({}), 'bench', '--help')
+  assert.equal(help.status, 0)
+  assert.match(help.output, /emulator.*\n.*control-plane/)
+  assert.match(run(pathWith({}), 'bench', 'emulator', '--help').output, /^Usage: .*--storage/)
+  assert.match(run(pathWith({}), 'bench', '--help', 'control-plane').output, /control-plane/)
+  const unknown = run(pathWith({}), 'bench', 'the-weather')
+  assert.equal(unknown.status, 2)
+  assert.match(unknown.output, /the-weather/)
+})
+
+test('a measurement that needs Kafka and Redis says what is missing for them; one that does not, does not ask', () => {
+  assert.match(run(pathWith({}), 'bench', 'control-plane').output, /Missing on this machine: java/)
+  assert.doesNotMatch(run(pathWith({}), 'bench', 'emulator', '--help').output, /Missing on this machine/)
+})
