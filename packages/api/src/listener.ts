@@ -1,28 +1,130 @@
-// Where the API may listen. Authentication is not built yet, so only loopback: an open control plane is an open door.
-import { isIP } from 'node:net'
+// Sockets of the API: http and https listeners, before a request reaches the router. What is refused here is told in JSON too.
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
+import { isLoopbackHost, type Listener } from '@millrace/config'
 import { MillraceError } from '@millrace/core'
+import { errorBody } from './api-error.ts'
+import { addressKey } from './security/token-buckets.ts'
 
-export type Listener = { readonly host: string; readonly port: number }
+/** A request must have arrived whole by then (slowloris). */
+export const REQUEST_ARRIVAL_TIMEOUT_MS = 30_000
+const HEADERS_ARRIVAL_TIMEOUT_MS = 10_000
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
+/** How often Node looks for requests that are late. */
+const LATE_CHECK_MS = 5_000
+const HEADER_BYTES_MAX = 16 * 1024
 
-/** CONFIG_INVALID unless only this machine can reach the listener. `startApi` asks; earlier is kinder to the operator. */
-export function assertLoopback(listener: Listener): void {
-  if (isLoopback(listener.host)) return
-  throw new MillraceError(
-    'CONFIG_INVALID',
-    'failPartition',
-    `listeners: http://${listener.host}:${listener.port} is not a loopback address, and the REST API has no authentication yet. Use http://127.0.0.1:${listener.port}.`,
-  )
+export type ConnectionLimits = { readonly connectionsMax: number; readonly connectionsMaxPerAddress: number }
+
+/** The fewest settings a listener can have: http, and limits that suit a laptop. */
+export const CONNECTION_LIMITS: ConnectionLimits = { connectionsMax: 256, connectionsMaxPerAddress: 100 }
+
+export type OpenListener = {
+  readonly url: string
+  /** New connections get this certificate; open ones go on with theirs. Nothing for http. */
+  setTls(options: SecureContextOptions): void
+  /** Takes no more connections and ends the idle ones; resolves when all are gone. */
+  close(): Promise<void>
+  cutConnections(): void
 }
 
-export function isLoopback(host: string): boolean {
-  const bare = bareHost(host)
-  const v4 = bare.replace(/^::ffff:/, '')
-  return bare === 'localhost' || bare === '::1' || (isIP(v4) === 4 && v4.startsWith('127.'))
+/** Rejects CONFIG_INVALID or PORT_IN_USE naming `listeners`; also when the certificate does not fit its key. */
+export async function openListener(
+  listener: Listener,
+  limits: ConnectionLimits,
+  tls: SecureContextOptions | null,
+  onRequest: RequestListener,
+): Promise<OpenListener> {
+  const host = listener.host.replace(/^\[(.*)\]$/, '$1')
+  const server = serverFor(listener, tls, onRequest)
+  server.maxConnections = limits.connectionsMax
+  limitPerAddress(server, limits.connectionsMaxPerAddress)
+  server.on('clientError', answerClientError)
+  server.on('checkExpectation', (_request, response) => {
+    response.writeHead(417, { 'content-type': 'application/json; charset=utf-8' })
+    response.end(JSON.stringify(errorBody(417, 'Expect is not supported but for 100-continue.')))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => reject(listenFailure(listener, error)))
+    server.listen({ host, port: listener.port }, resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `${listener.scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    setTls: options => {
+      if (listener.scheme === 'https') (server as unknown as TlsServer).setSecureContext(options)
+    },
+    close: () => new Promise(resolve => server.close(() => resolve())),
+    cutConnections: () => server.closeAllConnections(),
+  }
+}
+
+function serverFor(listener: Listener, tls: SecureContextOptions | null, onRequest: RequestListener): Server {
+  const options: ServerOptions = {
+    requestTimeout: REQUEST_ARRIVAL_TIMEOUT_MS,
+    headersTimeout: HEADERS_ARRIVAL_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: LATE_CHECK_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    requireHostHeader: false, // the guard says so in JSON
+  }
+  if (listener.scheme === 'http') return createServer(options, onRequest)
+  if (tls === null) throw refused(`${textOf(listener)} has no certificate`)
+  try {
+    const secure = { minVersion: 'TLSv1.2', handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS } as const
+    return createTlsServer({ ...options, ...tls, ...secure }, onRequest)
+  } catch (cause) {
+    throw refused(`${textOf(listener)} cannot use its certificate (${systemCode(cause)})`, cause)
+  }
+}
+
+/** One map entry per address that is connected: at most as many as there are connections. */
+function limitPerAddress(server: Server, max: number): void {
+  const counts = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const key = addressKey(socket.remoteAddress ?? '')
+    const count = (counts.get(key) ?? 0) + 1
+    counts.set(key, count)
+    socket.once('close', () => {
+      const left = (counts.get(key) ?? 1) - 1
+      if (left === 0) counts.delete(key)
+      else counts.set(key, left)
+    })
+    if (count > max) socket.destroy()
+  })
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+}
+
+/** Not HTTP, or too slow, or headers without end: nothing the router ever sees. */
+function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'Bad Request']
+  const body = JSON.stringify(errorBody(status, `HTTP ${status} ${reason}`))
+  const head = ['content-type: application/json; charset=utf-8', `content-length: ${body.length}`, 'connection: close']
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** CONFIG_INVALID unless only this machine can reach the listeners: an open control plane is an open door. */
+export function assertLoopback(listeners: readonly Listener[]): void {
+  const open = listeners.find(({ host }) => !isLoopbackHost(host))
+  if (open === undefined) return
+  throw refused(`${textOf(open)} is not a loopback address, so it needs rest.authentication=basic`)
 }
 
 /**
  * A page in a browser may point a name of its own at 127.0.0.1 (DNS rebinding). Its requests then carry that name; honest ones
- * carry an address, localhost, or the name we advertise.
+ * carry an address, localhost, or a name that is known.
  */
 export function isHostAllowed(hostHeader: string | undefined, ownNames: readonly string[]): boolean {
   if (hostHeader === undefined || hostHeader === '') return true
@@ -31,22 +133,25 @@ export function isHostAllowed(hostHeader: string | undefined, ownNames: readonly
   return ownNames.some(name => name === '*' || host === withoutPort(name))
 }
 
-const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
-const withoutPort = (hostAndPort: string): string => bareHost(hostAndPort.replace(/:\d*$/, ''))
+const withoutPort = (hostAndPort: string): string =>
+  hostAndPort
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase()
 
 /** What the operating system said about the port, in the operator's words. */
-export function listenFailure(listener: Listener, error: unknown): MillraceError {
-  const systemCode = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+function listenFailure(listener: Listener, error: unknown): MillraceError {
   const where = `${listener.host}:${listener.port}`
-  if (systemCode === 'EADDRINUSE') {
+  if (systemCode(error) === 'EADDRINUSE') {
     return new MillraceError('PORT_IN_USE', 'failPartition', `listeners: port ${where} is taken.`, { cause: error })
   }
-  return new MillraceError(
-    'CONFIG_INVALID',
-    'failPartition',
-    `listeners: cannot listen on ${where} (${systemCode || error}).`,
-    {
-      cause: error,
-    },
-  )
+  return refused(`cannot listen on ${where} (${systemCode(error)})`, error)
 }
+
+const systemCode = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : String(error)
+
+const textOf = ({ scheme, host, port }: Listener): string => `${scheme}://${host}:${port}`
+
+const refused = (what: string, cause?: unknown): MillraceError =>
+  new MillraceError('CONFIG_INVALID', 'failPartition', `listeners: ${what}.`, cause === undefined ? {} : { cause })

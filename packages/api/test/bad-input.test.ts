@@ -240,7 +240,7 @@ describe('bad requests', () => {
 describe('the listener', () => {
   test('answers over a real socket, and close ends what is still waiting', async () => {
     await using api = await TestApi.open()
-    const running = await startApi(api.deps, { host: '127.0.0.1', port: 0 })
+    const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
     const response = await fetch(`${running.url}/connectors`)
     assert.deepEqual([response.status, await response.json()], [200, []])
     const arrived = Promise.withResolvers<void>()
@@ -259,7 +259,7 @@ describe('the listener', () => {
 
   test('survives requests that are no HTTP', async () => {
     await using api = await TestApi.open()
-    const running = await startApi(api.deps, { host: '127.0.0.1', port: 0 })
+    const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
     const { hostname, port } = new URL(running.url)
     for (const raw of [
       '\u0000\u0001',
@@ -280,10 +280,10 @@ describe('the listener', () => {
 
   test('a taken port is PORT_IN_USE', async () => {
     await using api = await TestApi.open()
-    const running = await startApi(api.deps, { host: '127.0.0.1', port: 0 })
+    const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
     const port = Number(new URL(running.url).port)
     await assert.rejects(
-      startApi(api.deps, { host: '127.0.0.1', port }),
+      startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port }] }),
       error =>
         isMillraceError(error) &&
         error.code === 'PORT_IN_USE' &&
@@ -304,13 +304,13 @@ describe('the listener', () => {
       'localhost.example.com',
     ]) {
       await assert.rejects(
-        startApi(api.deps, { host, port: 0 }),
+        startApi(api.deps, { listeners: [{ scheme: 'http', host, port: 0 }] }),
         error => isMillraceError(error) && error.code === 'CONFIG_INVALID' && error.message.startsWith('listeners: '),
         host,
       )
     }
     for (const host of ['localhost', '[::1]', '127.0.0.2']) {
-      const running = await startApi(api.deps, { host, port: 0 })
+      const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host, port: 0 }] })
       assert.equal((await fetch(`${running.url}/connectors`)).status, 200)
       await running.close()
     }

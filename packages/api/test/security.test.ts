@@ -16,7 +16,7 @@ const trusting: Authenticator = {
 const as = (role: string): string => JSON.stringify({ name: 'ann', role })
 
 async function guarded(api: TestApi): Promise<ReturnType<typeof buildApi>> {
-  const app = buildApi(api.deps, api.closing.signal, { authenticator: trusting, allowedHosts: [] })
+  const app = buildApi(api.deps, api.closing.signal, { ...OPEN, authenticator: trusting })
   await app.ready()
   return app
 }
@@ -100,5 +100,93 @@ describe('pages of other origins', () => {
       assert.equal(await restart(origin), 403, origin)
     assert.equal(await restart('http://localhost:8083'), 204)
     assert.equal(await restart('https://LOCALHOST:8083'), 204)
+  })
+})
+
+describe('configured origins', () => {
+  const cors = { origins: ['https://ui.example'], methods: ['GET', 'PUT'] }
+  const from = (origin: string, more: Record<string, string> = {}): Record<string, string> => ({
+    host: 'localhost:8083',
+    origin,
+    ...more,
+  })
+  const preflight = { 'access-control-request-method': 'PUT' }
+
+  test('may use the configured methods, and ask first without a password', async () => {
+    await using api = await TestApi.open()
+    await api.create('a')
+    const app = buildApi(api.deps, api.closing.signal, { ...OPEN, authenticator: trusting, cors })
+    const url = '/connectors/a/pause'
+    const asked = await app.inject({ method: 'OPTIONS', url, headers: from('https://ui.example', preflight) })
+    assert.equal(asked.statusCode, 204)
+    assert.equal(asked.headers['access-control-allow-origin'], 'https://ui.example')
+    assert.equal(asked.headers['access-control-allow-methods'], 'GET, PUT')
+    assert.match(String(asked.headers['access-control-allow-headers']), /authorization/)
+    assert.equal(asked.headers['access-control-allow-credentials'], undefined, 'no remembered passwords')
+    const known = { authorization: as('admin') }
+    const put = await app.inject({ method: 'PUT', url, headers: from('https://ui.example', known) })
+    assert.equal(put.statusCode, 202)
+    assert.equal(put.headers['access-control-allow-origin'], 'https://ui.example')
+    assert.equal(put.headers.vary, 'origin')
+    const deleting = { method: 'DELETE', url: '/connectors/a', headers: from('https://ui.example', known) } as const
+    assert.equal((await app.inject(deleting)).statusCode, 403, 'a method that is not listed')
+    const refusal = await app.inject({ url: '/connectors', headers: from('https://ui.example') })
+    assert.equal(refusal.statusCode, 401)
+    assert.equal(refusal.headers['access-control-allow-origin'], 'https://ui.example', 'the page can read why')
+  })
+
+  test('and no others: their preflight is not answered, and without the key nobody’s is', async () => {
+    await using api = await TestApi.open()
+    for (const security of [OPEN, { ...OPEN, cors }]) {
+      const app = buildApi(api.deps, api.closing.signal, security)
+      for (const method of ['OPTIONS', 'GET'] as const) {
+        const headers = from('https://evil.example', preflight)
+        const answer = await app.inject({ method, url: '/connectors', headers })
+        assert.equal(answer.headers['access-control-allow-origin'], undefined)
+      }
+      const write = { method: 'PUT', url: '/connectors/a/pause', headers: from('https://evil.example') } as const
+      assert.equal((await app.inject(write)).statusCode, 403)
+    }
+  })
+})
+
+describe('headers and rates', () => {
+  test('configured headers are on every answer, refusals too', async () => {
+    await using api = await TestApi.open()
+    const headers = [
+      { action: 'set', name: 'Cache-Control', value: 'no-cache, no-store' },
+      { action: 'add', name: 'Cache-Control', value: 'private' },
+      { action: 'setDate', name: 'Expires', value: '31540000000' },
+    ] as const
+    const app = buildApi(api.deps, api.closing.signal, { ...OPEN, authenticator: trusting, headers })
+    for (const url of ['/health', '/nowhere']) {
+      const answer = await app.inject({ url })
+      assert.equal(answer.headers['cache-control'], 'no-cache, no-store, private')
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff')
+      assert.equal(answer.headers.expires, new Date(api.time.nowMs() + 31_540_000_000).toUTCString())
+    }
+  })
+
+  test('an address over its rate is told how long to wait, and takes nothing from the others', async () => {
+    await using api = await TestApi.open()
+    const app = buildApi(api.deps, api.closing.signal, { ...OPEN, rates: { all: 10, perAddress: 5 } })
+    const burst = async (remoteAddress: string, count: number): Promise<number> => {
+      let answered = 0
+      for (let i = 0; i < count; i++) {
+        const answer = await app.inject({ url: '/connectors', remoteAddress })
+        if (answer.statusCode === 200) answered += 1
+        else {
+          assert.equal(answer.statusCode, 429)
+          assert.equal(answer.headers['retry-after'], '1')
+          assert.equal(answer.json().error_code, 429)
+        }
+      }
+      return answered
+    }
+    assert.equal(await burst('10.0.0.1', 100), 20)
+    assert.equal(await burst('10.0.0.2', 20), 20, 'the others have theirs')
+    assert.equal(await burst('10.0.0.3', 10), 0, 'until all together have had theirs')
+    api.time.jump(1_000)
+    assert.equal(await burst('10.0.0.1', 10), 5)
   })
 })

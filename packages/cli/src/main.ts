@@ -20,6 +20,16 @@ program
     process.exit(await runWorkerCommand(options)) // a request nobody answers must not keep the process
   })
 
+program
+  .command('hash-password')
+  .description('Print a line for rest.basic.users.file; the password is read from stdin.')
+  .argument('<name>', 'name of the user')
+  .option('--role <role>', 'viewer, operator or admin', 'viewer')
+  .action(async (name: string, options: { role: string }) => {
+    const { runHashPassword } = await import('./hash-password.ts')
+    process.exitCode = await runHashPassword(name, options.role)
+  })
+
 for (const [name, description] of [
   ['demo', 'Move three million real records through Kafka into the emulator, with faults, and compare.'],
   ['emulator', 'Run the BigQuery emulator.'],

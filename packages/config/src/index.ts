@@ -26,11 +26,12 @@ export { configRefused, connectRefusalMessage } from './definition/refusal-error
 export type { ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo } from './definition/validate-json.ts'
 export { compileRegex, type TextMatcher } from './regex/compile.ts'
 export type { ClientRole } from './worker/client-keys.ts'
+export type { ResponseHeader } from './worker/response-headers.ts'
+export { isLoopbackHost, type Listener, type RestConfig } from './worker/rest-config.ts'
 export { environmentVariable, type WorkerSources } from './worker/sources.ts'
 export {
   type ClientProperties,
   type DescribedSetting,
-  type Listener,
   parseWorkerConfig,
   type WorkerConfig,
   type WorkerParse,

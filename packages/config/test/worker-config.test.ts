@@ -38,7 +38,7 @@ test('a worker starts without any setting, on the defaults of the architecture',
   assert.deepEqual(config.journalTopic, { name: 'millrace-journal', replicationFactor: 3, partitions: 25 })
   assert.equal(config.redis.url.reveal(), 'redis://127.0.0.1:6379')
   assert.equal(config.redis.prefix, 'millrace:')
-  assert.deepEqual(config.listeners, [{ scheme: 'http', host: '127.0.0.1', port: 8083 }])
+  assert.deepEqual(config.rest.listeners, [{ scheme: 'http', host: '127.0.0.1', port: 8083 }])
   assert.deepEqual([config.leaseTtlMs, config.leaseRenewalMs, config.rebalanceDelayMs], [10000, 3000, 0])
   assert.deepEqual(config.streamCreate, { burst: 40, maxPerSec: 20, maxPerHour: 9000 })
   assert.equal(config.memoryBudgetBytes, 128 * 1024 * 1024)
@@ -163,7 +163,7 @@ test('a worker file of Kafka Connect starts; its storage keys are ignored with a
         'status.storage.topic=connect-status',
         'status.storage.replication.factor=1',
         'offset.flush.interval.ms=10000',
-        'listeners=HTTP://:8083',
+        'listeners=HTTP://127.0.0.1:8083',
         'plugin.path=/usr/local/share/java',
         'rest.extension.classes=',
       ].join('\n'),
@@ -171,7 +171,7 @@ test('a worker file of Kafka Connect starts; its storage keys are ignored with a
   )
   assert.ok(parsed.ok, JSON.stringify(parsed))
   assert.deepEqual(parsed.config.configTopic, { name: 'connect-configs', replicationFactor: 1 })
-  assert.deepEqual(parsed.config.listeners, [{ scheme: 'http', host: '0.0.0.0', port: 8083 }])
+  assert.deepEqual(parsed.config.rest.listeners, [{ scheme: 'http', host: '127.0.0.1', port: 8083 }])
   assert.deepEqual(parsed.notices.map(notice => notice.key).toSorted(), [
     'offset.storage.replication.factor',
     'offset.storage.topic',
@@ -182,14 +182,7 @@ test('a worker file of Kafka Connect starts; its storage keys are ignored with a
 })
 
 test('what would be a hole if it were ignored stops the worker', () => {
-  for (const line of [
-    'config.providers=file',
-    'rest.extension.classes=com.acme.Auth',
-    'admin.listeners=',
-    'access.control.allow.origin=*',
-    'listeners=https://0.0.0.0:8443',
-    'listeners=http://127.0.0.1:8083,http://127.0.0.1:8084',
-  ]) {
+  for (const line of ['config.providers=file', 'rest.extension.classes=com.acme.Auth']) {
     const key = line.slice(0, line.indexOf('='))
     assert.match(refused(file(line))[key] ?? '', /not supported/, line)
   }
@@ -234,4 +227,68 @@ test('collected errors become one error for the process to end with', () => {
   assert.match(error.message, /^Configuration is invalid \(worker\.properties\): 2 errors\n/)
   assert.match(error.message, /boostrap\.servers/)
   assert.deepEqual(error.details.keys, ['session.timeout.ms', 'boostrap.servers'])
+})
+
+test('the API is open to this machine only, unless who comes has to log in, and not in clear text', () => {
+  const key = (lines: string): string => Object.keys(refused(file(lines))).join()
+  const text = (lines: string, of = 'listeners'): string => refused(file(lines))[of] ?? ''
+  const basic = 'rest.authentication=basic\nrest.basic.users.file=/etc/users\n'
+  for (const host of ['', '0.0.0.0', '[::]', '192.0.2.1', 'worker-1', '127.0.0.1.evil.example'])
+    assert.match(text(`listeners=http://${host}:8083`), /not a loopback address, so it needs rest.authentication=basic/)
+  for (const host of ['127.0.0.1', '127.8.8.8', 'localhost', '[::1]']) accepted(file(`listeners=http://${host}:8083`))
+  assert.match(text(`${basic}listeners=http://0.0.0.0:8083`), /passwords in clear text/)
+  assert.match(text(`${basic}listeners=https://0.0.0.0:8083`), /needs listeners.https.ssl.keystore.location/)
+  assert.match(text('admin.listeners=http://0.0.0.0:8083', 'admin.listeners'), /needs rest.authentication/)
+  assert.equal(key('rest.authentication=basic'), 'rest.basic.users.file')
+  assert.equal(key('rest.basic.users.file=/etc/users'), 'rest.basic.users.file')
+  const plain = accepted(file(`${basic}listeners=http://:8083,http://127.0.0.1:8084\nrest.plain.http.allow=true`)).rest
+  assert.deepEqual(plain.plainListeners, [{ scheme: 'http', host: '0.0.0.0', port: 8083 }])
+  const tls = accepted(file(`${basic}listeners=https://:8443\nlisteners.https.ssl.keystore.location=/k.p12`)).rest
+  assert.deepEqual(tls.plainListeners, [])
+})
+
+test('https listeners have a key store of their own, or else that of the Kafka clients, whole', () => {
+  const clients =
+    'listeners=https://127.0.0.1:1\nssl.keystore.location=/c.pem\nssl.keystore.password=c\nssl.truststore.location=/t'
+  assert.deepEqual(Object.keys(accepted(file(clients)).rest.tls), ['ssl.keystore.location', 'ssl.keystore.password'])
+  const own = accepted(file(`${clients}\nlisteners.https.ssl.keystore.location=/o.pem`)).rest.tls
+  assert.deepEqual(own, { 'listeners.https.ssl.keystore.location': '/o.pem' })
+  const asked = refused(file(`${clients}\nlisteners.https.ssl.client.auth=required`))
+  assert.match(asked['listeners.https.ssl.client.auth'] ?? '', /must be one of: none/)
+})
+
+test('listeners for /admin: none set, none wanted, some', () => {
+  assert.equal(accepted({}).rest.adminListeners, null)
+  assert.deepEqual(accepted(file('admin.listeners=')).rest.adminListeners, [])
+  assert.deepEqual(accepted(file('admin.listeners=http://localhost:1')).rest.adminListeners, [
+    { scheme: 'http', host: 'localhost', port: 1 },
+  ])
+})
+
+test('origins, methods and headers are read as Connect reads them', () => {
+  const rest = accepted(
+    file(
+      [
+        'access.control.allow.origin=https://a.example, http://localhost:3000',
+        'access.control.allow.methods=get,Put',
+        'response.http.headers.config="set Cache-Control: no-cache, no-store", add X-Frame-Options:DENY,setDate Expires: 0',
+      ].join('\n'),
+    ),
+  ).rest
+  assert.deepEqual(rest.cors, { origins: ['https://a.example', 'http://localhost:3000'], methods: ['GET', 'PUT'] })
+  assert.deepEqual(rest.headers, [
+    { action: 'set', name: 'Cache-Control', value: 'no-cache, no-store' },
+    { action: 'add', name: 'X-Frame-Options', value: 'DENY' },
+    { action: 'setDate', name: 'Expires', value: '0' },
+  ])
+  assert.equal(accepted({}).rest.cors, null)
+  for (const [key, value] of [
+    ['access.control.allow.origin', 'a.example'],
+    ['access.control.allow.methods', 'TRACE'],
+    ['response.http.headers.config', 'remove Server: x'],
+    ['response.http.headers.config', 'set X: a\\r\\nSet-Cookie: b'],
+    ['response.http.headers.config', '"set X: a'],
+    ['response.http.headers.config', 'setDate Expires: tomorrow'],
+  ] as const)
+    assert.ok(refused(file(`${key}=${value}`))[key], `${key}=${value}`)
 })

@@ -2,7 +2,7 @@
 // The names and meanings are the Java client's: https://kafka.apache.org/documentation/#consumerconfigs. A key given as
 // `consumer.`, `producer.` or `admin.` + name wins for that role. Every error names its key and never a value of a secret.
 import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions, SecureContextOptions } from 'node:tls'
 import { type Clock, MillraceError, Secret } from '@millrace/core'
 import type { BrokerAddress, ClientSettings } from './client-settings-type.ts'
 import { parseJaas } from './jaas.ts'
@@ -45,11 +45,22 @@ export function clientSettings(
   }
 }
 
+/**
+ * Certificate and key of a server from `<prefix>.ssl.keystore.*`, or without the prefix where that is not set. Reads the files.
+ * Throws CONFIG_INVALID or NOT_SUPPORTED naming the key.
+ */
+export function serverIdentity(properties: Properties, prefix: string): SecureContextOptions {
+  const read = new Reader(properties, prefix)
+  const options = identity(read)
+  if (options.cert !== undefined || options.pfx !== undefined) return options
+  throw read.invalid('ssl.keystore.location', 'is missing')
+}
+
 class Reader {
   readonly #properties: Properties
-  readonly #role: ClientRole
+  readonly #role: string
 
-  constructor(properties: Properties, role: ClientRole) {
+  constructor(properties: Properties, role: string) {
     this.#properties = properties
     this.#role = role
   }
@@ -244,7 +255,7 @@ function trust(read: Reader): ConnectionOptions {
   }
 }
 
-function identity(read: Reader): ConnectionOptions {
+function identity(read: Reader): SecureContextOptions {
   const chain = read.text('ssl.keystore.certificate.chain')
   const location = read.text('ssl.keystore.location')
   if (chain === undefined && location === undefined) return {}

@@ -1,4 +1,4 @@
-export { type ClientRole, clientSettings, type Properties } from './client-settings.ts'
+export { type ClientRole, clientSettings, type Properties, serverIdentity } from './client-settings.ts'
 export type { BrokerAddress, ClientSettings, KafkaDeps } from './client-settings-type.ts'
 export { Cluster, type NodeId, type PartitionMetadata, type TopicMetadata } from './cluster.ts'
 export { type CompactedLogOptions, KafkaCompactedLog } from './compacted-log.ts'

@@ -1,42 +1,69 @@
 // What every request passes before its route, cheapest check first. After it `request.principal` is who asks.
+import type { ResponseHeader } from '@millrace/config'
+import { isLoopbackHost } from '@millrace/config'
+import type { Clock } from '@millrace/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ApiError } from '../api-error.ts'
-import { isHostAllowed, isLoopback } from '../listener.ts'
+import { ApiError, badRequest, notFound } from '../api-error.ts'
+import { isHostAllowed } from '../listener.ts'
 import type { ApiSecurity } from './api-security.ts'
 import type { Authenticator } from './authenticator.ts'
-import { isForeignOrigin } from './origin.ts'
+import { judgeOrigin } from './cross-origin.ts'
 import { ANONYMOUS, hasRole, NOBODY } from './principal.ts'
+import { RateLimit } from './request-rates.ts'
 import { HEALTH_ROUTE, neededRole } from './route-roles.ts'
 
-export type GuardOptions = { readonly advertised: () => string; readonly closing: AbortSignal }
+export type GuardOptions = {
+  readonly advertised: () => string
+  readonly clock: Clock
+  readonly closing: AbortSignal
+  /** Whether the listener this came by serves that route. */
+  readonly isServed: (request: FastifyRequest) => boolean
+}
 
-export function guardRequests(
-  app: FastifyInstance,
-  security: ApiSecurity,
-  { advertised, closing }: GuardOptions,
-): void {
+export function guardRequests(app: FastifyInstance, security: ApiSecurity, options: GuardOptions): void {
+  const { advertised, clock, closing, isServed } = options
+  const rates = new RateLimit(security.rates, clock)
   app.decorateRequest('principal')
   app.addHook('onRequest', async (request, reply) => {
     request.principal = NOBODY
-    const { host, origin } = request.headers
+    addHeaders(reply, security.headers, clock)
+    const waitSec = rates.take(request.ip)
+    if (waitSec > 0) {
+      reply.header('retry-after', String(waitSec))
+      throw new ApiError(429, 'Too many requests; the limits are rest.requests.per.sec and …per.address.')
+    }
+    const { host } = request.headers
+    if (host === undefined && request.raw.httpVersion === '1.1') throw badRequest('The request has no Host header.')
     if (!isHostAllowed(host, [advertised(), ...security.allowedHosts])) {
-      throw new ApiError(403, `The Host header names ${host}, which is not this worker.`)
+      throw new ApiError(403, `The Host header names ${host}, which is not this worker (rest.allowed.hosts).`)
     }
-    if (isForeignOrigin(request.method, origin, host)) {
-      throw new ApiError(403, 'A page of another origin may not change anything here.')
-    }
+    const verdict = judgeOrigin(request, reply, security.cors)
+    if (verdict === 'refuse') throw new ApiError(403, 'A page of another origin may not do this here.')
+    if (verdict === 'answer preflight') return reply.code(204).send()
     const encoding = request.headers['content-encoding']
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new ApiError(415, `Content-Encoding ${encoding} is not supported: send the body as it is.`)
     }
     if (security.authenticator === null) request.principal = ANONYMOUS
     else if (!isOpenProbe(request)) await logIn(security.authenticator, request, reply, closing)
+    if (!isServed(request)) throw notFound('HTTP 404 Not Found')
+    return undefined
   })
+}
+
+/** Before anything can fail, so that refusals carry them too. */
+function addHeaders(reply: FastifyReply, headers: readonly ResponseHeader[], clock: Clock): void {
+  reply.header('x-content-type-options', 'nosniff')
+  for (const { action, name, value } of headers) {
+    const text = action.endsWith('Date') ? new Date(clock.nowMs() + Number(value)).toUTCString() : value
+    const before = action.startsWith('add') ? reply.getHeader(name) : undefined
+    reply.header(name, before === undefined ? text : `${before}, ${text}`)
+  }
 }
 
 /** Probes run on the worker's own host and have no password to show. */
 const isOpenProbe = (request: FastifyRequest): boolean =>
-  request.routeOptions.url === HEALTH_ROUTE && request.headers.authorization === undefined && isLoopback(request.ip)
+  request.routeOptions.url === HEALTH_ROUTE && request.headers.authorization === undefined && isLoopbackHost(request.ip)
 
 async function logIn(
   authenticator: Authenticator,

@@ -1,6 +1,7 @@
 // One worker process, put together: the only place that knows every adapter. Closing runs in reverse of opening.
 import { createRequire } from 'node:module'
-import { assertLoopback, connectorConfigs, startApi } from '@millrace/api'
+import { hostname as machineName } from 'node:os'
+import { connectorConfigs, startApi } from '@millrace/api'
 import { configRefused, parseConnectorConfig, type WorkerConfig } from '@millrace/config'
 import { Coordinator, Ownership } from '@millrace/coordinator'
 import type { ConnectorEntry, Member, WorkerId, WorkerReport } from '@millrace/core'
@@ -20,6 +21,7 @@ import { HealthMonitor } from './health-monitor.ts'
 import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
 import type { Log } from './log.ts'
 import { journalOffsets } from './offsets.ts'
+import { RestSide } from './rest-side.ts'
 import { SourceCatalog } from './source-catalog.ts'
 import { StatusPublisher } from './status-publisher.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
@@ -43,8 +45,7 @@ export async function runWorker(
   const system: System = { clock: systemClock, timers: systemTimers, random: systemRandom, logger }
   const workerId = systemRandom.nextId() as WorkerId
   const startedAtMs = systemClock.nowMs()
-  const listener = config.listeners[0] ?? { scheme: 'http', host: '127.0.0.1', port: 8083 }
-  assertLoopback(listener) // before waiting for Redis and Kafka
+  const rest = new RestSide(config.rest, system) // before waiting for Redis and Kafka
 
   const redis = stack.use(
     await RedisConnection.open({ ...config.redis, leaseTtlMs: config.leaseTtlMs, name: 'millrace' }, systemClock, {
@@ -159,7 +160,7 @@ export async function runWorker(
       },
       ...system,
     },
-    listener,
+    rest.listenOptions,
   )
   stack.defer(() => api.close())
   advertised.current = advertisedAddress(config, api.url)
@@ -204,6 +205,7 @@ export async function runWorker(
     worker.run({ signal: lifetime.signal }),
     coordinator.run({ signal: lifetime.signal }),
     ownership.run({ signal: lifetime.signal }),
+    rest.run(api, { signal: lifetime.signal }),
   ])
   health.ready()
   logger.info({ worker: workerId, rest: api.url }, 'Worker is ready.')
@@ -237,10 +239,11 @@ export async function runWorker(
   }
 }
 
-/** `rest.advertised.*`, else where we listen. */
+/** `rest.advertised.*`, else where we listen; "every address" is none, so the name of the machine then. */
 function advertisedAddress({ advertised }: WorkerConfig, url: string): string {
   const { hostname, port } = new URL(url)
-  return `${advertised.hostName ?? hostname}:${advertised.port ?? port}`
+  const own = hostname === '0.0.0.0' || hostname === '[::]' ? machineName() : hostname
+  return `${advertised.hostName ?? own}:${advertised.port ?? port}`
 }
 
 /** A connector's own converter keys over the worker's. */

@@ -6,7 +6,7 @@ const GROUP_PROTOCOL = 'workers are coordinated by Redis leases, not by Kafka’
 const PLUGINS = 'there is no plug-in class path'
 const METRICS = 'metrics are not built in this version'
 const SOURCES = 'there are no source connectors'
-const INTERNAL_KEYS = 'requests between workers are not signed with session keys'
+const INTERNAL_KEYS = 'workers send each other no requests, so there is nothing to sign'
 
 const REASONS: Readonly<Record<string, string>> = {
   'offset.storage.topic': STORAGE,
@@ -23,7 +23,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'worker.unsync.backoff.ms': GROUP_PROTOCOL,
   'client.id': 'client ids name the worker and what the client does',
   'client.dns.lookup': 'addresses are resolved by the operating system',
-  'rest.advertised.listener': 'only http is built in this version',
+  'rest.advertised.listener': 'workers do not ask each other: any worker answers',
   'plugin.path': PLUGINS,
   'plugin.discovery': PLUGINS,
   'internal.key.converter': PLUGINS,
@@ -68,10 +68,6 @@ export const REFUSED_WORKER_KEYS: Readonly<
   'config.providers': { inert: [''], reason: 'config providers are not built in this version' },
   'rest.extension.classes': {
     inert: [''],
-    reason: 'REST extensions (such as authentication) are not built in this version',
+    reason: 'there are no Java REST extensions; for authentication see rest.authentication',
   },
-  'admin.listeners': { inert: [], reason: 'a separate admin listener is not built in this version' },
-  'access.control.allow.origin': { inert: [''], reason: 'cross-origin requests are not built in this version' },
-  'access.control.allow.methods': { inert: [''], reason: 'cross-origin requests are not built in this version' },
-  'response.http.headers.config': { inert: [''], reason: 'extra response headers are not built in this version' },
 }

@@ -12,6 +12,8 @@ import { type ParsedKeys, parseByName, parseKeys } from '../definition/parse-key
 import { valueText } from '../definition/parse-value.ts'
 import { CLIENT_KEYS, CLIENT_KEYS_BY_FULL_NAME, CLIENT_ROLES, type ClientRole } from './client-keys.ts'
 import { IGNORED_WORKER_KEYS, REFUSED_WORKER_KEYS } from './ignored-worker-keys.ts'
+import { LISTENER_TLS_KEYS, LISTENER_TLS_PREFIX } from './listener-tls-keys.ts'
+import { type RestConfig, restConfig, restErrors } from './rest-config.ts'
 import { mergeSources, type Origin, originText, type Settings, type WorkerSources } from './sources.ts'
 import { WORKER_KEYS } from './worker-keys.ts'
 
@@ -31,7 +33,7 @@ export type WorkerConfig = {
   readonly offsetFlushIntervalMs: number
   readonly stallDetectionMs: number
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
-  readonly listeners: readonly Listener[]
+  readonly rest: RestConfig
   readonly advertised: {
     readonly hostName: string | null
     readonly port: number | null
@@ -45,7 +47,6 @@ export type WorkerConfig = {
   /** What connectors inherit: pass it to parseConnectorConfig and validateConnectorConfig. */
   readonly connectorContext: ConnectorContext
 }
-export type Listener = { readonly scheme: 'http' | 'https'; readonly host: string; readonly port: number }
 
 /** One line of `describe`: what a setting is and where it comes from. Secrets are `[hidden]`. */
 export type DescribedSetting = { readonly key: string; readonly value: string | null; readonly origin: string }
@@ -62,7 +63,12 @@ export type WorkerParse =
 type WorkerValues = Values<typeof WORKER_KEYS>
 
 /** Every key a worker knows, in the order of the reference page. */
-export const ALL_WORKER_KEYS: KeyDefs = { ...WORKER_KEYS, ...CLIENT_KEYS_BY_FULL_NAME, ...IGNORED_WORKER_KEYS }
+export const ALL_WORKER_KEYS: KeyDefs = {
+  ...WORKER_KEYS,
+  ...LISTENER_TLS_KEYS,
+  ...CLIENT_KEYS_BY_FULL_NAME,
+  ...IGNORED_WORKER_KEYS,
+}
 
 /** All errors at once, each naming its key and where it was read. */
 export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
@@ -71,6 +77,7 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const { settings } = read
   const parsed: ParsedKeys<typeof WORKER_KEYS> = parseKeys(WORKER_KEYS, settings.raw)
   const clients = parseByName(CLIENT_KEYS_BY_FULL_NAME, settings.raw)
+  const tls = parseByName(LISTENER_TLS_KEYS, settings.raw)
   const converters = CONVERTER_ROLES.map(role => parseConverter(settings.raw, role, DEFAULT_CONVERTERS[role]))
   const converterDefs = new Map(converters.flatMap(converter => [...converter.defs]))
   const unknown = judgeUnknownKeys(
@@ -81,9 +88,11 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const errors = [
     ...parsed.errors,
     ...clients.errors,
+    ...tls.errors,
     ...converters.flatMap(converter => converter.errors.filter(isFatal)),
     ...refusedKeys(settings.raw),
     ...workerChecks(parsed.values),
+    ...restErrors(parsed.values, tls.values, clients.values),
     ...unknown.errors,
   ].map(error => placed(error, settings))
   const notices = [...ignoredKeys(settings.raw), ...unknown.notices]
@@ -93,11 +102,11 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const inherited = converters.map(converter => converter.settings)
   return {
     ok: true,
-    config: deepFreeze(build(values, clients.values, inherited)),
+    config: deepFreeze(build(values, clients.values, tls.values, inherited)),
     notices,
     described: describe(
       settings,
-      new Map([...Object.entries<ConfigValue>(values), ...convertersSet, ...clients.values]),
+      new Map([...Object.entries<ConfigValue>(values), ...convertersSet, ...tls.values, ...clients.values]),
     ),
   }
 }
@@ -155,12 +164,6 @@ function workerChecks(values: Partial<WorkerValues>): readonly ConfigError[] {
   if (backoffMs !== undefined && backoffMaxMs !== undefined && backoffMs > backoffMaxMs) {
     errors.push(invalid('auto.restart.backoff.max.ms', 'auto.restart.backoff.max.ms is below auto.restart.backoff.ms'))
   }
-  if (values.listeners?.some(listener => listener.toLowerCase().startsWith('https:'))) {
-    errors.push(notSupported('listeners', 'https listeners are not built in this version'))
-  }
-  if (values.listeners !== undefined && values.listeners.length > 1) {
-    errors.push(notSupported('listeners', 'several listeners are not built in this version'))
-  }
   if (values['group.id'] !== undefined && topicsOf(values).config === topicsOf(values).journal) {
     errors.push(invalid('journal.storage.topic', 'journal.storage.topic and config.storage.topic must differ'))
   }
@@ -175,6 +178,7 @@ const topicsOf = (values: Partial<WorkerValues>): { readonly config: string; rea
 function build(
   values: WorkerValues,
   clients: ReadonlyMap<string, ConfigValue>,
+  tls: ReadonlyMap<string, ConfigValue>,
   inherited: readonly ConverterSettings[],
 ): WorkerConfig {
   const topics = topicsOf(values)
@@ -200,7 +204,7 @@ function build(
       backoffMs: values['auto.restart.backoff.ms'],
       backoffMaxMs: values['auto.restart.backoff.max.ms'],
     },
-    listeners: values.listeners.map(listenerOf),
+    rest: restConfig(values, tls, clients),
     advertised: {
       hostName: values['rest.advertised.host.name'],
       port: values['rest.advertised.port'],
@@ -244,21 +248,10 @@ function clientProperties(
   return properties
 }
 
-/** Already checked by its format; an empty host means every address, as in Connect. */
-function listenerOf(text: string): Listener {
-  const [, scheme, host, port] = /^(https?):\/\/(.*):(\d+)$/i.exec(text) ?? []
-  const isAny = host === '' || host === undefined
-  return {
-    scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http',
-    host: isAny ? '0.0.0.0' : host.replace(/^\[|\]$/g, ''),
-    port: Number(port),
-  }
-}
-
 /** Every setting; of the client settings of one role only those that are set. */
 function describe(settings: Settings, values: ReadonlyMap<string, ConfigValue>): readonly DescribedSetting[] {
   return [...values]
-    .filter(([key]) => settings.origins.has(key) || !isRoleKey(key))
+    .filter(([key]) => settings.origins.has(key) || !(isRoleKey(key) || key.startsWith(LISTENER_TLS_PREFIX)))
     .map(([key, value]) => ({ key, value: valueText(value), origin: originText(settings.origins.get(key) ?? DEFAULT) }))
 }
 const DEFAULT: Origin = { kind: 'default' }

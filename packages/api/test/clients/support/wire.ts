@@ -34,7 +34,7 @@ export class WireApi implements AsyncDisposable {
 
   static async open(): Promise<WireApi> {
     const api = await TestApi.open()
-    const running = await startApi(api.deps, { host: '127.0.0.1', port: 0 })
+    const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
     return new WireApi(api, running.url, () => running.close())
   }
 
