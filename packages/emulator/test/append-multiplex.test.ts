@@ -14,7 +14,7 @@ import type { MissingValues, RowWriter, WriterSpec } from '../src/storage/storag
 import type { AppendRequest } from '../src/wire/append-request.ts'
 import { errorOf, newTable, offsetOf, opened, ownHarness, rows, widen, wideRows } from './append-table.ts'
 import { type Harness, startHarness } from './harness.ts'
-import { type Message, RawClient } from './raw-client.ts'
+import { type Message, RawClient, rowsOf, writer } from './raw-client.ts'
 
 describe('a multiplexed call', () => {
   let harness: Harness
@@ -68,6 +68,28 @@ describe('a multiplexed call', () => {
       call.send({ writeStream: second, protoRows: rows([1], true) })
       assert.match((await call.ended)?.message ?? '', /^Only default streams can share a connection/)
     }
+  })
+
+  it('takes locations in any case and shows them as the service does', async () => {
+    const call = harness.client.append()
+    const { name } = await newTable(harness)
+    await send(call, `${name}/_default`)
+    const shown = { us: ['US', 'us'], Eu: ['EU', 'eu'], 'US-EAST1': ['us-east1', 'us-east1'] }
+    for (const [location, [inRest, inWriteApi]] of Object.entries(shown)) {
+      const datasetId = `in_${location.replace('-', '_')}`
+      const reference = { datasetReference: { datasetId }, location }
+      const { body } = await harness.rest.api('POST', '/datasets', reference)
+      assert.equal(body.location, inRest)
+      const schema = { fields: [{ name: 'id', type: 'INT64' }] }
+      await harness.rest.api('POST', `/datasets/${datasetId}/tables`, { tableReference: { tableId: 't' }, schema })
+      const stream = `projects/p/datasets/${datasetId}/tables/t/streams/_default`
+      assert.equal((await harness.client.unary('GetWriteStream', { name: stream })).location, inWriteApi)
+      if (location !== 'us') continue
+      const only = writer('optional int64 id = 1;')
+      const { appendResult } = await call.ask({ writeStream: stream, protoRows: rowsOf(only, [{ id: 1 }], true) })
+      assert.ok(appendResult)
+    }
+    call.cancel()
   })
 
   it('stays in one location', async () => {

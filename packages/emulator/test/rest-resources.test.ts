@@ -417,6 +417,26 @@ describe('REST resources', () => {
       ])
     })
 
+    it('shows timestamps as the service does unless asked otherwise: doubles with an exponent', async () => {
+      const shown: Record<string, string> = {
+        '2019-06-20T08:01:37.269367Z': '1.561017697269367E9',
+        '2020-01-01T00:00:00Z': '1.5778368E9',
+        '1970-01-01T00:00:00Z': '0.0',
+        '1970-01-01T00:00:01.5Z': '1.5',
+        '1970-01-01T00:00:00.000001Z': '1.0E-6',
+        '1960-01-01T00:00:00Z': '-3.156192E8',
+        '2001-09-09T01:46:40Z': '1.0E9',
+      }
+      const columns = Object.keys(shown).map(text => `TIMESTAMP '${text}'`)
+      const { rows } = ok(await rest.api('POST', '/queries', { query: `SELECT ${columns.join(', ')}` })) as {
+        rows: { f: { v: string }[] }[]
+      }
+      assert.deepEqual(
+        rows[0]!.f.map(({ v }) => v),
+        Object.values(shown),
+      )
+    })
+
     it('reads every type from JSON', async () => {
       const fields = [
         ['i', 'INTEGER', '-9223372036854775808', '-9223372036854775808'],

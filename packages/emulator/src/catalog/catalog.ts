@@ -43,6 +43,10 @@ type Creation = {
   readonly fill?: ((table: Table) => string) | undefined
 }
 
+/** Any case is understood, one is shown: multi-regions in capitals, regions in small letters. */
+const spelledLocation = (given: string): string =>
+  /^(us|eu)$/i.test(given) ? given.toUpperCase() : given.toLowerCase()
+
 const isMet = (ifMatch: string | undefined, etag: string): boolean =>
   ifMatch === undefined || ifMatch === '*' || ifMatch === etag
 
@@ -139,7 +143,13 @@ export class Catalog {
     if (twin || this.inCreation.has(lowerKey))
       throw new CatalogError('duplicate', `Already Exists: Dataset ${ref.project}:${twin?.dataset ?? ref.dataset}`)
     const nowMs = this.nowMs()
-    const dataset: Dataset = { ...ref, location, createdMs: nowMs, modifiedMs: nowMs, rest: mergePatch({}, rest) }
+    const dataset: Dataset = {
+      ...ref,
+      location: spelledLocation(location),
+      createdMs: nowMs,
+      modifiedMs: nowMs,
+      rest: mergePatch({}, rest),
+    }
     checkDataset(dataset)
     await this.creating(lowerKey, this.committer.change.bind(this.committer, { kind: 'putDataset', dataset }))
     this.datasets.set(key, dataset)

@@ -2,7 +2,7 @@
 import type { ResultColumn } from '../storage/storage.ts'
 import { RestError } from './rest-error.ts'
 
-/** How a TIMESTAMP shows: seconds with a fraction (the API's default), micros, or ISO 8601. */
+/** How a TIMESTAMP shows: seconds as a double (the API's default), micros, or ISO 8601. */
 export type TimestampFormat = 'FLOAT64' | 'INT64' | 'ISO8601_STRING'
 
 /** Reads useInt64Timestamp and timestampOutputFormat, from a query string or a body. Throws RestError 400. */
@@ -61,10 +61,14 @@ function rangeText(value: unknown, { rangeElementType }: ResultColumn, format: T
   return `[${bounds.join(', ')})`
 }
 
-/** Seconds since the epoch with a fraction. */
+/** Seconds since the epoch as the service writes doubles: 1.561017697269367E9. https://github.com/googleapis/elixir-google-api/issues/1713 */
 function secondsText(micros: bigint): string {
-  const absolute = micros < 0n ? -micros : micros
-  return `${micros < 0n ? '-' : ''}${absolute / 1_000_000n}.${String(absolute % 1_000_000n).padStart(6, '0')}`
+  const seconds = Number(micros) / 1e6
+  const magnitude = Math.abs(seconds)
+  const withPoint = (digits: string): string => (digits.includes('.') ? digits : `${digits}.0`)
+  if (seconds === 0 || (magnitude >= 1e-3 && magnitude < 1e7)) return withPoint(String(seconds))
+  const [digits, exponent] = seconds.toExponential().split('e')
+  return `${withPoint(digits!)}E${Number(exponent)}`
 }
 
 /** `2020-09-13T12:26:40.000001Z`. */
