@@ -194,6 +194,8 @@ export class PartitionSupervisor {
       droppedTotal: this.#droppedTotal + (this.#partition?.view().droppedTotal ?? 0),
       failures: this.#failures,
       ...(view?.lastRecordAtMs != null && { lastRecordAtMs: view.lastRecordAtMs }),
+      ...this.#timesOf(view),
+      tables: view?.tables ?? [],
       stage: running?.stage ?? 'opening',
       ...(waiting !== null && { waiting }),
       progressAtMs: this.#progressAtMs,
@@ -202,6 +204,18 @@ export class PartitionSupervisor {
         rows: this.#rowsTotal + (running?.rowsTotal ?? 0),
         deadLetters: this.#deadLettersTotal + (running?.deadLettersTotal ?? 0),
       }),
+    }
+  }
+
+  /** By the clocks of producers: skew shows. Without anything fetched the lag in time is not known, unless there is none. */
+  #timesOf(view: PartitionView | null): Pick<PartitionReport, 'lagMs' | 'settledRecordAtMs'> {
+    if (view === null) return {}
+    const { nextKafkaOffset: next, endKafkaOffset: end, oldestRecordMs, settledRecordMs } = view
+    const isAtEnd = end !== null && next !== null && next >= end
+    const lagMs = oldestRecordMs === null ? null : Math.max(0, this.#deps.clock.nowMs() - oldestRecordMs)
+    return {
+      ...(isAtEnd ? { lagMs: 0 } : lagMs !== null && { lagMs: Math.floor(lagMs) }),
+      ...(settledRecordMs !== null && { settledRecordAtMs: Math.floor(settledRecordMs) }),
     }
   }
 

@@ -31,6 +31,7 @@ import type { OpenTable } from './destination.ts'
 import { Intake, type IntakeDeps, type IntakeEvent, type IntakeHost } from './intake.ts'
 import { type LaneHost, type LaneOutcome, LaneRunner, type OutcomeCounts } from './lane-runner.ts'
 import { Mailbox } from './mailbox.ts'
+import { RecordTimes } from './record-times.ts'
 import { untilDefinitive } from './retry.ts'
 import { Waits } from './waits.ts'
 
@@ -75,6 +76,11 @@ export type PartitionView = {
   readonly lastRecordAtMs: number | null
   readonly stage: PartitionStage
   readonly waiting: Waiting | null
+  /** Tables it writes to. */
+  readonly tables: readonly string[]
+  /** Timestamps of the oldest record not yet settled, and of the newest that is. */
+  readonly oldestRecordMs: number | null
+  readonly settledRecordMs: number | null
 }
 
 type Event =
@@ -92,6 +98,7 @@ export class Partition {
   readonly #mailbox = new Mailbox<Event>()
   readonly #lanes = new Map<string, LaneRunner>()
   readonly #waits: Waits
+  readonly #times = new RecordTimes()
   #phase: PartitionView['phase'] = 'claiming'
   #takeovers = 0
   #rowsTotal = 0
@@ -136,6 +143,9 @@ export class Partition {
       lastRecordAtMs: this.#lastRecordAtMs,
       stage: this.#stage(lanes),
       waiting: this.#waiting(),
+      tables: [...this.#lanes.keys()].filter(id => id !== STREAMLESS),
+      oldestRecordMs: this.#times.oldestMs,
+      settledRecordMs: this.#times.settledMs,
     }
   }
 
@@ -230,6 +240,7 @@ export class Partition {
       case 'lane':
         return this.#lanes.get(event.lane)?.handle(event.event)
       case 'intake':
+        if (event.event.kind === 'slices') for (const slice of event.event.slices) this.#times.fetched(slice)
         this.#intake?.take(event.event)
         if (this.#intake?.takeHasRead()) this.#lastRecordAtMs = this.#deps.clock.nowMs()
         return
@@ -308,7 +319,9 @@ export class Partition {
         assert(this.#progress !== null, 'A lane needs a position.')
         const before = this.#progress.frontier
         this.#progress = settle(this.#progress, offsets, fingerprint)
-        if (this.#progress.frontier > before) this.#deps.onProgress(this.#progress.frontier)
+        if (this.#progress.frontier <= before) return
+        this.#times.settled(this.#progress.frontier)
+        this.#deps.onProgress(this.#progress.frontier)
       },
       finished: (closed, counts) => this.#finished(closed, counts),
       waits: this.#waits,

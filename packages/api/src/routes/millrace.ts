@@ -8,6 +8,7 @@ import {
   type StreamOffset,
   streamOffset,
   traceOf,
+  type Waiting,
   type WorkerReport,
 } from '@millrace/core'
 import type { FastifyInstance } from 'fastify'
@@ -89,6 +90,8 @@ function workerShape(report: WorkerReport): object {
   }
 }
 
+const waitingShape = ({ code, message, sinceMs }: Waiting): object => ({ code, message, since_ms: sinceMs })
+
 function partitionShape(view: PartitionView, state: string): object {
   const { report } = view
   const isFailed = report !== null && (report.state === 'FAILED' || report.state === 'IN_DOUBT')
@@ -103,8 +106,13 @@ function partitionShape(view: PartitionView, state: string): object {
     next_offset: jsonOffsetOrNull(report?.nextOffset ?? null),
     end_offset: jsonOffsetOrNull(report?.endOffset ?? null),
     lag: report?.lag ?? null,
+    lag_ms: report?.lagMs ?? null,
+    newest_record_at_ms: report?.settledRecordAtMs ?? null,
     in_flight_rows: report?.inFlightRows ?? 0,
     streams: report?.streams ?? [],
+    tables: report?.tables ?? [],
+    stage: report?.stage ?? null,
+    waiting: report?.waiting === undefined ? null : waitingShape(report.waiting),
     takeovers: report?.takeovers ?? 0,
     rows_total: report?.rowsTotal ?? 0,
     dead_letters_total: report?.deadLettersTotal ?? 0,

@@ -24,6 +24,9 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'GET /api/v1/connectors/:name/partitions',
     'GET /api/v1/connectors/:name/health',
     'GET /api/v1/health',
+    'GET /api/v1/connectors',
+    'GET /api/v1/connectors/:name',
+    'GET /api/v1/connectors/:name/tables',
   ],
   operator: [
     'PUT /connectors/:name/pause',

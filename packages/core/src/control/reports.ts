@@ -56,7 +56,13 @@ export type PartitionReport = {
   readonly failures: number
   /** When it last read a record: what makes its topic active. */
   readonly lastRecordAtMs?: number
-  // What follows is for health; a worker of an older version does not tell.
+  // What follows, a worker of an older version does not tell.
+  /** Age of the oldest record that is not settled, by its own timestamp; absent while not known. */
+  readonly lagMs?: number
+  /** Timestamp of the newest settled record. */
+  readonly settledRecordAtMs?: number
+  /** Tables it writes to; at most STREAMS_REPORTED_MAX. */
+  readonly tables?: readonly string[]
   readonly stage?: PartitionStage
   /** What it waits for longest, while it does. */
   readonly waiting?: Waiting
@@ -104,9 +110,11 @@ export function encodeWorkerReport(report: WorkerReport): string {
   let wholeTraces = 0
   const partitions = report.partitions.map(partition => {
     const streams = partition.streams.slice(0, STREAMS_REPORTED_MAX)
-    if (partition.trace === undefined) return { ...partition, streams }
+    const tables = partition.tables?.slice(0, STREAMS_REPORTED_MAX)
+    const bounded = { ...partition, streams, ...(tables === undefined ? {} : { tables }) }
+    if (partition.trace === undefined) return bounded
     const charsMax = wholeTraces++ < TRACES_WHOLE_MAX ? TRACE_CHARS_MAX : TRACE_BEGINNING_CHARS
-    return { ...partition, streams, trace: partition.trace.slice(0, charsMax) }
+    return { ...bounded, trace: partition.trace.slice(0, charsMax) }
   })
   return JSON.stringify({ ...report, partitions }, (_key, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,
@@ -137,6 +145,9 @@ function decodePartition(fields: Fields): PartitionReport {
   const restartToken = fields.optionalString('restartToken')
   const lastRecordAtMs = fields.optionalCount('lastRecordAtMs')
   const progressAtMs = fields.optionalCount('progressAtMs')
+  const lagMs = fields.optionalCount('lagMs')
+  const settledRecordAtMs = fields.optionalCount('settledRecordAtMs')
+  const tables = fields.optionalStrings('tables')
   const stage = fields.optionalOneOf('stage', PARTITION_STAGES)
   const waiting = fields.optionalObject('waiting', decodeWaiting)
   const failure = fields.optionalObject('failure', decodeWaiting)
@@ -162,6 +173,9 @@ function decodePartition(fields: Fields): PartitionReport {
     droppedTotal: fields.count('droppedTotal'),
     failures: fields.count('failures'),
     ...(lastRecordAtMs === undefined ? {} : { lastRecordAtMs }),
+    ...(lagMs === undefined ? {} : { lagMs }),
+    ...(settledRecordAtMs === undefined ? {} : { settledRecordAtMs }),
+    ...(tables === undefined ? {} : { tables }),
     ...(stage === undefined ? {} : { stage }),
     ...(waiting === undefined ? {} : { waiting }),
     ...(progressAtMs === undefined ? {} : { progressAtMs }),
@@ -222,6 +236,10 @@ class Fields {
 
   optionalString(name: string): string | undefined {
     return this.#source[name] === undefined ? undefined : this.string(name)
+  }
+
+  optionalStrings(name: string): readonly string[] | undefined {
+    return this.#source[name] === undefined ? undefined : this.strings(name)
   }
 
   strings(name: string): readonly string[] {
