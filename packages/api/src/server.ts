@@ -1,13 +1,22 @@
-// The HTTP server: Kafka Connect's REST API and /api/v1 on one loopback listener.
+// The HTTP server: Kafka Connect's REST API and /api/v1 behind its guard.
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { SecureContextOptions } from 'node:tls'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import type { Listener } from '@millrace/config'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { ApiError, describeFailure, errorBody } from './api-error.ts'
 import { Context } from './context.ts'
 import type { ApiDeps } from './deps.ts'
 import { parseJsonBody } from './json-body.ts'
 import { KnownRoutes } from './known-routes.ts'
-import { assertLoopback, type Listener, listenFailure } from './listener.ts'
+import {
+  assertLoopback,
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  type OpenListener,
+  openListener,
+} from './listener.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { healthRoutes } from './routes/health.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
@@ -23,12 +32,6 @@ import { guardRequests } from './security/guard.ts'
 import { assertHasRole } from './security/route-roles.ts'
 
 export const BODY_BYTES_MAX: number = 1024 * 1024
-/** 256 connections × 1 MiB of body = 256 MiB at the very worst. */
-export const CONNECTIONS_MAX = 256
-/** A request must have arrived whole by then (slowloris). */
-const REQUEST_ARRIVAL_TIMEOUT_MS = 30_000
-const HEADERS_ARRIVAL_TIMEOUT_MS = 10_000
-const KEEP_ALIVE_TIMEOUT_MS = 72_000
 /** Connections that are still busy after this are cut. */
 const CLOSE_TIMEOUT_MS = 5_000
 /** A 1,024-character name, every character as three percent-encoded bytes, and some air. */
@@ -37,51 +40,88 @@ const PATH_PARAM_CHARS_MAX = 12 * 1024
 const COMPRESS_BYTES_MIN = 2048
 
 export type RunningApi = {
+  /** Of the first listener. */
   readonly url: string
+  readonly urls: readonly string[]
+  /** The certificate of new connections to https listeners. */
+  setTls(options: SecureContextOptions): void
   close(): Promise<void>
 }
 
+export type ListenOptions = {
+  readonly listeners: readonly Listener[]
+  /** For /admin alone, which is then not on `listeners`; absent: it is. */
+  readonly adminListeners?: readonly Listener[] | null
+  readonly limits?: ConnectionLimits
+  /** Needed by https listeners. */
+  readonly tls?: SecureContextOptions | null
+  readonly security?: ApiSecurity
+}
+
 /**
- * Starts listening. Rejects CONFIG_INVALID naming `listeners` when the host is not loopback, PORT_IN_USE when the port is taken.
- * `close` ends waiting requests with 503 and resolves within CLOSE_TIMEOUT_MS.
+ * Starts listening. Rejects CONFIG_INVALID naming `listeners` when one is not loopback and nobody has to log in, PORT_IN_USE when
+ * a port is taken. `close` ends waiting requests with 503 and resolves within CLOSE_TIMEOUT_MS.
  */
-export async function startApi(deps: ApiDeps, listener: Listener): Promise<RunningApi> {
-  assertLoopback(listener)
+export async function startApi(deps: ApiDeps, options: ListenOptions): Promise<RunningApi> {
+  const { listeners, adminListeners = null, limits = CONNECTION_LIMITS, tls = null, security = OPEN } = options
+  if (security.authenticator === null) assertLoopback([...listeners, ...(adminListeners ?? [])])
   const closing = new AbortController()
-  const app = buildApi(deps, closing.signal)
-  app.server.maxConnections = CONNECTIONS_MAX
-  app.server.headersTimeout = HEADERS_ARRIVAL_TIMEOUT_MS
-  let url: string
-  try {
-    url = await app.listen({ host: listener.host.replace(/^\[(.*)\]$/, '$1'), port: listener.port })
-  } catch (error) {
-    await app.close()
-    throw listenFailure(listener, error)
+  const viaAdmin = new WeakSet<IncomingMessage>()
+  const isServed = (request: FastifyRequest): boolean =>
+    adminListeners === null || viaAdmin.has(request.raw) === isAdminRoute(request)
+  const app = buildApi(deps, closing.signal, security, isServed)
+  await app.ready()
+  const route: RequestListener = (request, response) => app.routing(request, response)
+  const routeAdmin: RequestListener = (request, response) => {
+    viaAdmin.add(request)
+    app.routing(request, response)
   }
+  const open: OpenListener[] = []
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([app.close(), ...open.map(listener => listener.close())])
+  }
+  try {
+    for (const listener of listeners) open.push(await openListener(listener, limits, tls, route))
+    for (const listener of adminListeners ?? []) open.push(await openListener(listener, limits, tls, routeAdmin))
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+  const urls = open.map(({ url }) => url)
   return {
-    url,
+    url: urls[0] ?? '',
+    urls,
+    setTls: context => {
+      for (const listener of open) listener.setTls(context)
+    },
     close: async () => {
       closing.abort(new ApiError(503, 'The worker is shutting down.'))
       const done = new AbortController()
       const cut = deps.timers.sleep(CLOSE_TIMEOUT_MS, { signal: done.signal }).then(
-        () => app.server.closeAllConnections(),
+        () => {
+          for (const listener of open) listener.cutConnections()
+        },
         () => {},
       )
-      await app.close()
+      await closeAll()
       done.abort()
       await cut
     },
   }
 }
 
+const isAdminRoute = (request: FastifyRequest): boolean => /^\/admin(\/|$)/.test(request.routeOptions.url ?? '')
+
 /** The server without a listener: what tests inject requests into. */
-export function buildApi(deps: ApiDeps, closing: AbortSignal, security: ApiSecurity = OPEN): FastifyInstance {
+export function buildApi(
+  deps: ApiDeps,
+  closing: AbortSignal,
+  security: ApiSecurity = OPEN,
+  isServed: (request: FastifyRequest) => boolean = () => true,
+): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_ARRIVAL_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    forceCloseConnections: 'idle',
     genReqId: () => deps.random.nextId(),
     frameworkErrors: (error, request, reply) =>
       sendFailure(deps, error, request as FastifyRequest, reply as FastifyReply),
@@ -93,8 +133,8 @@ export function buildApi(deps: ApiDeps, closing: AbortSignal, security: ApiSecur
     routes.add(route.url, route.method)
   })
   acceptJsonOnly(app)
-  shapeAnswers(app)
-  guardRequests(app, security, { advertised: () => deps.worker.advertised, closing })
+  shapeAnswers(app, closing)
+  guardRequests(app, security, { advertised: () => deps.worker.advertised, clock: deps.clock, closing, isServed })
   app.setErrorHandler((error, request, reply) => sendFailure(deps, error, request, reply))
   app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 
@@ -126,15 +166,16 @@ function acceptJsonOnly(app: FastifyInstance): void {
 const compress = promisify(gzip)
 
 /** X-Request-Id on everything, `?pretty` for people, gzip for the big lists of UIs. */
-function shapeAnswers(app: FastifyInstance): void {
+function shapeAnswers(app: FastifyInstance, closing: AbortSignal): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     const isPretty = typeof request.query === 'object' && request.query !== null && 'pretty' in request.query
     if (isPretty) reply.serializer((payload: unknown) => `${JSON.stringify(payload, null, 2)}\n`)
   })
   app.addHook('onSend', async (request, reply, payload) => {
+    if (closing.aborted) reply.header('connection', 'close') // nothing more comes of it, and nobody waits for it
     if (typeof payload !== 'string' || payload.length < COMPRESS_BYTES_MIN) return payload
-    reply.header('vary', 'accept-encoding')
+    reply.header('vary', [reply.getHeader('vary'), 'accept-encoding'].filter(Boolean).join(', '))
     if (!/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(String(request.headers['accept-encoding'] ?? '')))
       return payload
     reply.header('content-encoding', 'gzip').removeHeader('content-length')
