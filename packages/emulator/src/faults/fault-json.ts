@@ -1,7 +1,7 @@
 // Faults as JSON: the body of POST /emulator/faults and the `faults` of a settings file. One object, or a list of them.
 import { status } from '@grpc/grpc-js'
 import { InvalidSetting } from '../knobs.ts'
-import { type GrpcCodeName, STORAGE_ERROR_CODES } from '../wire/storage-error.ts'
+import { denied, type GrpcCodeName, STORAGE_ERROR_CODES } from '../wire/storage-error.ts'
 import { FAULT_PRESETS } from './fault-presets.ts'
 import { FAULT_EFFECTS, FAULT_METHODS, type FaultSpec } from './faults.ts'
 
@@ -75,9 +75,7 @@ function faultFromJson(value: unknown): FaultSpec {
 
 /** A denial sounds as the service's, which does not tell a missing table from a forbidden one. */
 const messageFor = (code: GrpcCodeName): string =>
-  code === 'PERMISSION_DENIED'
-    ? "Permission 'TABLES_UPDATE_DATA' denied on resource '{table}' (or it may not exist)."
-    : `Injected ${code}`
+  code === 'PERMISSION_DENIED' ? denied('{table}').message : `Injected ${code}`
 
 function presetNamed(preset: unknown): Readonly<Record<string, unknown>> {
   return FAULT_PRESETS[oneOf(preset, 'preset', Object.keys(FAULT_PRESETS))]!

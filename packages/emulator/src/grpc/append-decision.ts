@@ -13,9 +13,9 @@ import { refuseAppend, type StreamState } from '../streams/stream-state.ts'
 import { Refused } from '../streams/streams.ts'
 import type { AppendRequest, MissingValue } from '../wire/append-request.ts'
 import { MalformedProto } from '../wire/cursor.ts'
-import { type Refusal, statusMessage } from '../wire/storage-error.ts'
+import { invalid, type Refusal, statusMessage } from '../wire/storage-error.ts'
 import type { Destination, Destinations } from './append-destinations.ts'
-import { close, invalid, type Outcome, refuse, refuseAs, respond } from './append-outcome.ts'
+import { close, type Outcome, refuse, refuseAs, respond } from './append-outcome.ts'
 import type { StaleEnd } from './connections.ts'
 
 /** Google's Node tests compare the StorageError's text with this, to the letter. */

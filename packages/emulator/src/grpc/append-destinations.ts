@@ -1,6 +1,6 @@
 // Where the requests of one AppendRows call go: the stream they name or the one before, the writer schema they carry or the one before.
 // One application-created stream per call, or any number of default streams of one location (multiplexing).
-import { DEFAULT_STREAM } from '../catalog/names.ts'
+import { DEFAULT_STREAM, tableResource } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
@@ -9,7 +9,7 @@ import type { RowWriter, WriterSchema } from '../storage/storage.ts'
 import type { StreamState } from '../streams/stream-state.ts'
 import { Refused } from '../streams/streams.ts'
 import type { AppendRequest } from '../wire/append-request.ts'
-import { invalid } from './append-outcome.ts'
+import { denied, invalid } from '../wire/storage-error.ts'
 import type { OpenCall } from './connections.ts'
 
 /** Destinations one call remembers; the one longest unused is forgotten, and opened anew when it comes again. */
@@ -161,12 +161,7 @@ export class Destinations {
   }
 
   private checkPropagated(table: Table): void {
-    if (!this.core.streams.propagation.denies(table, 'append')) return
-    const resource = `projects/${table.project}/datasets/${table.dataset}/tables/${table.table}`
-    throw new Refused({
-      code: 'PERMISSION_DENIED',
-      message: `Permission 'TABLES_UPDATE_DATA' denied on resource '${resource}' (or it may not exist).`,
-    })
+    if (this.core.streams.propagation.denies(table, 'append')) throw new Refused(denied(tableResource(table)))
   }
 }
 

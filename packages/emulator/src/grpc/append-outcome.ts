@@ -10,7 +10,6 @@ export type Outcome =
 
 const response = codec('AppendRowsResponse')
 
-export const invalid = (message: string): Refusal => ({ code: 'INVALID_ARGUMENT', message })
 export const close = (refusal: Refusal): Outcome => ({ kind: 'close', refusal })
 export const SILENCE: Outcome = { kind: 'silence' }
 

@@ -2,7 +2,7 @@
 // The service mostly works without it and at times denies: https://github.com/googleapis/java-bigquerystorage (PR 1017)
 import type { Metadata } from '@grpc/grpc-js'
 import type { Behavior } from '../behavior.ts'
-import type { Refusal } from '../wire/storage-error.ts'
+import { denied, type Refusal } from '../wire/storage-error.ts'
 
 /** The parameters, decoded: `write_stream`, `write_location`, `parent`, `name`. */
 export type Routing = Readonly<Record<string, string>>
@@ -31,10 +31,7 @@ export function checkRouting(behavior: Behavior, routing: Routing | undefined, n
   const stated = routing?.write_stream ?? routing?.parent ?? routing?.name
   const table = tableOf(name)
   if (stated !== undefined && tableOf(stated) === table) return undefined
-  return {
-    code: 'PERMISSION_DENIED',
-    message: `Permission 'TABLES_UPDATE_DATA' denied on resource '${table}' (or it may not exist).`,
-  }
+  return denied(table)
 }
 
 const tableOf = (name: string): string => /^projects\/[^/]+\/datasets\/[^/]+\/tables\/[^/]+/.exec(name)?.[0] ?? name

@@ -9,7 +9,7 @@ import { type Codec, codec } from '../wire/messages.ts'
 import { grpcError, type Refusal } from '../wire/storage-error.ts'
 import type { Delays } from './delays.ts'
 import { checkRouting, readRouting } from './routing.ts'
-import type { UnaryMethod } from './unary.ts'
+import { offsetOf, type UnaryMethod } from './unary.ts'
 
 type UnaryHandler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void
 
@@ -77,12 +77,6 @@ function takeCreate(core: EmulatorCore, parent: string): number {
   const { refusal, slowMs } = core.quotas.takeCreate(table, parent)
   if (refusal) throw new Refused(refusal)
   return slowMs
-}
-
-/** FlushRows has one. */
-function offsetOf(request: Readonly<Record<string, unknown>>): bigint | undefined {
-  const offset = request.offset as { value?: string } | undefined
-  return offset && BigInt(offset.value ?? 0)
 }
 
 function readMessage(requestCodec: Codec, bytes: Buffer): Record<string, unknown> {

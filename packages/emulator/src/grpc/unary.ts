@@ -43,9 +43,13 @@ function streamMessage({ name, table, state }: Found, isFull: boolean): Message 
   }
 }
 
-export const UNARY_METHODS: Readonly<
-  Record<Exclude<FaultMethod, 'AppendRows'> | 'BatchCommitWriteStreams' | 'FlushRows', UnaryMethod>
-> = {
+/** FlushRows has one. */
+export function offsetOf(request: Message): bigint | undefined {
+  const offset = request.offset as { value?: string } | undefined
+  return offset && BigInt(offset.value ?? 0)
+}
+
+export const UNARY_METHODS: Readonly<Record<Exclude<FaultMethod, 'AppendRows'>, UnaryMethod>> = {
   CreateWriteStream: {
     requestType: 'CreateWriteStreamRequest',
     responseType: 'WriteStream',
@@ -96,9 +100,7 @@ export const UNARY_METHODS: Readonly<
     responseType: 'FlushRowsResponse',
     subject: request => text(request.writeStream),
     async run(request, core) {
-      const offset = request.offset as { value?: string } | undefined
-      const upTo = offset && BigInt(offset.value ?? 0)
-      return { offset: String(await core.streams.flush(text(request.writeStream), upTo)) }
+      return { offset: String(await core.streams.flush(text(request.writeStream), offsetOf(request))) }
     },
   },
 }

@@ -1,4 +1,5 @@
 // What GET /emulator/state shows: all of it in pages, so that a hundred thousand streams stay readable.
+import { tableKey, tableResource } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
 import { tablePattern } from '../faults/table-pattern.ts'
@@ -16,7 +17,7 @@ export async function emulatorState(core: EmulatorCore, query: StateQuery): Prom
   const start = limit * whole(query.page, 'page', 0, Number.MAX_SAFE_INTEGER)
   const pattern = query.table ? tablePattern(query.table) : undefined
   const isMeant = (name: string): boolean => !pattern || pattern.test(name)
-  const tables = core.catalog.allTables().filter(table => isMeant(resourceOf(table)))
+  const tables = core.catalog.allTables().filter(table => isMeant(tableResource(table)))
   const streams = core.streams.all().filter(({ name }) => isMeant(name))
   const connections = core.connections.views().filter(({ stream }) => isMeant(stream))
   const page = <T>(all: readonly T[]): readonly T[] => all.slice(start, start + limit)
@@ -34,12 +35,9 @@ export async function emulatorState(core: EmulatorCore, query: StateQuery): Prom
 export const faultList = (core: EmulatorCore): readonly Record<string, unknown>[] =>
   core.faults.list().map(fault => ({ ...fault, offset: fault.offset?.toString() }))
 
-const resourceOf = ({ project, dataset, table }: Table): string =>
-  `projects/${project}/datasets/${dataset}/tables/${table}`
-
 async function tableView(core: EmulatorCore, table: Table): Promise<Record<string, unknown>> {
   return {
-    table: `${table.project}.${table.dataset}.${table.table}`,
+    table: tableKey(table),
     incarnation: table.incarnation,
     rows: String(await core.storage.rowCount(table)),
   }

@@ -1,5 +1,5 @@
 // Where values go, whatever they come from (proto fields, Arrow vectors, default expressions): checked against the column, then
-// stored in its builder. The texts are those of row_errors; two are the service's own (write-api facts), the others follow their style.
+// stored in its builder. The texts are those of row_errors; some are the service's own, the others follow their style.
 import { isUtf8 } from 'node:buffer'
 import { type Column, hasPicoseconds } from '../catalog/table-schema.ts'
 import {

@@ -139,7 +139,7 @@ function valueExpr(given: ParameterValue | undefined, type: SqlType): Expr {
   }
   const text = given?.value
   if (text === undefined || text === null) return expr(`CAST(NULL AS ${sqlType})`, type)
-  return { ...scalarValue(String(text), type, sqlType) }
+  return scalarValue(String(text), type, sqlType)
 }
 
 function scalarValue(text: string, type: SqlType, sqlType: string): Expr {

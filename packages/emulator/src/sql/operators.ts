@@ -46,7 +46,7 @@ function checkArithmetic(operator: string, a: Expr, b: Expr): void {
       throw noSignature(operator, a, b)
 }
 
-export const noSignature = (operator: string, ...values: readonly Expr[]): SqlRefused =>
+const noSignature = (operator: string, ...values: readonly Expr[]): SqlRefused =>
   new SqlRefused(
     `No matching signature for operator ${operator} for argument types: ${values.map(value => typeText(value.type)).join(', ')}`,
   )
@@ -109,7 +109,7 @@ export function concatenate(a: Expr, b: Expr): Expr {
     const element = a.isNull ? b.type?.element : a.type?.element
     return expr(`(${a.sql} || ${b.sql})`, arrayOf(element))
   }
-  return expr(`(${text(a)} || ${text(b)})`, type?.name === 'BYTES' ? BYTES : (type ?? undefined))
+  return expr(`(${text(a)} || ${text(b)})`, type?.name === 'BYTES' ? BYTES : type)
 }
 
 function refuseConcat(a: Expr, b: Expr): never {
@@ -176,13 +176,10 @@ export function toBignumeric(value: Expr): Expr {
 /** A decimal without zeros that say nothing. */
 export const numericText = (sql: string): string => `regexp_replace(CAST(${sql} AS VARCHAR), '\\.?0+$', '')`
 
-const BITWISE: Readonly<Record<string, string>> = { '&': '&', '|': '|', '<<': '<<', '>>': '>>' }
-
 export function bitwise(operator: string, a: Expr, b: Expr): Expr {
   if (operator === '^') return expr(`xor(${a.sql}, ${b.sql})`, INT64)
-  const known = BITWISE[operator]
-  if (known === undefined || a.type?.name === 'BYTES') throw notTranslated(`The operator ${operator} on these types`)
-  return expr(`(${a.sql} ${known} ${b.sql})`, INT64)
+  if (a.type?.name === 'BYTES') throw notTranslated(`The operator ${operator} on these types`)
+  return expr(`(${a.sql} ${operator} ${b.sql})`, INT64)
 }
 
 /** In LIKE a backslash takes the next character as it is. */

@@ -1,7 +1,6 @@
 // BigQuery's types as the translator knows them, and how DuckDB keeps them.
-// BIGNUMERIC (exact decimal text), GEOGRAPHY (WKT text), TIMESTAMP(12) (ISO text of fixed width) and RANGE (struct of two bounds) are not DuckDB's own: which expressions are
-// of these types is known here only, so it is the translator that tells the type of result columns. (DuckDB's CREATE TYPE aliases
-// do not survive into the types of results: tried with 1.5.)
+// BIGNUMERIC, GEOGRAPHY, TIMESTAMP(12) and RANGE are not DuckDB's own (storage/duckdb-types.ts): which expressions are of these types
+// is known here only, so it is the translator that tells the types of result columns.
 import { type Column, hasPicoseconds } from '../catalog/table-schema.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import type { TokenStream } from './token-stream.ts'
@@ -139,7 +138,7 @@ export function hasType(type: SqlType | undefined, ...names: readonly TypeName[]
   return hasType(type.element, ...names) || (type.fields ?? []).some(field => hasType(field.type, ...names))
 }
 
-/** Where BigQuery sees NULL fields of no type, it takes INT64. */
+/** The type of a table's column. */
 export function columnType(column: Column): SqlType {
   const base = baseType(column)
   return column.mode === 'REPEATED' ? arrayOf(base) : base

@@ -94,10 +94,7 @@ export function resultValue(value: DuckDBValue, column: ResultColumn): unknown {
 const boundColumns = ({ rangeElementType }: ResultColumn): ResultColumn[] =>
   ['start', 'end'].map(name => ({ name, type: rangeElementType?.type ?? 'STRING', mode: 'NULLABLE' }))
 
-/**
- * As the service writes doubles, which is how Java does: `1.0`, `1.5E20`, `1.0E-5`. (Responses seen: "1.4346048E9" for timestamps as
- * floats; the reference does not say.)
- */
+/** Doubles as Java spells them: `1.0`, `1.5E20`, `1.0E-5`. A choice: the reference does not say how the service does. */
 export function floatText(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity'
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0'

@@ -53,7 +53,10 @@ export class DuckDbStorage implements Storage {
     this.changes = new CatalogChanges(this.sql, this.targets, this.hidden, isDurable)
   }
 
-  /** `dataDir` undefined keeps everything in memory; `nowMs` is what CURRENT_TIMESTAMP() defaults and partition bounds go by. Rejects when another process has the file open. */
+  /**
+   * `dataDir` undefined keeps everything in memory; `nowMs` is what CURRENT_TIMESTAMP() defaults and partition bounds go by. Rejects
+   * when another process has the file open.
+   */
   static async open(dataDir: string | undefined, nowMs: () => number = Date.now): Promise<DuckDbStorage> {
     if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true })
     const path = dataDir === undefined ? ':memory:' : join(dataDir, 'emulator.duckdb')

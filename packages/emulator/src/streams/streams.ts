@@ -4,7 +4,7 @@ import type { Behavior } from '../behavior.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { DEFAULT_STREAM, parseStreamName, type TableRef, tableKey, tableResource } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
-import type { Refusal } from '../wire/storage-error.ts'
+import { denied, invalid, type Refusal } from '../wire/storage-error.ts'
 import type { Committer } from './committer.ts'
 import {
   isExpired,
@@ -70,7 +70,7 @@ export class Streams {
     if (ref.table.includes('$')) throw new Refused(noDecorator(tableResource(ref)))
     const table = this.catalog.findTable(ref)
     if (!table) throw new Refused(this.missingTable(ref, 'TABLES_UPDATE_DATA'))
-    if (this.propagation.denies(table, 'createStream')) throw new Refused(masked(ref, 'TABLES_UPDATE_DATA'))
+    if (this.propagation.denies(table, 'createStream')) throw new Refused(denied(tableResource(ref)))
     this.sweep()
     if (this.states.size >= STREAMS_MAX)
       throw new Refused({ code: 'RESOURCE_EXHAUSTED', message: `This emulator keeps at most ${STREAMS_MAX} streams` })
@@ -84,8 +84,7 @@ export class Streams {
   /** Throws Refused when there is no such stream (any more), or its table is gone or another by now. */
   find(spelledName: string): Found {
     const ref = parseStreamName(spelledName)
-    if (!ref)
-      throw new Refused({ code: 'INVALID_ARGUMENT', message: `Invalid stream name: ${spelledName.slice(0, 300)}` })
+    if (!ref) throw new Refused(invalid(`Invalid stream name: ${spelledName.slice(0, 300)}`))
     const table = this.catalog.findTable(ref.table)
     if (ref.id === DEFAULT_STREAM) {
       if (!table) throw new Refused(this.missingTable(ref.table, 'TABLES_GET'))
@@ -118,10 +117,7 @@ export class Streams {
   async finalize(spelledName: string): Promise<bigint> {
     const { name, state } = this.find(spelledName)
     if (!state)
-      throw new Refused({
-        code: 'INVALID_ARGUMENT',
-        message: `FinalizeWriteStream is not supported on the default stream. Entity: ${name}`,
-      })
+      throw new Refused(invalid(`FinalizeWriteStream is not supported on the default stream. Entity: ${name}`))
     const next = step(state, { kind: 'finalize', nowMs: this.nowMs() })
     if (next !== state) {
       this.states.set(name, next)
@@ -139,12 +135,8 @@ export class Streams {
   /** Makes the rows of a BUFFERED stream visible up to and with row `offset`; returns `offset`. */
   async flush(spelledName: string, offset: bigint | undefined): Promise<bigint> {
     const { name, table, state } = this.find(spelledName)
-    if (!state)
-      throw new Refused({
-        code: 'INVALID_ARGUMENT',
-        message: `FlushRows is not supported on the default stream. Entity: ${name}`,
-      })
-    if (this.propagation.denies(table, 'flush')) throw new Refused(masked(table, 'TABLES_UPDATE_DATA'))
+    if (!state) throw new Refused(invalid(`FlushRows is not supported on the default stream. Entity: ${name}`))
+    if (this.propagation.denies(table, 'flush')) throw new Refused(denied(tableResource(table)))
     const refusal = refuseFlush(state, offset)
     if (refusal?.code === 'ALREADY_EXISTS' && this.behavior.flushAgain === 'ok') await this.committer.stored()
     else if (refusal) await this.refuse(refusal)
@@ -240,8 +232,8 @@ export class Streams {
 
   /** The service does not tell a missing table from a forbidden one, though its documentation says NOT_FOUND. */
   private missingTable(ref: TableRef, permission: string): Refusal {
-    if (this.behavior.missingTable === 'mask') return masked(ref, permission)
     const entity = tableResource(ref)
+    if (this.behavior.missingTable === 'mask') return denied(entity, permission)
     return {
       code: 'NOT_FOUND',
       message: `Requested entity was not found. Entity: ${entity}`,
@@ -249,13 +241,6 @@ export class Streams {
     }
   }
 }
-
-const invalid = (message: string): Refusal => ({ code: 'INVALID_ARGUMENT', message })
-
-const masked = (ref: TableRef, permission: string): Refusal => ({
-  code: 'PERMISSION_DENIED',
-  message: `Permission '${permission}' denied on resource '${tableResource(ref)}' (or it may not exist).`,
-})
 
 const streamNotFound = (name: string): Refusal => ({
   code: 'NOT_FOUND',

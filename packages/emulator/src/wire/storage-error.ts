@@ -37,6 +37,14 @@ export type Refusal = {
   }
 }
 
+export const invalid = (message: string): Refusal => ({ code: 'INVALID_ARGUMENT', message })
+
+/** What a caller without the permission is told, and one who names a table that is not there. */
+export const denied = (resource: string, permission = 'TABLES_UPDATE_DATA'): Refusal => ({
+  code: 'PERMISSION_DENIED',
+  message: `Permission '${permission}' denied on resource '${resource}' (or it may not exist).`,
+})
+
 const storageError = codec('StorageError')
 const rpcStatus = codec('google.rpc.Status')
 const STORAGE_ERROR = 'google.cloud.bigquery.storage.v1.StorageError'

@@ -6,7 +6,7 @@ import { arrayOf, BOOL, DATE, FLOAT64, INT64, JSON_TYPE, rangeOf, type SqlType, 
 import { ANY_COUNT, type FunctionTable, fn, type SqlFunction } from './function-table.ts'
 import { jsonText, jsonValue } from './to-json.ts'
 
-/** JSON text as JSON; a STRING argument must hold JSON. */
+/** The second argument as a path of DuckDB's, quoted. */
 const path = (args: readonly Expr[]): string => {
   const text = args[1]?.literal
   if (args[1] && text === undefined) throw notTranslated('A JSON path that is not a literal')

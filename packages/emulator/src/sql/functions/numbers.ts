@@ -45,8 +45,6 @@ const safe = (apply: (a: Expr, b: Expr) => Expr): SqlFunction =>
     return expr(`TRY(${sql})`, type)
   })
 
-const integer = (value: Expr | undefined): SqlType | undefined => value?.type
-
 export const NUMBER_FUNCTIONS: FunctionTable = {
   ABS: named('abs', 1, 1, firstType),
   SIGN: fn(1, 1, value => expr(castLike(`sign(${value!.sql})`, value!.type), value!.type)),
@@ -59,7 +57,7 @@ export const NUMBER_FUNCTIONS: FunctionTable = {
     refuseBignumeric('MOD', a!, b!)
     return expr(`(${a!.sql} % ${divisor(b!)})`, commonType([a!.type, b!.type]))
   }),
-  DIV: fn(2, 2, (a, b) => expr(`(${a!.sql} // ${divisor(b!)})`, integer(a) ?? INT64)),
+  DIV: fn(2, 2, (a, b) => expr(`(${a!.sql} // ${divisor(b!)})`, a!.type ?? INT64)),
   SAFE_DIVIDE: fn(2, 2, (a, b) => {
     const isPlain = b!.literal !== undefined && Number(b!.literal) !== 0
     const nullable = isPlain ? b! : { ...b!, sql: `nullif(${b!.sql}, 0)`, literal: '1' }
