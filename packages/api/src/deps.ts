@@ -95,6 +95,8 @@ export interface LoggerLevels {
   list(): ReadonlyMap<string, LoggerLevel>
   /** The names affected; null when the level is unknown. Forgotten at restart, as in Connect. */
   set(name: string, level: string): readonly string[] | null
+  /** On every worker that runs now; false when the level is unknown. Rejects when the others cannot be told. */
+  setEverywhere(name: string, level: string): Promise<boolean>
 }
 
 /** See HealthContext of core. */

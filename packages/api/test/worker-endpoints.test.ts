@@ -85,7 +85,7 @@ describe('the worker', () => {
     assert.doesNotMatch(hidden.body, /canary/)
   })
 
-  test('loggers are listed, changed for this worker, and refused for the cluster', async () => {
+  test('loggers are listed, changed for this worker, and for the cluster', async () => {
     await using api = await TestApi.open()
     assert.deepEqual((await api.call('GET', '/admin/loggers/')).json(), {
       root: { level: 'INFO', last_modified: null },
@@ -100,7 +100,9 @@ describe('the worker', () => {
     })
     assert.equal((await put({})).json().message, "Desired 'level' parameter was not specified in request.")
     assert.equal((await put({ level: 'LOUD' })).statusCode, 404)
-    assert.equal((await put({ level: 'INFO' }, '?scope=cluster')).statusCode, 501)
+    const everywhere = await put({ level: 'INFO' }, '?scope=cluster')
+    assert.deepEqual([everywhere.statusCode, everywhere.body], [204, ''])
+    assert.equal((await put({ level: 'LOUD' }, '?scope=CLUSTER')).statusCode, 404)
     assert.equal((await put({ level: 'INFO' }, '?scope=galaxy')).statusCode, 200)
   })
 

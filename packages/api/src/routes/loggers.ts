@@ -1,6 +1,4 @@
-// Log levels of this worker (KIP-495). `scope=cluster` needs the operations work; until then it is refused, not ignored.
-
-import { MillraceError } from '@millrace/core'
+// Log levels of this worker (KIP-495), or of all workers with `scope=cluster` (KIP-976): 204, and they follow within a second or two.
 import type { FastifyInstance } from 'fastify'
 import { badRequest, notFound } from '../api-error.ts'
 import type { Context } from '../context.ts'
@@ -23,22 +21,23 @@ export function loggerRoutes(app: FastifyInstance, context: Context): void {
     return levelShape(level)
   })
 
-  app.put<OfLogger & { Body: JsonValue | undefined; Querystring: Query }>('/admin/loggers/:logger', async request => {
-    const level = isJsonObject(request.body) ? request.body.level : undefined
-    if (level === undefined || level === null)
-      throw badRequest("Desired 'level' parameter was not specified in request.")
-    if (typeof level !== 'string') throw badRequest("The 'level' parameter must be a string.")
-    if (allOf(request.query, 'scope')[0]?.toLowerCase() === 'cluster') {
-      throw new MillraceError(
-        'NOT_SUPPORTED',
-        'failPartition',
-        'scope=cluster is not supported by this version: set the level on each worker.',
-      )
-    }
-    const affected = loggers.set(request.params.logger, level)
-    if (affected === null) throw notFound(`invalid log level '${level}'.`)
-    return affected
-  })
+  app.put<OfLogger & { Body: JsonValue | undefined; Querystring: Query }>(
+    '/admin/loggers/:logger',
+    async (request, reply) => {
+      const level = isJsonObject(request.body) ? request.body.level : undefined
+      if (level === undefined || level === null)
+        throw badRequest("Desired 'level' parameter was not specified in request.")
+      if (typeof level !== 'string') throw badRequest("The 'level' parameter must be a string.")
+      if (allOf(request.query, 'scope')[0]?.toLowerCase() === 'cluster') {
+        if (!(await loggers.setEverywhere(request.params.logger, level)))
+          throw notFound(`invalid log level '${level}'.`)
+        return await reply.code(204).send()
+      }
+      const affected = loggers.set(request.params.logger, level)
+      if (affected === null) throw notFound(`invalid log level '${level}'.`)
+      return affected
+    },
+  )
 }
 
 const levelShape = (level: LoggerLevel): { level: string; last_modified: number | null } => ({

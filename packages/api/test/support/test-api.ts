@@ -87,6 +87,7 @@ export class TestApi implements AsyncDisposable {
           this.levels.set(name, { level: level.toUpperCase(), lastModifiedMs: time.nowMs() })
           return [name]
         },
+        setEverywhere: async (name, level) => this.deps.loggers.set(name, level) !== null,
       },
       giveVerdict: async (_entry, verdict) => {
         this.verdicts.push(verdict)

@@ -15,7 +15,8 @@ const PINO_LEVEL: Readonly<Record<string, string>> = {
   OFF: 'silent',
 }
 
-export type Log = { readonly logger: Logger; readonly levels: LoggerLevels; flush(): void }
+type OwnLevels = Pick<LoggerLevels, 'list' | 'set'>
+export type Log = { readonly logger: Logger; readonly levels: OwnLevels; flush(): void }
 
 /** JSON lines on stderr: stdout belongs to the answers of commands. */
 export function openLog(clock: Clock): Log {
@@ -35,7 +36,7 @@ function loggerOf(log: PinoLogger): Logger {
 }
 
 /** One level for the whole worker so far: `root`. Forgotten at restart, as in Connect. */
-class Levels implements LoggerLevels {
+class Levels implements OwnLevels {
   readonly #root: PinoLogger
   readonly #clock: Clock
   #level: LoggerLevel = { level: 'INFO', lastModifiedMs: null }

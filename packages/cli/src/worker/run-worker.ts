@@ -16,6 +16,7 @@ import {
 } from '@millrace/redis'
 import { ByteBudget, Worker } from '@millrace/worker'
 import { BigQuerySide } from './bigquery-side.ts'
+import { ClusterLoggers } from './cluster-loggers.ts'
 import { ConnectorNotices } from './connector-notices.ts'
 import { HealthMonitor } from './health-monitor.ts'
 import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
@@ -118,6 +119,7 @@ export async function runWorker(
     config.leaseTtlMs,
     () => systemClock.nowMs(),
   )
+  const loggers = new ClusterLoggers(log.levels, new RedisStatusBoard(redis, 'loggers'), system)
   const monitor = new HealthMonitor(
     { configStore: kafka.configStore, cluster: reports, self: workerId },
     system,
@@ -143,7 +145,7 @@ export async function runWorker(
         entry => catalog.partitionsNow(entry),
         () => reports.reports(),
       ),
-      loggers: log.levels,
+      loggers,
       giveVerdict: (entry, verdict, options) => giveVerdict(kafka.journal, entry, verdict, options),
       worker: thisWorker,
       clusterId: options => kafka.cluster.clusterId(options),
@@ -202,6 +204,7 @@ export async function runWorker(
     catalog.run(() => coordinator.nudge(), { signal: lifetime.signal }),
     reports.run({ signal: lifetime.signal }),
     monitor.run({ signal: lifetime.signal }),
+    loggers.run({ signal: lifetime.signal }),
     worker.run({ signal: lifetime.signal }),
     coordinator.run({ signal: lifetime.signal }),
     ownership.run({ signal: lifetime.signal }),
