@@ -119,15 +119,7 @@ function parsePrimary(t: Translation, names: Names): Primary {
 function parseParenthesis(t: Translation, names: Names): Primary {
   const { tokens } = t
   tokens.at++
-  const word = tokens.word()
-  let ahead = 0
-  while (tokens.isSymbol('(', ahead)) ahead++
-  const inner = tokens.word(ahead)
-  const isQuery =
-    word === 'SELECT' ||
-    word === 'WITH' ||
-    ((inner === 'SELECT' || inner === 'WITH') && tokens.isQueryInParentheses(ahead))
-  if (!isQuery) {
+  if (!tokens.isQuery) {
     const sql = parseItem(t, names)
     tokens.expectSymbol(')')
     return { sql: `(${sql})`, isUnnest: false }

@@ -167,7 +167,7 @@ function parseClauses(t: Translation, names: Names, items: readonly Item[], colu
     do {
       const name = tokens.next().text
       tokens.expectWord('AS')
-      windows.push(`${quoteName(name)} AS (${parseWindow(t, names, parseExpression)})`)
+      windows.push(`${quoteName(name)} AS (${parseWindow(t, names)})`)
     } while (tokens.takeSymbol(','))
     sql += ` WINDOW ${windows.join(', ')}`
   }

@@ -18,24 +18,25 @@ function single(query: Query, what: string): { sql: string; type: SqlType | unde
   return { sql: query.sql, type: query.columns[0]!.type }
 }
 
-export const parseSubqueryRows = {
-  scalar(query: Query): Expr {
-    const { sql, type } = single(query, 'Scalar subquery')
-    return expr(`(${sql})`, type)
-  },
-  exists(t: Translation, names: Names): Expr {
-    const { sql } = t.query(names)
-    t.tokens.expectSymbol(')')
-    return expr(`EXISTS (${sql})`, BOOL)
-  },
-  array(t: Translation, names: Names): Expr {
-    const query = t.query(names)
-    t.tokens.expectSymbol(')')
-    const { sql, type } = single(query, 'ARRAY subquery')
-    if (type?.name === 'ARRAY')
-      throw new SqlRefused(
-        'Cannot use array subquery with column of type ARRAY because nested arrays are not supported',
-      )
-    return expr(`ARRAY(${sql})`, arrayOf(type))
-  },
+/** `(SELECT …)` as a value. */
+export function scalarSubquery(query: Query): Expr {
+  const { sql, type } = single(query, 'Scalar subquery')
+  return expr(`(${sql})`, type)
+}
+
+/** Behind `EXISTS (`. */
+export function parseExists(t: Translation, names: Names): Expr {
+  const { sql } = t.query(names)
+  t.tokens.expectSymbol(')')
+  return expr(`EXISTS (${sql})`, BOOL)
+}
+
+/** Behind `ARRAY(`. */
+export function parseArraySubquery(t: Translation, names: Names): Expr {
+  const query = t.query(names)
+  t.tokens.expectSymbol(')')
+  const { sql, type } = single(query, 'ARRAY subquery')
+  if (type?.name === 'ARRAY')
+    throw new SqlRefused('Cannot use array subquery with column of type ARRAY because nested arrays are not supported')
+  return expr(`ARRAY(${sql})`, arrayOf(type))
 }

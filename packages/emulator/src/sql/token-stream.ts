@@ -122,7 +122,7 @@ export class TokenStream {
    * Whether `depth` parentheses from here hold nothing but a query (with set operations), the last of them closing before the
    * parenthesis around it: `((SELECT 1) UNION ALL (SELECT 2))` does, `((SELECT 1) + 1)` does not.
    */
-  isQueryInParentheses(depth: number): boolean {
+  private isQueryInParentheses(depth: number): boolean {
     for (let level = depth - 1; level >= 0; level--) {
       const close = this.closing.get(this.at + level)
       const after = close === undefined ? undefined : this.tokens[close + 1]
@@ -131,6 +131,14 @@ export class TokenStream {
       if (isSetOperator) return true
     }
     return true
+  }
+
+  /** Whether a query begins here, behind parentheses of its own or none. */
+  get isQuery(): boolean {
+    let depth = 0
+    while (this.isSymbol('(', depth)) depth++
+    const word = this.word(depth)
+    return (word === 'SELECT' || word === 'WITH') && this.isQueryInParentheses(depth)
   }
 
   /** Takes the first half of a `>>` that closes two types. */

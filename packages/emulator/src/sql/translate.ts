@@ -1,6 +1,6 @@
 // BigQuery SQL as DuckDB SQL. A statement is read by precedence and clause, with every name resolved and types followed where they
 // can be; only the functions, types and statements known here get through, the rest is refused by name.
-// Reading order: tokens → token-stream → types → names → expressions (operators, casts, calls, functions/) → from → select → query.
+// Reading order: tokens → token-stream → types → names → expressions (primaries, operators, casts, calls, functions/) → from → select → query.
 import { parseExpression } from './expressions.ts'
 import type { Names } from './names.ts'
 import { parseQuery } from './query.ts'

@@ -30,7 +30,7 @@ export function named(name: string, min: number, max: number, type: TypeRule): S
 
 export const firstType = (args: readonly Expr[]): SqlType | undefined => args[0]?.type
 
-export function checkCount(name: string, count: number, { min, max }: SqlFunction): void {
+export function checkCount(name: string, count: number, { min, max }: Pick<SqlFunction, 'min' | 'max'>): void {
   if (count >= min && count <= max) return
   const wanted = min === max ? `${min}` : max === Number.POSITIVE_INFINITY ? `at least ${min}` : `${min} to ${max}`
   throw new SqlRefused(`Number of arguments does not match for function ${name}: ${count} given, ${wanted} expected`)
