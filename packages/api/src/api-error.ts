@@ -32,8 +32,14 @@ export function describeFailure(error: unknown): { readonly status: number; read
   const status = httpStatusOf(error)
   return status === undefined
     ? { status: 500, message: 'Internal server error; the log of this worker has the details.' }
-    : { status, message: error instanceof Error ? error.message : 'Request refused.' }
+    : {
+        status,
+        message: status === 415 ? UNSUPPORTED_MEDIA_TYPE : error instanceof Error ? error.message : 'Request refused.',
+      }
 }
+
+/** In Connect's words. */
+const UNSUPPORTED_MEDIA_TYPE = 'HTTP 415 Unsupported Media Type'
 
 /** Fastify's own refusals (body too large, unsupported media type, bad URL) carry their status. */
 function httpStatusOf(error: unknown): number | undefined {

@@ -164,6 +164,7 @@ function acceptJsonOnly(app: FastifyInstance): void {
 }
 
 const compress = promisify(gzip)
+const JSON_TYPE = 'application/json'
 
 /** X-Request-Id on everything, `?pretty` for people, gzip for the big lists of UIs. */
 function shapeAnswers(app: FastifyInstance, closing: AbortSignal): void {
@@ -173,6 +174,8 @@ function shapeAnswers(app: FastifyInstance, closing: AbortSignal): void {
     if (isPretty) reply.serializer((payload: unknown) => `${JSON.stringify(payload, null, 2)}\n`)
   })
   app.addHook('onSend', async (request, reply, payload) => {
+    // JSON has no charset (RFC 8259 §11), and clients compare with what Connect sends.
+    if (String(reply.getHeader('content-type')).startsWith(`${JSON_TYPE};`)) reply.header('content-type', JSON_TYPE)
     if (closing.aborted) reply.header('connection', 'close') // nothing more comes of it, and nobody waits for it
     if (typeof payload !== 'string' || payload.length < COMPRESS_BYTES_MIN) return payload
     reply.header('vary', [reply.getHeader('vary'), 'accept-encoding'].filter(Boolean).join(', '))
@@ -200,5 +203,5 @@ function sendFailure(deps: ApiDeps, error: unknown, request: FastifyRequest, rep
     const { id: requestId, method, url } = request
     deps.logger.error({ requestId, method, url, err: error }, 'A request failed.')
   }
-  return reply.code(status).type('application/json; charset=utf-8').send(errorBody(status, message))
+  return reply.code(status).type(JSON_TYPE).send(errorBody(status, message))
 }

@@ -27,6 +27,7 @@ describe('connectors', () => {
     }
     assert.equal(created.statusCode, 201)
     assert.equal(created.headers.location, '/connectors/a')
+    assert.equal(created.headers['content-type'], 'application/json')
     assert.deepEqual(created.json(), info)
     assert.equal((await api.create('b')).statusCode, 201)
     assert.deepEqual((await api.call('GET', '/connectors/')).json(), ['a', 'b'])
@@ -243,7 +244,7 @@ describe('connectors', () => {
     assert.deepEqual(await keys('expand=status'), ['status'])
     assert.deepEqual(await keys('expand=info&expand=status'), ['info', 'status'])
     assert.deepEqual(await keys('expand=info&expand=nonsense'), ['info'])
-    assert.deepEqual((await api.call('GET', '/connectors?expand=nonsense')).json(), ['a'])
+    assert.deepEqual((await api.call('GET', '/connectors?expand=nonsense')).json(), { a: {} })
     const { a } = (await api.call('GET', '/connectors?expand=status')).json()
     assert.deepEqual(a.status, (await api.call('GET', '/connectors/a/status')).json())
   })

@@ -31,9 +31,7 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
   app.get<{ Querystring: Query }>('/connectors', async request => {
     const entries = [...configStore.read().connectors.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     const expand = new Set(allOf(request.query, 'expand'))
-    return expand.has('status') || expand.has('info')
-      ? expanded(context, entries, expand)
-      : entries.map(entry => entry.name)
+    return expand.size > 0 ? expanded(context, entries, expand) : entries.map(entry => entry.name)
   })
 
   app.post<WithBody>('/connectors', async (request, reply) => {
@@ -108,7 +106,7 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
 
 /** Task ids in paths are integers; anything else is a path that does not exist. */
 export function parseTaskId(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw notFound('HTTP 404 Not Found')
+  if (!/^-?\d{1,9}$/.test(text)) throw notFound('HTTP 404 Not Found')
   return Number(text)
 }
 
