@@ -173,13 +173,16 @@ export class Catalog {
 
   async dropDataset(ref: DatasetRef, options: { deleteContents: boolean }): Promise<void> {
     const dataset = this.dataset(ref)
-    await this.dropExpired(ref)
-    const tables = this.tablesOf(ref)
-    if (tables.length > 0 && !options.deleteContents)
+    const key = datasetKey(ref)
+    const isTableComing = [...this.inCreation].some(coming => coming.startsWith(`${key.toLowerCase()}.`))
+    if (isTableComing || (this.tablesOf(ref).length > 0 && !options.deleteContents))
       throw new CatalogError('resourceInUse', `Dataset ${ref.project}:${ref.dataset} is still in use`)
-    for (const table of tables) await this.dropTable(table)
-    this.datasets.delete(datasetKey(ref))
-    await this.committer.change({ kind: 'dropDataset', dataset })
+    // Asked for in one turn, so that nothing comes in between: neither a table nor the dataset anew.
+    this.datasets.delete(key)
+    await Promise.all([
+      ...this.rawTablesOf(ref).map(table => this.drop(table)),
+      this.committer.change({ kind: 'dropDataset', dataset }),
+    ])
   }
 
   async createTable(
@@ -188,13 +191,13 @@ export class Catalog {
     rest: Record<string, unknown>,
     { isReplacing = false, fill }: Creation = {},
   ): Promise<Table> {
-    const dataset = this.dataset(ref)
     if (!/^[\p{L}\p{M}\p{N}\p{Pc}\p{Pd}\p{Zs}]{1,1024}$/u.test(ref.table))
       throw new CatalogError('invalid', `Invalid table ID "${ref.table}".`)
     if (this.tables.size >= TABLES_MAX)
       throw new CatalogError('invalid', `This emulator keeps at most ${TABLES_MAX} tables`)
     const key = tableKey(ref)
     await this.dropExpired(ref)
+    const dataset = this.dataset(ref)
     // DuckDB does not tell table names apart by case.
     const twin = this.tablesOf(ref).find(table => table.table.toLowerCase() === ref.table.toLowerCase())
     if (twin && !(isReplacing && twin.table === ref.table)) throw alreadyExists(twin)

@@ -4,8 +4,7 @@ import { tableEtag } from '../catalog/catalog.ts'
 import type { Table } from '../catalog/resources.ts'
 import { type Column, restTypeName } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { quoteTable } from '../sql/translate.ts'
-import { quoteIdentifier } from '../storage/duckdb-types.ts'
+import { physicalName, quoteName } from '../storage/duckdb-names.ts'
 import type { ResultColumn } from '../storage/storage.ts'
 import { appendJson, type BadRow } from './append-json.ts'
 import { InsertIds } from './insert-ids.ts'
@@ -47,8 +46,8 @@ export function tableDataRoutes(app: FastifyInstance, core: EmulatorCore, jobs: 
       columns,
       rows: async (positions, start, limit) => {
         const kept = positions.map(position => columns[position]!)
-        const names = kept.map(({ name }) => quoteIdentifier(name)).join(', ')
-        const sql = `SELECT ${names} FROM ${quoteTable(found)} LIMIT ${limit} OFFSET ${start}`
+        const names = kept.map(({ name }) => quoteName(name)).join(', ')
+        const sql = `SELECT ${names} FROM ${physicalName(found)} LIMIT ${limit} OFFSET ${start}`
         return (await storage.query(sql, limit, kept)).rows
       },
     }

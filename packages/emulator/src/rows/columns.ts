@@ -1,6 +1,5 @@
 // Rows in memory, by column, in the layout DuckDB's vectors have, so that storing them is a copy.
 // A column holds what rows since the last clear() were given; a row not written is NULL. mark() and rollback() undo a refused request.
-
 import { Growth } from './growth.ts'
 
 /** Rows there is room for from the start. Few: a table may have 10,000 columns. */

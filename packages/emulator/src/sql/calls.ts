@@ -1,5 +1,6 @@
 // Function calls: the name, arguments with what aggregates allow among them, and OVER.
 // Only functions of the tables here get through; whatever else DuckDB has (readers of files, settings) cannot be named.
+import { quoteName } from '../storage/duckdb-names.ts'
 import { castExpr } from './casts.ts'
 import { type Expr, expr } from './expr.ts'
 import { AGGREGATES, type Aggregate, type Modifiers, WINDOW_FUNCTIONS } from './functions/aggregates.ts'
@@ -13,7 +14,7 @@ import type { Names } from './names.ts'
 import { parseOrder } from './ordering.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import type { Translation } from './translation.ts'
-import { DATE, DATETIME, INT64, parseParameterized, quoteName, TIME } from './types.ts'
+import { DATE, DATETIME, INT64, parseParameterized, TIME } from './types.ts'
 
 const FUNCTIONS: FunctionTable = { ...NUMBER_FUNCTIONS, ...TEXT_FUNCTIONS, ...ARRAY_JSON_FUNCTIONS, ...TIME_FUNCTIONS }
 const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>

@@ -1,8 +1,9 @@
 // CAST and SAFE_CAST. https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_functions#cast
+import { quoteName, quoteText } from '../storage/duckdb-names.ts'
 import { type Expr, expr, once } from './expr.ts'
 import { numericText, toBignumeric } from './operators.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
-import { duckdbTypeOf, quoteName, quoteText, type SqlType, type TypeName, typeText } from './types.ts'
+import { duckdbTypeOf, type SqlType, type TypeName, typeText } from './types.ts'
 
 /** What each type can be cast to, besides itself. */
 const CASTS: Readonly<Partial<Record<TypeName, readonly TypeName[]>>> = {

@@ -1,21 +1,12 @@
 // Arrays and structs written out: `[1, 2]`, `ARRAY<INT64>[1]`, `(1, 'a')`, `STRUCT<a INT64>(1)`.
+import { quoteName } from '../storage/duckdb-names.ts'
 import { castExpr } from './casts.ts'
 import { type Expr, expr } from './expr.ts'
 import type { Names } from './names.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import { parseArraySubquery } from './subqueries.ts'
 import type { Translation } from './translation.ts'
-import {
-  anonymousField,
-  arrayOf,
-  commonType,
-  duckdbTypeOf,
-  INT64,
-  parseType,
-  quoteName,
-  type SqlType,
-  structOf,
-} from './types.ts'
+import { anonymousField, arrayOf, commonType, duckdbTypeOf, INT64, parseType, type SqlType, structOf } from './types.ts'
 
 export function structExpr(fields: readonly { value: Expr; name: string | undefined }[]): Expr {
   const named = fields.map((field, index) => ({ ...field, name: field.name ?? anonymousField(index) }))

@@ -1,16 +1,17 @@
 // INSERT, UPDATE, DELETE, TRUNCATE TABLE and MERGE. https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax
 import type { Table } from '../catalog/resources.ts'
 import type { Column } from '../catalog/table-schema.ts'
+import { physicalName, quoteName, quoteText } from '../storage/duckdb-names.ts'
 import { castExpr } from './casts.ts'
 import { type Expr, expr } from './expr.ts'
 import { parseExpression } from './expressions.ts'
-import { findTable, parseAlias, parseFrom, parsePath, parseSource, quoteTable } from './from.ts'
+import { findTable, parseAlias, parseFrom, parsePath, parseSource } from './from.ts'
 import { columnOf, Names, sameName } from './names.ts'
 import { toBignumeric } from './operators.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import { expectEnd, translationOf } from './translate.ts'
 import type { Query, Translation } from './translation.ts'
-import { columnType, duckdbTypeOf, quoteName, quoteText, typeText } from './types.ts'
+import { columnType, duckdbTypeOf, typeText } from './types.ts'
 
 export type DmlKind = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE_TABLE' | 'MERGE'
 export type Dml = {
@@ -28,7 +29,7 @@ export function parseDml(t: Translation): Dml | undefined {
   if (tokens.takeWord('DELETE')) return parseDelete(t)
   if (tokens.takeWord('TRUNCATE', 'TABLE')) {
     const table = parseTarget(t)
-    return { statement: 'TRUNCATE_TABLE', sql: `DELETE FROM ${quoteTable(table)}`, table }
+    return { statement: 'TRUNCATE_TABLE', sql: `DELETE FROM ${physicalName(table)}`, table }
   }
   if (tokens.takeWord('MERGE')) return parseMerge(t)
   return undefined
@@ -150,7 +151,7 @@ function parseInsert(t: Translation): Dml {
   const table = parseTarget(t)
   const given = parseColumns(t, table)
   const rest = omitted(t, table, given, stored)
-  const into = `INSERT INTO ${quoteTable(table)} (${columnList([...given, ...rest.map(({ column }) => column)])})`
+  const into = `INSERT INTO ${physicalName(table)} (${columnList([...given, ...rest.map(({ column }) => column)])})`
   if (tokens.takeWord('VALUES')) {
     const rows: string[] = []
     do rows.push(`(${[...parseRow(t, given, new Names(undefined), stored), ...rest.map(({ sql }) => sql)].join(', ')})`)
@@ -178,7 +179,7 @@ function insertSelect(
 /** What CREATE TABLE AS puts into its table. */
 export function insertInto(table: Table, query: Query): string {
   const { columns } = table.schema
-  return insertSelect(`INSERT INTO ${quoteTable(table)} (${columnList(columns)})`, query, columns, [])
+  return insertSelect(`INSERT INTO ${physicalName(table)} (${columnList(columns)})`, query, columns, [])
 }
 
 function parseRow(t: Translation, given: readonly Column[], names: Names, store: Store): string[] {
@@ -235,7 +236,7 @@ function parseUpdate(t: Translation): Dml {
     tokens.at = afterFrom
   }
   const where = parseWhere(t, names, 'UPDATE')
-  const sql = `UPDATE ${quoteTable(table)} AS ${quoteName(alias)} SET ${assignments}${from}${where}`
+  const sql = `UPDATE ${physicalName(table)} AS ${quoteName(alias)} SET ${assignments}${from}${where}`
   return { statement: 'UPDATE', sql, table }
 }
 
@@ -249,7 +250,7 @@ function parseDelete(t: Translation): Dml {
   const table = parseTarget(t)
   const { names, alias } = targetNames(t, table)
   const where = parseWhere(t, names, 'DELETE')
-  return { statement: 'DELETE', sql: `DELETE FROM ${quoteTable(table)} AS ${quoteName(alias)}${where}`, table }
+  return { statement: 'DELETE', sql: `DELETE FROM ${physicalName(table)} AS ${quoteName(alias)}${where}`, table }
 }
 
 function parseMerge(t: Translation): Dml {
@@ -264,7 +265,7 @@ function parseMerge(t: Translation): Dml {
   const clauses: string[] = []
   while (tokens.takeWord('WHEN')) clauses.push(parseMergeClause(t, table, names))
   if (clauses.length === 0) throw tokens.unexpected('keyword WHEN')
-  const sql = `MERGE INTO ${quoteTable(table)} AS ${quoteName(alias)} USING ${source} ON ${condition} ${clauses.join(' ')} RETURNING merge_action`
+  const sql = `MERGE INTO ${physicalName(table)} AS ${quoteName(alias)} USING ${source} ON ${condition} ${clauses.join(' ')} RETURNING merge_action`
   return { statement: 'MERGE', sql, table, ...requiredCheck(table) }
 }
 
@@ -275,7 +276,7 @@ function requiredCheck(table: Table): { check?: string } {
     column => `WHEN ${quoteName(column.name)} IS NULL THEN error(${quoteText(requiredText(column))})`,
   )
   const nulls = columns.map(column => `${quoteName(column.name)} IS NULL`).join(' OR ')
-  return { check: `SELECT CASE ${failures.join(' ')} END FROM ${quoteTable(table)} WHERE ${nulls} LIMIT 1` }
+  return { check: `SELECT CASE ${failures.join(' ')} END FROM ${physicalName(table)} WHERE ${nulls} LIMIT 1` }
 }
 
 function parseMergeClause(t: Translation, table: Table, names: Names): string {

@@ -1,6 +1,7 @@
 // What an expression translates to: DuckDB text and, where known, the type it has in BigQuery.
+import { quoteText } from '../storage/duckdb-names.ts'
 import { SqlRefused } from './refused.ts'
-import { quoteText, type SqlType } from './types.ts'
+import type { SqlType } from './types.ts'
 
 export type Expr = {
   readonly sql: string

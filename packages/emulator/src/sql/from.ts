@@ -1,15 +1,14 @@
 // The FROM clause: tables, subqueries, UNNEST and how they are joined.
 // https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#from_clause
-import { datasetKey, type TableRef } from '../catalog/names.ts'
+import type { TableRef } from '../catalog/names.ts'
+import { physicalName, quoteName } from '../storage/duckdb-names.ts'
 import { type Expr, expr } from './expr.ts'
 import { informationSchema } from './information-schema.ts'
 import { columnOf, fieldOf, type Names, type Output, type Relation, sameName } from './names.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import { RESERVED } from './reserved.ts'
 import type { SqlScope, Translation } from './translation.ts'
-import { columnType, quoteName } from './types.ts'
-
-export const quoteTable = (ref: TableRef): string => `${quoteName(datasetKey(ref))}.${quoteName(ref.table)}`
+import { columnType } from './types.ts'
 
 /** Reads what follows FROM; relations are added to `names`. */
 export function parseFrom(t: Translation, names: Names): string {
@@ -237,7 +236,7 @@ function table(t: Translation, names: Names, path: readonly string[], place: str
   const found = findTable(t.scope, path, place)
   const alias = parseAlias(t) ?? path.at(-1)!
   const columns = found.schema.columns.map(column => ({ name: column.name, type: columnType(column) }))
-  return `${quoteTable(found)}${add(t, names, alias, columns)}`
+  return `${physicalName(found)}${add(t, names, alias, columns)}`
 }
 
 /** The project, dataset and table a path means. Throws SqlRefused. */

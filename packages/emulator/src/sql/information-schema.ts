@@ -1,21 +1,11 @@
 // INFORMATION_SCHEMA: TABLES, COLUMNS and TABLE_STORAGE of a dataset, from the catalog.
 // https://cloud.google.com/bigquery/docs/information-schema-tables
-import { datasetKey } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
+import { physicalName, quoteName, quoteText } from '../storage/duckdb-names.ts'
 import type { Output } from './names.ts'
 import { notTranslated } from './refused.ts'
 import type { SqlScope } from './translation.ts'
-import {
-  columnType,
-  duckdbTypeOf,
-  INT64,
-  quoteName,
-  quoteText,
-  type SqlType,
-  STRING,
-  TIMESTAMP,
-  typeText,
-} from './types.ts'
+import { columnType, duckdbTypeOf, INT64, type SqlType, STRING, TIMESTAMP, typeText } from './types.ts'
 
 type View = {
   readonly columns: readonly { readonly name: string; readonly type: SqlType }[]
@@ -63,13 +53,7 @@ const VIEWS: Readonly<Record<string, View>> = {
       { name: 'creation_time', type: TIMESTAMP },
       { name: 'total_rows', type: INT64 },
     ],
-    rows: table => [
-      [
-        ...names(table),
-        time(table.createdMs),
-        `(SELECT count(*) FROM ${quoteName(datasetKey(table))}.${quoteName(table.table)})`,
-      ],
-    ],
+    rows: table => [[...names(table), time(table.createdMs), `(SELECT count(*) FROM ${physicalName(table)})`]],
   },
 }
 

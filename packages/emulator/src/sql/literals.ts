@@ -1,4 +1,5 @@
 // Literals and query parameters as typed DuckDB values.
+import { quoteName, quoteText } from '../storage/duckdb-names.ts'
 import { canonicalDecimal } from './decimal-text.ts'
 import { type Expr, expr, textExpr } from './expr.ts'
 import { intervalFromText } from './intervals.ts'
@@ -13,8 +14,6 @@ import {
   FLOAT64,
   INT64,
   NUMERIC,
-  quoteName,
-  quoteText,
   rangeOf,
   type SqlType,
   scalarType,

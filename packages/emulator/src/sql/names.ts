@@ -1,9 +1,10 @@
 // What names mean where an expression stands: relations of FROM with their columns, aliases of the select list, CTEs, outer queries.
 // Every name is resolved here and written out in full, so nothing that only DuckDB knows (its own columns, its reuse of aliases) is
 // reachable, and what BigQuery would not find is refused in its words.
+import { quoteName, quoteText } from '../storage/duckdb-names.ts'
 import { type Expr, expr } from './expr.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
-import { quoteName, quoteText, type SqlField, type SqlType, structOf } from './types.ts'
+import { type SqlField, type SqlType, structOf } from './types.ts'
 
 export type Output = { readonly name: string; readonly type: SqlType | undefined; readonly isAnonymous?: boolean }
 

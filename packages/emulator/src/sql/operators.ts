@@ -1,4 +1,5 @@
 // Operators between values whose types may be known: what BigQuery does where DuckDB does something else.
+import { quoteText } from '../storage/duckdb-names.ts'
 import { canonicalDecimal } from './decimal-text.ts'
 import { type Expr, expr, once } from './expr.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
@@ -15,7 +16,6 @@ import {
   INT64,
   INTERVAL,
   NUMERIC,
-  quoteText,
   type SqlType,
   TIMESTAMP,
   typeText,

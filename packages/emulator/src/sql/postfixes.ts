@@ -1,9 +1,9 @@
 // What may stand behind a value: `.field` and `[…]`.
+import { quoteText } from '../storage/duckdb-names.ts'
 import { type Expr, expr, once } from './expr.ts'
 import { fieldOf, type Names } from './names.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import type { Translation } from './translation.ts'
-import { quoteText } from './types.ts'
 
 /** `value` with all that stands behind it. */
 export function parsePostfix(t: Translation, names: Names, first: Expr): Expr {

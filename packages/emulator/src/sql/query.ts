@@ -1,11 +1,12 @@
 // Queries: WITH, set operations, ORDER BY and LIMIT around SELECTs.
 // https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
+import { quoteName } from '../storage/duckdb-names.ts'
 import { Names, type Output } from './names.ts'
 import { parseOrder } from './ordering.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import { parseSelect, type Select } from './select.ts'
 import type { Query, Translation } from './translation.ts'
-import { commonType, quoteName } from './types.ts'
+import { commonType } from './types.ts'
 
 /** Reads a query up to what cannot belong to it. */
 export function parseQuery(t: Translation, outer: Names | undefined): Query {

@@ -1,4 +1,5 @@
 // One SELECT. https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#select_list
+import { quoteName } from '../storage/duckdb-names.ts'
 import { parseWindow } from './calls.ts'
 import { type Expr, expr } from './expr.ts'
 import { parseExpression } from './expressions.ts'
@@ -7,7 +8,7 @@ import { fieldOf, Names, type Output, sameName } from './names.ts'
 import { parseOutput } from './query.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import type { Translation } from './translation.ts'
-import { hasType, quoteName, typeText } from './types.ts'
+import { hasType, typeText } from './types.ts'
 
 export type Select = {
   readonly sql: string

@@ -1,9 +1,10 @@
 // Queries inside expressions: scalar, EXISTS, ARRAY.
+import { quoteName } from '../storage/duckdb-names.ts'
 import { type Expr, expr } from './expr.ts'
 import type { Names } from './names.ts'
 import { SqlRefused } from './refused.ts'
 import type { Query, Translation } from './translation.ts'
-import { arrayOf, BOOL, quoteName, type SqlType, structOf } from './types.ts'
+import { arrayOf, BOOL, type SqlType, structOf } from './types.ts'
 
 /** A query with one column, or `SELECT AS STRUCT` with its columns made one. */
 function single(query: Query, what: string): { sql: string; type: SqlType | undefined } {

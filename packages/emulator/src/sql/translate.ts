@@ -9,7 +9,6 @@ import { TokenStream } from './token-stream.ts'
 import { tokenize } from './tokens.ts'
 import type { Query, SqlScope, Translation } from './translation.ts'
 
-export { quoteTable } from './from.ts'
 export { SqlRefused } from './refused.ts'
 export type { SqlScope } from './translation.ts'
 

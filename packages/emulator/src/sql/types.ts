@@ -2,6 +2,8 @@
 // BIGNUMERIC, GEOGRAPHY, TIMESTAMP(12) and RANGE are not DuckDB's own (storage/duckdb-types.ts): which expressions are of these types
 // is known here only, so it is the translator that tells the types of result columns.
 import { type Column, hasPicoseconds } from '../catalog/table-schema.ts'
+import { quoteName } from '../storage/duckdb-names.ts'
+import { DUCKDB_TYPES } from '../storage/duckdb-types.ts'
 import { notTranslated, SqlRefused } from './refused.ts'
 import type { TokenStream } from './token-stream.ts'
 
@@ -84,25 +86,9 @@ export const scalarType = (word: string): SqlType | undefined => {
 }
 
 const DUCKDB: Readonly<Record<Exclude<TypeName, 'ARRAY' | 'STRUCT' | 'RANGE'>, string>> = {
-  STRING: 'VARCHAR',
-  BYTES: 'BLOB',
-  INT64: 'BIGINT',
-  FLOAT64: 'DOUBLE',
-  BOOL: 'BOOLEAN',
-  TIMESTAMP: 'TIMESTAMPTZ',
+  ...DUCKDB_TYPES,
   'TIMESTAMP(12)': 'VARCHAR',
-  DATE: 'DATE',
-  TIME: 'TIME',
-  DATETIME: 'TIMESTAMP',
-  NUMERIC: 'DECIMAL(38,9)',
-  BIGNUMERIC: 'VARCHAR',
-  JSON: 'JSON',
-  GEOGRAPHY: 'VARCHAR',
-  INTERVAL: 'INTERVAL',
 }
-
-export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
-export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 /** The type in DuckDB's words; undefined when a part of it is not known. */
 export function duckdbTypeOf(type: SqlType | undefined): string | undefined {

@@ -2,6 +2,7 @@
 import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
 import { dropChanges, hasChanges } from './duckdb-changes.ts'
+import { physicalName, tablePlace } from './duckdb-names.ts'
 import {
   createNext,
   createTable,
@@ -9,12 +10,10 @@ import {
   forgetStreams,
   forgetTable,
   hasColumns,
-  physicalName,
   putDataset,
   putStreams,
   putTable,
   renameNext,
-  tablePlace,
   widen,
 } from './duckdb-statements.ts'
 import { dropHidden, type HiddenRows, type Sql, showAll, showFirst, widenHidden } from './hidden-rows.ts'

@@ -1,5 +1,4 @@
 // Rows with _CHANGE_TYPE into a batch: as plain rows where only INSERT is taken, as changes where they will be merged.
-
 import type { Table } from '../catalog/resources.ts'
 import type { Column, TableSchema } from '../catalog/table-schema.ts'
 import type { TextColumn } from '../rows/columns.ts'

@@ -7,10 +7,10 @@ import type { RowBatch } from '../rows/row-batch.ts'
 import type { RowFiller } from '../rows/row-filler.ts'
 import { changeFieldsOf, keyColumns } from './change-fields.ts'
 import { changeSchema, compileMergeFiller } from './change-fillers.ts'
-import { createColumns, physicalName, quotePlace } from './duckdb-statements.ts'
-import { quoteIdentifier, quoteText } from './duckdb-types.ts'
+import { type Place, physicalName, quoteName, quotePlace, quoteText } from './duckdb-names.ts'
+import { createColumns } from './duckdb-statements.ts'
 import type { Sql } from './hidden-rows.ts'
-import { type Place, RowTarget } from './row-target.ts'
+import { RowTarget } from './row-target.ts'
 import type { WriterSpec } from './storage.ts'
 
 const SCHEMA = 'emulator_changes'
@@ -89,12 +89,12 @@ export class ChangeTarget extends RowTarget {
   }
 
   private async mergeArrivals(sql: Sql, table: Table, nowMs: number): Promise<number> {
-    const keys = keyColumns(table).map(quoteIdentifier)
+    const keys = keyColumns(table).map(quoteName)
     const arrived = quotePlace(this.place)
     const known = quotePlace(versions(table.incarnation))
     const sameKey = (a: string, b: string): string =>
       keys.map(key => `${a}.${key} IS NOT DISTINCT FROM ${b}.${key}`).join(' AND ')
-    const columns = table.schema.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+    const columns = table.schema.columns.map(({ name }) => quoteName(name)).join(', ')
 
     // Only the last change of each key is left, where it is not older than what is known. Equal ones: the later arrival.
     const [[outdated]] = (await sql(`DELETE FROM ${arrived} WHERE rowid NOT IN (

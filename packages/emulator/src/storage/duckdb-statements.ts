@@ -1,10 +1,10 @@
 // The catalog as SQL: where things lie in DuckDB, and the statements that put, change and remove them.
-import { type DatasetRef, datasetKey, nextTable, type TableRef, tableKey } from '../catalog/names.ts'
+import { type DatasetRef, datasetKey, nextTable, tableKey } from '../catalog/names.ts'
 import type { Dataset, Table } from '../catalog/resources.ts'
 import type { Column } from '../catalog/table-schema.ts'
 import type { StreamState } from '../streams/stream-state.ts'
-import { duckdbType, quoteIdentifier, quoteText } from './duckdb-types.ts'
-import type { Place } from './row-target.ts'
+import { type Place, physicalName, quoteName, quotePlace, quoteText, tablePlace } from './duckdb-names.ts'
+import { duckdbType } from './duckdb-types.ts'
 import type { Saved } from './storage.ts'
 
 /** What is not BigQuery's: resources as JSON, and of streams what changes with every append. */
@@ -15,12 +15,7 @@ export const META: readonly string[] = [
   'ALTER TABLE emulator_meta.stream_ends ADD COLUMN IF NOT EXISTS traffic_ms BIGINT',
 ]
 
-/** BigQuery's project and dataset make the schema. */
-export const tablePlace = (ref: TableRef): Place => ({ schema: datasetKey(ref), name: ref.table })
-export const quotePlace = ({ schema, name }: Place): string => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
-/** The physical name of a table, quoted. */
-export const physicalName = (ref: TableRef): string => quotePlace(tablePlace(ref))
-const physicalSchema = (ref: DatasetRef): string => quoteIdentifier(datasetKey(ref))
+const physicalSchema = (ref: DatasetRef): string => quoteName(datasetKey(ref))
 
 export const putDataset = (dataset: Dataset): string[] => [
   `CREATE SCHEMA IF NOT EXISTS ${physicalSchema(dataset)}`,
@@ -34,7 +29,7 @@ export const dropDataset = (dataset: Dataset): string[] => [
 export const putTable = (table: Table): string => put('table', tableKey(table), table)
 
 export function createColumns(place: Place, columns: readonly Column[]): string {
-  const definitions = columns.map(column => `${quoteIdentifier(column.name)} ${duckdbType(column)}`)
+  const definitions = columns.map(column => `${quoteName(column.name)} ${duckdbType(column)}`)
   return `CREATE TABLE ${quotePlace(place)} (${definitions.join(', ')})`
 }
 
@@ -52,7 +47,7 @@ export const createNext = (table: Table, fill: string | undefined): string[] => 
   ...(fill === undefined ? [] : [fill]),
 ]
 export const renameNext = (table: Table): string[] => [
-  `ALTER TABLE ${physicalName(nextTable(table))} RENAME TO ${quoteIdentifier(table.table)}`,
+  `ALTER TABLE ${physicalName(nextTable(table))} RENAME TO ${quoteName(table.table)}`,
   putTable(table),
 ]
 
@@ -136,7 +131,7 @@ function addedColumns(before: readonly Column[], after: readonly Column[], path:
   const known = new Map(before.map(column => [column.name.toLowerCase(), column]))
   return after.flatMap(column => {
     const old = known.get(column.name.toLowerCase())
-    const name = path + quoteIdentifier(column.name)
+    const name = path + quoteName(column.name)
     if (!old) return [`${name} ${duckdbType(column)}`]
     const inside = column.mode === 'REPEATED' ? `${name}.element.` : `${name}.`
     return addedColumns(old.fields, column.fields, inside)

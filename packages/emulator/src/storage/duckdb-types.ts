@@ -1,12 +1,13 @@
 // BigQuery columns as DuckDB columns. DuckDB's type aliases (CREATE TYPE) do not survive into the types of query results (tried
 // with 1.5), so what is kept as another type's text or struct is told apart by the translator of SQL, not by DuckDB.
 import { type Column, type ColumnType, hasPicoseconds, rangeBounds } from '../catalog/table-schema.ts'
+import { quoteName } from './duckdb-names.ts'
 
 /**
  * GEOGRAPHY is kept as WKT, TIMESTAMP(12) as ISO text of fixed width, since DuckDB has no picoseconds.
  * BIGNUMERIC has up to 77 digits and DuckDB's DECIMAL 38: it is kept as exact decimal text.
  */
-const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT' | 'RANGE'>, string>> = {
+export const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT' | 'RANGE'>, string>> = {
   STRING: 'VARCHAR',
   BYTES: 'BLOB',
   INT64: 'BIGINT',
@@ -23,9 +24,6 @@ const DUCKDB_TYPES: Readonly<Record<Exclude<ColumnType, 'STRUCT' | 'RANGE'>, str
   INTERVAL: 'INTERVAL',
 }
 
-export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
-export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`
-
 /** The DuckDB type of a column. Nothing is NOT NULL there: REQUIRED is checked before. */
 export function duckdbType(column: Column): string {
   const base =
@@ -40,4 +38,4 @@ export function duckdbType(column: Column): string {
 }
 
 const structType = (fields: readonly Column[]): string =>
-  `STRUCT(${fields.map(field => `${quoteIdentifier(field.name)} ${duckdbType(field)}`).join(', ')})`
+  `STRUCT(${fields.map(field => `${quoteName(field.name)} ${duckdbType(field)}`).join(', ')})`

@@ -4,9 +4,8 @@
 import { parseStreamName } from '../catalog/names.ts'
 import type { Table } from '../catalog/resources.ts'
 import type { StreamState } from '../streams/stream-state.ts'
-import { createColumns, physicalName, quotePlace, widen } from './duckdb-statements.ts'
-import { quoteIdentifier } from './duckdb-types.ts'
-import type { Place } from './row-target.ts'
+import { type Place, physicalName, quoteName, quotePlace } from './duckdb-names.ts'
+import { createColumns, widen } from './duckdb-statements.ts'
 
 const SCHEMA = 'emulator_hidden'
 
@@ -83,7 +82,7 @@ export async function showFirst(sql: Sql, table: Table, stream: string, rowCount
     const next = quotePlace({ schema: SCHEMA, name: `${name}.next` })
     await sql(`CREATE TABLE ${next} AS SELECT * FROM ${hidden} OFFSET ${rowCount}`)
     await sql(`DROP TABLE ${hidden}`)
-    await sql(`ALTER TABLE ${next} RENAME TO ${quoteIdentifier(name)}`)
+    await sql(`ALTER TABLE ${next} RENAME TO ${quoteName(name)}`)
   }
   return false
 }

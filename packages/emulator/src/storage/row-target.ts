@@ -9,6 +9,7 @@ import { changeFieldsOf } from './change-fields.ts'
 import { compileInsertFiller } from './change-fillers.ts'
 import { CHUNK_ROWS, duckdb, type NativeChunk, nativeAppender } from './duckdb-bindings.ts'
 import { fillVector, type TextHeap } from './duckdb-fill.ts'
+import type { Place } from './duckdb-names.ts'
 import type { WriterSpec } from './storage.ts'
 
 /** Rows a batch's builders may keep room for after a flush; larger ones are replaced. 131,072 rows × ~16 bytes × columns. */
@@ -18,8 +19,6 @@ const KEEP_BYTES_MAX = 64 * 1024 * 1024
 /** Compiled fillers kept per target; fewer where a table has thousands of columns, each about a kilobyte of a filler. */
 const FILLERS_MAX = 64
 const FILLER_COLUMNS_MAX = 50_000
-
-export type Place = { readonly schema: string; readonly name: string }
 
 export class RowTarget {
   table: Table

@@ -2,7 +2,7 @@
 import type { Table } from '../catalog/resources.ts'
 import { changeFieldsOf } from './change-fields.ts'
 import { ChangeTarget, changeKey } from './duckdb-changes.ts'
-import { tablePlace } from './duckdb-statements.ts'
+import { tablePlace } from './duckdb-names.ts'
 import { hiddenPlace } from './hidden-rows.ts'
 import { RowTarget } from './row-target.ts'
 import type { WriterSpec } from './storage.ts'

@@ -1,8 +1,9 @@
 // FORMAT: a printf of BigQuery's. https://cloud.google.com/bigquery/docs/reference/standard-sql/format-elements#format_string
+import { quoteText } from '../../storage/duckdb-names.ts'
 import { toText } from '../casts.ts'
 import { type Expr, expr } from '../expr.ts'
 import { notTranslated, SqlRefused } from '../refused.ts'
-import { quoteText, STRING } from '../types.ts'
+import { STRING } from '../types.ts'
 
 const SPECIFIER = /%([-+0 #']*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g
 

@@ -1,5 +1,4 @@
 // https://cloud.google.com/bigquery/docs/reference/standard-sql/string_functions and …/hash_functions
-
 import { toText } from '../casts.ts'
 import { type Expr, expr, isBytes, once } from '../expr.ts'
 import { concatenate } from '../operators.ts'

@@ -1,8 +1,8 @@
 // FORMAT_TIMESTAMP, PARSE_DATE and the like: BigQuery's format elements as DuckDB's.
 // https://cloud.google.com/bigquery/docs/reference/standard-sql/format-elements#format_elements_date_time
+import { quoteText } from '../../storage/duckdb-names.ts'
 import { expr, once } from '../expr.ts'
 import { notTranslated } from '../refused.ts'
-import { quoteText } from '../types.ts'
 
 const ELEMENT = /%(?:E(\d|\*)S|E4Y|Ez|E[a-zA-Z]?|[\s\S]|$)/g
 

@@ -1,7 +1,8 @@
 // TO_JSON and TO_JSON_STRING. https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_encodings
+import { quoteName, quoteText } from '../../storage/duckdb-names.ts'
 import { type Expr, expr, once } from '../expr.ts'
 import { notTranslated } from '../refused.ts'
-import { quoteName, quoteText, type SqlType } from '../types.ts'
+import type { SqlType } from '../types.ts'
 
 export function jsonText(value: Expr): string {
   if (value.type?.name === 'JSON') return `coalesce(CAST(${value.sql} AS VARCHAR), 'null')`
