@@ -1,7 +1,7 @@
 // What a writer schema may say and how rows are read by it: proto2, whatever the source.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { ExtraFields, UnusableDescriptor } from '../src/rows/row-decoder.ts'
+import { ExtraFields, UnusableDescriptor } from '../src/rows/field-match.ts'
 import { MalformedProto } from '../src/wire/cursor.ts'
 import { encode, type Message, writer } from './raw-client.ts'
 import { appendTo, chunk, int, RowStore, tagged, text, varint } from './rows-table.ts'

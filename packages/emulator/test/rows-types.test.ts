@@ -1,7 +1,7 @@
 // The column types that have a form of their own: GEOGRAPHY, INTERVAL, RANGE, TIMESTAMP(12). Stored values as DuckDB shows them.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { UnusableDescriptor } from '../src/rows/row-decoder.ts'
+import { UnusableDescriptor } from '../src/rows/field-match.ts'
 import { type Message, writer } from './raw-client.ts'
 import { RowStore, type TableField } from './rows-table.ts'
 

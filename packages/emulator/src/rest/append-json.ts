@@ -2,7 +2,7 @@
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
 import type { EmulatorCore } from '../emulator-core.ts'
-import { ExtraFields, UnusableDescriptor } from '../rows/row-decoder.ts'
+import { ExtraFields, UnusableDescriptor } from '../rows/field-match.ts'
 import type { RowWriter } from '../storage/storage.ts'
 import type { AppendRequest, MissingValue } from '../wire/append-request.ts'
 import { BadJsonRow, encodeRow, presentColumns, rowDescriptor } from './json-rows.ts'

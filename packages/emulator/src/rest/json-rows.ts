@@ -3,7 +3,8 @@
 // JSON forms: https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/insertAll
 import { type Column, hasPicoseconds, rangeBounds, type TableSchema } from '../catalog/table-schema.ts'
 import { PROTO_TYPE as T } from '../rows/descriptor.ts'
-import { bytes, double, field, text, varint, type Wire } from './proto-bytes.ts'
+import { rangeTexts } from '../rows/range-text.ts'
+import { bytes, double, field, text, varint, type Wire } from '../wire/proto-bytes.ts'
 import type { Json } from './wire-shape.ts'
 
 /** One row that cannot be taken, in insertAll's words. */
@@ -184,10 +185,10 @@ function epochText(seconds: number): string {
 /** `{"start": …, "end": …}`, or the text `[start, end)` with UNBOUNDED or NULL for an open side. */
 function boundsOf(value: unknown, place: string): Json {
   if (isObject(value)) return value
-  const match = /^\[\s*(.*?)\s*,\s*(.*?)\s*\)$/.exec(String(value))
-  if (!match) throw new BadJsonRow(place, `Invalid RANGE value: ${String(value).slice(0, 100)}`)
-  const bound = (side: string): string | null => (/^(UNBOUNDED|NULL)$/i.test(side) ? null : side)
-  return { start: bound(match[1]!), end: bound(match[2]!) }
+  const texts = rangeTexts(String(value))
+  if (!texts) throw new BadJsonRow(place, `Invalid RANGE value: ${String(value).slice(0, 100)}`)
+  const [start = null, end = null] = texts
+  return { start, end }
 }
 
 function raise(error: Error): never {

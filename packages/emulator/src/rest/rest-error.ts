@@ -2,7 +2,7 @@
 import { CatalogError } from '../catalog/catalog.ts'
 import { InvalidSchema } from '../catalog/table-schema.ts'
 import { InvalidFault } from '../faults/fault-json.ts'
-import { SqlRefused } from '../sql/translate.ts'
+import { SqlRefused } from '../sql/refused.ts'
 import { QueryRefused } from '../storage/storage.ts'
 
 /** The part of a request an error is about. */

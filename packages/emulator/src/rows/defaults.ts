@@ -6,6 +6,7 @@ import { type Column, InvalidSchema, rangeBounds } from '../catalog/table-schema
 import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
 import { type DefaultValue, parseDefault, UnusableDefault } from './default-expression.ts'
 import { geogPoint, InvalidGeography } from './geography.ts'
+import { rangeTexts } from './range-text.ts'
 import { builderFor } from './row-batch.ts'
 import {
   checkRange,
@@ -191,12 +192,12 @@ function bytesDefault(bytes: Buffer, { column, builder }: Place): FillDefault {
 function compileRange(value: DefaultValue, { column, name, builder }: Place): FillDefault {
   if (value.kind !== 'typed' || value.type !== `RANGE<${column.rangeElementType}>`)
     throw mismatch(value, `RANGE<${column.rangeElementType}>`)
-  const match = /^\[\s*(.*?)\s*,\s*(.*?)\s*\)$/.exec(value.text)
-  if (!match) throw new UnusableDefault("a RANGE is spelled '[start, end)'")
+  const texts = rangeTexts(value.text)
+  if (!texts) throw new UnusableDefault("a RANGE is spelled '[start, end)'")
   const struct = builder as StructColumn
   const fills = rangeBounds(column).map((bound, index) => {
-    const text = match[index + 1]!
-    if (/^(UNBOUNDED|NULL)$/i.test(text)) return () => {}
+    const text = texts[index]
+    if (text === undefined) return () => {}
     return literal(text, { column: bound, name: `${name}.${bound.name}`, builder: struct.children[index]! })
   })
   return (row, nowMicros) => {

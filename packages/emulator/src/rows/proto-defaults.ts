@@ -1,6 +1,7 @@
 // Default values of proto2 fields, as descriptors spell them: turned into what would stand on the wire.
 // https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/descriptor.proto (FieldDescriptorProto.default_value)
 import { WIRE } from '../wire/cursor.ts'
+import { varintBytes } from '../wire/proto-bytes.ts'
 import { type EnumDescriptor, type FieldDescriptor, PROTO_TYPE as T } from './descriptor.ts'
 import { kindOf, wireTypeOf } from './wire-types.ts'
 
@@ -19,10 +20,10 @@ export function encodeDefault(
     case 'float':
       return floating(field, text)
     case 'bool':
-      return text === 'true' || text === 'false' ? varint(text === 'true' ? 1n : 0n) : undefined
+      return text === 'true' || text === 'false' ? varintBytes(text === 'true' ? 1n : 0n) : undefined
     case 'enum': {
       const number = enumType?.numbers.get(text)
-      return number === undefined ? undefined : varint(BigInt(number))
+      return number === undefined ? undefined : varintBytes(BigInt(number))
     }
     case 'message':
     case undefined:
@@ -63,19 +64,13 @@ function integer(field: FieldDescriptor, text: string): Buffer | undefined {
   const wire = wireTypeOf(field.type)
   if (wire === WIRE.FIXED64) bytes.writeBigUInt64LE(BigInt.asUintN(64, value))
   else if (wire === WIRE.FIXED32) bytes.writeUInt32LE(Number(BigInt.asUintN(32, value)))
-  else if (field.type === T.SINT32 || field.type === T.SINT64) return varint(value < 0n ? -value * 2n - 1n : value * 2n)
-  else return varint(value)
+  else if (field.type === T.SINT32 || field.type === T.SINT64)
+    return varintBytes(value < 0n ? -value * 2n - 1n : value * 2n)
+  else return varintBytes(value)
   return bytes
 }
 
-function varint(value: bigint): Buffer {
-  const bytes: number[] = []
-  let rest = BigInt.asUintN(64, value)
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 0x80)
-  return Buffer.from([...bytes, Number(rest)])
-}
-
-const delimited = (bytes: Buffer): Buffer => Buffer.concat([varint(BigInt(bytes.length)), bytes])
+const delimited = (bytes: Buffer): Buffer => Buffer.concat([varintBytes(BigInt(bytes.length)), bytes])
 
 const NAMED: Readonly<Record<string, string>> = {
   a: '\x07',

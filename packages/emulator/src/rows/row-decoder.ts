@@ -24,8 +24,6 @@ import { checkRange, RowFault } from './sinks.ts'
 import { type ReadField, valueReader } from './values.ts'
 import { packedWireType, wireTypeOf } from './wire-types.ts'
 
-export { ExtraFields, UnusableDescriptor } from './field-match.ts'
-
 /** Decodes rows of one writer schema into the builders it was compiled for. */
 export type RowDecoder = {
   /** Rows of a request follow: what becomes of columns they leave out, and what CURRENT_TIMESTAMP() is for them. */

@@ -1,29 +1,14 @@
 // BIGNUMERIC as its exact text: no sign on zero, no zeros that say nothing. Equal numbers have equal text.
+import { BIGNUMERIC_SCALE, fitsBignumeric, formatDecimal, parseDecimal } from '../rows/decimal.ts'
 import { SqlRefused } from './refused.ts'
 
-const DECIMAL = /^\s*([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,3}))?\s*$/
-/** Digits behind the point. https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types */
-const SCALE = 38
-const MAX = 2n ** 255n
+/** Reading a literal costs more than its length; no number in range needs so many characters. */
+const LITERAL_CHARS_MAX = 1000
 
 /** Throws SqlRefused for what is no BIGNUMERIC. */
 export function canonicalDecimal(text: string): string {
-  const found = DECIMAL.exec(text)
-  if (!found || found[2]! + found[3]! === '' || text.length > 1000)
+  const scaled = text.length > LITERAL_CHARS_MAX ? undefined : parseDecimal(text, BIGNUMERIC_SCALE)
+  if (scaled === undefined || !fitsBignumeric(scaled))
     throw new SqlRefused(`Invalid BIGNUMERIC value: ${text.slice(0, 100)}`)
-  const [, sign, whole, fraction, exponent] = found
-  const shift = SCALE - fraction!.length + Number(exponent ?? 0)
-  const digits = BigInt(whole! + fraction!)
-  const unscaled = shift >= 0 ? digits * 10n ** BigInt(shift) : divideRounded(digits, 10n ** BigInt(-shift))
-  if (unscaled >= MAX) throw new SqlRefused(`Invalid BIGNUMERIC value: ${text}`)
-  return (sign === '-' && unscaled !== 0n ? '-' : '') + decimalText(unscaled)
-}
-
-const divideRounded = (value: bigint, by: bigint): bigint => (value + by / 2n) / by
-
-function decimalText(unscaled: bigint): string {
-  const digits = String(unscaled).padStart(SCALE + 1, '0')
-  const fraction = digits.slice(-SCALE).replace(/0+$/, '')
-  const whole = digits.slice(0, -SCALE)
-  return fraction === '' ? whole : `${whole}.${fraction}`
+  return formatDecimal(scaled, BIGNUMERIC_SCALE)
 }

@@ -1,6 +1,7 @@
 // INTERVAL expressions. https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#interval_type
+import { intervalFrom } from '../rows/interval.ts'
 import { type Expr, expr } from './expr.ts'
-import { notTranslated, SqlRefused } from './refused.ts'
+import { SqlRefused } from './refused.ts'
 import { INTERVAL } from './types.ts'
 
 /** `INTERVAL n UNIT`; the amount is an INT64 expression. */
@@ -36,39 +37,10 @@ function intervalSql(amount: string, unit: string): string {
   }
 }
 
-const UNITS = ['YEAR', 'MONTH', 'DAY', 'HOUR', 'MINUTE', 'SECOND'] as const
-/** What stands behind each unit's number. */
-const SEPARATORS = ['-', ' ', ' ', ':', ':', ''] as const
-
 /** `INTERVAL '1-2 3 4:5:6.7' YEAR TO SECOND`. */
 export function intervalFromText(text: string, from = 'YEAR', to = 'SECOND'): Expr {
-  const first = UNITS.indexOf(from as (typeof UNITS)[number])
-  const last = UNITS.indexOf(to as (typeof UNITS)[number])
-  if (first < 0 || last < first) throw notTranslated(`INTERVAL from ${from} to ${to}`)
-  const invalid = new SqlRefused(`Invalid INTERVAL value '${text}'`)
-  let rest = text.trim()
-  const amounts = new Map<string, number>()
-  let micros = 0
-  // A sign counts for year and month together, for the day, and for the time together.
-  let sign = 1
-  for (let index = first; index <= last; index++) {
-    const unit = UNITS[index]!
-    const found = /^([+-]?)(\d{1,8})(?:\.(\d{1,6}))?/.exec(rest)
-    if (!found || (found[3] !== undefined && unit !== 'SECOND')) throw invalid
-    if (index === first || unit === 'DAY' || unit === 'HOUR') sign = found[1] === '-' ? -1 : 1
-    else if (found[1] !== '') throw invalid
-    amounts.set(unit, sign * Number(found[2]))
-    if (found[3] !== undefined) micros = sign * Number(found[3].padEnd(6, '0'))
-    rest = rest.slice(found[0].length)
-    const separator = index === last ? '' : SEPARATORS[index]!
-    if (!rest.startsWith(separator)) throw invalid
-    rest = rest.slice(separator.length)
-  }
-  if (rest !== '') throw invalid
-  const amount = (unit: string): number => amounts.get(unit) ?? 0
-  const time = (amount('HOUR') * 3600 + amount('MINUTE') * 60 + amount('SECOND')) * 1_000_000 + micros
-  return expr(
-    `(to_months(${amount('YEAR') * 12 + amount('MONTH')}) + to_days(${amount('DAY')}) + to_microseconds(${time}))`,
-    INTERVAL,
-  )
+  const parts = intervalFrom(text, from, to)
+  if (!parts) throw new SqlRefused(`Invalid INTERVAL value '${text}' from ${from} to ${to}`)
+  const { months, days, micros } = parts
+  return expr(`(to_months(${months}) + to_days(${days}) + to_microseconds(${micros}))`, INTERVAL)
 }

@@ -1,4 +1,5 @@
 // Literals and query parameters as typed DuckDB values.
+import { rangeTexts } from '../rows/range-text.ts'
 import { quoteName, quoteText } from '../storage/duckdb-names.ts'
 import { canonicalDecimal } from './decimal-text.ts'
 import { type Expr, expr, textExpr } from './expr.ts'
@@ -67,11 +68,12 @@ export function typedLiteral(type: SqlType, text: string): Expr {
 }
 
 function rangeLiteral(element: SqlType | undefined, text: string): Expr {
-  const bounds = /^\s*\[\s*([^,]*?)\s*,\s*([^,]*?)\s*\)\s*$/.exec(text)
-  if (!bounds || !element) throw new SqlRefused(`Invalid range literal: ${text}`)
-  const bound = (value: string): string =>
-    /^(?:UNBOUNDED|NULL)$/i.test(value) ? `CAST(NULL AS ${duckdbTypeOf(element)})` : typedLiteral(element, value).sql
-  return expr(`struct_pack("start" := ${bound(bounds[1]!)}, "end" := ${bound(bounds[2]!)})`, rangeOf(element))
+  const texts = rangeTexts(text)
+  if (!texts || !element) throw new SqlRefused(`Invalid range literal: ${text}`)
+  const [start, end] = texts.map(bound =>
+    bound === undefined ? `CAST(NULL AS ${duckdbTypeOf(element)})` : typedLiteral(element, bound).sql,
+  )
+  return expr(`struct_pack("start" := ${start}, "end" := ${end})`, rangeOf(element))
 }
 
 /** Throws SqlRefused when the statement uses a parameter it was not given. */

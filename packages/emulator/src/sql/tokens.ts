@@ -126,5 +126,3 @@ function escapedText(escaped: RegExpExecArray, isBytes: boolean): string {
     throw new SqlRefused(`Syntax error: Illegal escape sequence: ${whole}`)
   return String.fromCodePoint(point)
 }
-
-export { SqlRefused } from './refused.ts'

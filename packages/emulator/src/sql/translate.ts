@@ -9,9 +9,6 @@ import { TokenStream } from './token-stream.ts'
 import { tokenize } from './tokens.ts'
 import type { Query, SqlScope, Translation } from './translation.ts'
 
-export { SqlRefused } from './refused.ts'
-export type { SqlScope } from './translation.ts'
-
 export function translationOf(sql: string, scope: SqlScope): Translation {
   const tokens = new TokenStream(tokenize(sql), sql)
   let fresh = 0

@@ -1,4 +1,4 @@
-// Protobuf by hand, the writing side: as little as rows from JSON need.
+// Protobuf by hand, the writing side: as little as rows from JSON and defaults of descriptors need.
 
 /** A field's value on the wire. */
 export type Wire =
@@ -25,7 +25,8 @@ export function field(number: number, wire: Wire): Buffer {
   }
 }
 
-function varintBytes(value: bigint): Buffer {
+/** A varint by itself, negative ones in ten bytes. */
+export function varintBytes(value: bigint): Buffer {
   const out: number[] = []
   let rest = BigInt.asUintN(64, value)
   while (rest > 127n) {
