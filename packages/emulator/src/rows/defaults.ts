@@ -3,7 +3,7 @@
 // GENERATE_UUID() and RAND() are drawn for each row.
 import { randomUUID } from 'node:crypto'
 import { type Column, InvalidSchema, rangeBounds } from '../catalog/table-schema.ts'
-import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
+import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn } from './columns.ts'
 import { type DefaultValue, parseDefault, UnusableDefault } from './default-expression.ts'
 import { geogPoint, InvalidGeography } from './geography.ts'
 import { rangeTexts } from './range-text.ts'
@@ -18,6 +18,7 @@ import {
   RowFault,
   timestampSink,
 } from './sinks.ts'
+import type { TextColumn } from './text-column.ts'
 
 /** Whom SESSION_USER() names: there are no users here. */
 export const SESSION_USER = 'emulator@localhost'

@@ -1,7 +1,8 @@
 // The rows of one table that are accepted and not yet stored.
 import { type Column, type ColumnType, hasPicoseconds, rangeBounds, type TableSchema } from '../catalog/table-schema.ts'
-import { type ColumnBuilder, FixedColumn, ListColumn, StructColumn, TextColumn } from './columns.ts'
+import { type ColumnBuilder, FixedColumn, ListColumn, StructColumn } from './columns.ts'
 import { Growth } from './growth.ts'
+import { TextColumn } from './text-column.ts'
 
 const FIXED_WIDTHS: Readonly<Partial<Record<ColumnType, 1 | 4 | 8 | 16>>> = {
   BOOL: 1,

@@ -14,10 +14,11 @@ import {
   parseTimestamp,
   picoText,
 } from './civil.ts'
-import type { ColumnBuilder, FixedColumn, StructColumn, TextColumn } from './columns.ts'
+import type { ColumnBuilder, FixedColumn, StructColumn } from './columns.ts'
 import { BIGNUMERIC_SCALE, fitsBignumeric, fitsNumeric, formatDecimal, NUMERIC_SCALE, parseDecimal } from './decimal.ts'
 import { InvalidGeography, toWkt } from './geography.ts'
 import { fitsInterval, type IntervalParts, parseInterval } from './interval.ts'
+import type { TextColumn } from './text-column.ts'
 
 /** A row that does not fit the table; the message is what row_errors says. */
 export class RowFault extends Error {}

@@ -3,7 +3,7 @@
 import { type Column, type ColumnType, hasPicoseconds } from '../catalog/table-schema.ts'
 import { type Cursor, MalformedProto } from '../wire/cursor.ts'
 import { type CivilTime, unpackDatetime, unpackTime } from './civil.ts'
-import type { FixedColumn, TextColumn } from './columns.ts'
+import type { FixedColumn } from './columns.ts'
 import { fromLittleEndian } from './decimal.ts'
 import type { EnumDescriptor, FieldDescriptor, MessageDescriptor } from './descriptor.ts'
 import {
@@ -17,6 +17,7 @@ import {
   textSink,
   timestampSink,
 } from './sinks.ts'
+import type { TextColumn } from './text-column.ts'
 import { messageReader } from './well-known.ts'
 import { integerReader, kindOf, type ValueKind, wireTypeOf } from './wire-types.ts'
 

@@ -1,9 +1,9 @@
 // Rows with _CHANGE_TYPE into a batch: as plain rows where only INSERT is taken, as changes where they will be merged.
 import type { Table } from '../catalog/resources.ts'
 import type { Column, TableSchema } from '../catalog/table-schema.ts'
-import type { TextColumn } from '../rows/columns.ts'
 import { UnusableDescriptor } from '../rows/field-match.ts'
 import { compileFiller, type FillerSpec, ROW_ERRORS_MAX, type RowFiller } from '../rows/row-filler.ts'
+import type { TextColumn } from '../rows/text-column.ts'
 import type { RowSpans } from '../wire/append-request.ts'
 import { Cursor } from '../wire/cursor.ts'
 import { type ChangeFields, type ChangeText, keyColumns, readChange, sortableSequence } from './change-fields.ts'

@@ -1,13 +1,6 @@
 // Copies accepted rows into DuckDB's vectors: whole columns at a time, one call per value only for texts over 12 bytes.
-import {
-  ARENA,
-  type ColumnBuilder,
-  type FixedColumn,
-  INLINE_TEXT_MAX,
-  type ListColumn,
-  type StructColumn,
-  type TextColumn,
-} from '../rows/columns.ts'
+import type { ColumnBuilder, FixedColumn, ListColumn, StructColumn } from '../rows/columns.ts'
+import { ARENA, INLINE_TEXT_MAX, type TextColumn } from '../rows/text-column.ts'
 import { duckdb, type NativeChunk, type NativeType, type NativeVector } from './duckdb-bindings.ts'
 
 /**
