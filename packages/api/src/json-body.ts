@@ -1,5 +1,5 @@
 // Request bodies as JSON, read for what they say: numbers keep their text (2^53+1 stays 2^53+1, as a config value must), depth is
-// bounded before parsing, and an empty body is no body whatever its content type (half of Connect's clients send that).
+// bounded before parsing, a key given twice is refused (one of its values would be lost without a word), and an empty body is no body whatever its content type (half of Connect's clients send that).
 import { badRequest } from './api-error.ts'
 
 /** A number as it was written. */
@@ -27,6 +27,13 @@ export function parseJsonBody(body: Buffer): JsonValue | undefined {
   const text = decodeUtf8(body)
   if (depthOf(text) > BODY_DEPTH_MAX)
     throw badRequest(`The request body is nested deeper than ${BODY_DEPTH_MAX} levels.`)
+  const value = parsed(text)
+  const repeated = repeatedKey(text)
+  if (repeated !== null) throw badRequest(`The request body has the key ${JSON.stringify(repeated)} twice.`)
+  return value
+}
+
+function parsed(text: string): JsonValue {
   try {
     return parseWithSource(text, keepNumberText)
   } catch (error) {
@@ -72,6 +79,32 @@ function depthOf(text: string): number {
   return deepest
 }
 
+/** The first key that stands twice in one object of this valid JSON. */
+function repeatedKey(text: string): string | null {
+  /** Keys seen in each open object; null for an open list. As deep as BODY_DEPTH_MAX. */
+  const open: (Set<string> | null)[] = []
+  let mayBeKey = false
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) {
+      const from = i
+      while (text.charCodeAt(++i) !== QUOTE) if (text.charCodeAt(i) === BACKSLASH) i++
+      const keys = open.at(-1)
+      if (!mayBeKey || keys === null || keys === undefined) continue
+      const key = JSON.parse(text.slice(from, i + 1)) as string // escapes: "a" and "\u0061" are one key
+      if (keys.has(key)) return key
+      keys.add(key)
+      mayBeKey = false
+    } else if (char === OPEN_BRACE || char === OPEN_BRACKET) {
+      open.push(char === OPEN_BRACE ? new Set() : null)
+      mayBeKey = true
+    } else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) open.pop()
+    else if (char === COMMA) mayBeKey = true
+  }
+  return null
+}
+
+const COMMA = 0x2c
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const OPEN_BRACE = 0x7b

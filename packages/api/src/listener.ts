@@ -18,7 +18,18 @@ const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
 const LATE_CHECK_MS = 5_000
 const HEADER_BYTES_MAX = 16 * 1024
 
-export type ConnectionLimits = { readonly connectionsMax: number; readonly connectionsMaxPerAddress: number }
+export type ConnectionLimits = {
+  readonly connectionsMax: number
+  readonly connectionsMaxPerAddress: number
+  readonly arrival?: ArrivalLimits
+}
+/** How long a request may take to come in. */
+export type ArrivalLimits = { readonly headersMs: number; readonly requestMs: number; readonly checkEveryMs: number }
+const ARRIVAL_LIMITS: ArrivalLimits = {
+  headersMs: HEADERS_ARRIVAL_TIMEOUT_MS,
+  requestMs: REQUEST_ARRIVAL_TIMEOUT_MS,
+  checkEveryMs: LATE_CHECK_MS,
+}
 
 /** The fewest settings a listener can have: http, and limits that suit a laptop. */
 export const CONNECTION_LIMITS: ConnectionLimits = { connectionsMax: 256, connectionsMaxPerAddress: 100 }
@@ -40,7 +51,7 @@ export async function openListener(
   onRequest: RequestListener,
 ): Promise<OpenListener> {
   const host = listener.host.replace(/^\[(.*)\]$/, '$1')
-  const server = serverFor(listener, tls, onRequest)
+  const server = serverFor(listener, tls, limits.arrival ?? ARRIVAL_LIMITS, onRequest)
   server.maxConnections = limits.connectionsMax
   limitPerAddress(server, limits.connectionsMaxPerAddress)
   server.on('clientError', answerClientError)
@@ -63,12 +74,17 @@ export async function openListener(
   }
 }
 
-function serverFor(listener: Listener, tls: SecureContextOptions | null, onRequest: RequestListener): Server {
+function serverFor(
+  listener: Listener,
+  tls: SecureContextOptions | null,
+  arrival: ArrivalLimits,
+  onRequest: RequestListener,
+): Server {
   const options: ServerOptions = {
-    requestTimeout: REQUEST_ARRIVAL_TIMEOUT_MS,
-    headersTimeout: HEADERS_ARRIVAL_TIMEOUT_MS,
+    requestTimeout: arrival.requestMs,
+    headersTimeout: arrival.headersMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionsCheckingInterval: LATE_CHECK_MS,
+    connectionsCheckingInterval: arrival.checkEveryMs,
     maxHeaderSize: HEADER_BYTES_MAX,
     requireHostHeader: false, // the guard says so in JSON
   }
