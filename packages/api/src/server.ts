@@ -19,6 +19,7 @@ import {
 } from './listener.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { healthRoutes } from './routes/health.ts'
+import { historyRoutes } from './routes/history.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { loggerRoutes } from './routes/loggers.ts'
 import { millraceRoutes } from './routes/millrace.ts'
@@ -149,6 +150,7 @@ export function buildApi(
   millraceRoutes(app, context)
   healthRoutes(app, context)
   summaryRoutes(app, context)
+  historyRoutes(app, context)
   return app
 }
 

@@ -46,7 +46,11 @@ describe('the fold of the config log', () => {
     topic.write(topic.read(), 'w2')
     topic.deleteSuperseded(topic.read())
     topic.compact(true)
-    assert.equal(topic.records.length, 1)
+    assert.deepEqual(
+      topic.records.map(({ key }) => key),
+      [`${NAME}/1/w0`, `${NAME}/3/w2`],
+      'the head, and the record that brought its config',
+    )
     assert.equal(outcomeOf(topic.read().get(NAME), 2, new Set(['w1'])), 'won')
     assert.equal(outcomeOf(topic.read().get(NAME), 2, new Set(['wX'])), 'lost')
   })
@@ -92,7 +96,7 @@ describe('the fold of the config log', () => {
     ]) {
       assert.throws(() => decodeConfigRecord(key, value), hasCode('JOURNAL_TOPIC_UNSAFE'), value)
     }
-    const good = encodeConfigRecord({ writeId: 'w', lineage: [], body: bodyOf(1) })
+    const good = encodeConfigRecord({ writeId: 'w', lineage: [], history: [], body: bodyOf(1) })
     assert.equal(keyOf(decodeConfigRecord(key, good)), key)
     assert.throws(() => decodeConfigRecord('other/1/w', good), hasCode('JOURNAL_TOPIC_UNSAFE'))
     assert.throws(
@@ -105,14 +109,21 @@ describe('the fold of the config log', () => {
     const text = fc.string({ unit: 'grapheme' })
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.dictionary(text, text, { noNullPrototype: true }), (name, config) => {
-        const record: ConfigRecord = { writeId: 'w', lineage: ['v'], body: bodyOf(3, name, config) }
+        const item = { version: 2, writeId: 'v', configGeneration: 1, chars: 7 }
+        const record: ConfigRecord = {
+          writeId: 'w',
+          lineage: ['v'],
+          history: [item],
+          by: 'me',
+          body: bodyOf(3, name, config),
+        }
         const key = keyOf(record)
         assert.deepEqual(decodeConfigRecord(key, encodeConfigRecord(record)), record)
         assert.equal(nameOfKey(key), name)
       }),
     )
     const hostile = JSON.parse('{"__proto__":"x","constructor":"y"}') as Record<string, string>
-    const record: ConfigRecord = { writeId: 'w', lineage: [], body: bodyOf(1, NAME, hostile) }
+    const record: ConfigRecord = { writeId: 'w', lineage: [], history: [], body: bodyOf(1, NAME, hostile) }
     const decoded = decodeConfigRecord(keyOf(record), encodeConfigRecord(record))
     assert.deepEqual(Object.keys(decoded.body.kind === 'connector' ? decoded.body.entry.config : {}), [
       '__proto__',
@@ -242,7 +253,7 @@ function lastOfEqualsWins(state: ConfigLogState, records: readonly CompactedReco
     const head = decodeConfigRecord(record.key, record.value)
     const known = next.get(NAME)
     if (known === undefined || versionOf(head) >= versionOf(known.head)) {
-      next.set(NAME, { head, headKafkaOffset: record.offset, superseded: new Set() })
+      next.set(NAME, { head, headKafkaOffset: record.offset, below: new Map(), superseded: new Set() })
     }
   }
   return next

@@ -167,3 +167,105 @@ describe('the config writer', () => {
     )
   })
 })
+
+describe('the history of a connector', () => {
+  const configure = (x: string): ControlChange => ({ kind: 'configure', name: 'a', config: { name: 'a', x } })
+  const xs = (writer: ConfigWriter): readonly (string | undefined)[] =>
+    writer.history('a').map(({ config }) => config.x)
+
+  test('keeps each config with the moment it came and who brought it, not every write', async () => {
+    const topic = new CompactedTopicTwin()
+    const time = new VirtualTime()
+    await using writer = await openWriter(topic, time)
+    await writer.write(create('a', { name: 'a', x: '0' }), { by: 'ada', ...never })
+    const bornMs = time.nowMs()
+    time.jump(1_000)
+    await writer.write({ kind: 'setTargetState', name: 'a', targetState: 'PAUSED' }, { by: 'bob', ...never })
+    await writer.write({ kind: 'restart', name: 'a', connector: true, tasks: 'all' }, never)
+    assert.deepEqual(writer.history('a'), [
+      { version: 1, configGeneration: 1, config: { name: 'a', x: '0' }, changedAtMs: bornMs, by: 'ada' },
+    ])
+    await writer.write(configure('1'), { by: 'eve', ...never })
+    await writer.write({ kind: 'setTargetState', name: 'a', targetState: 'STARTED' }, never)
+    assert.deepEqual(
+      writer.history('a').map(({ version, configGeneration, config, by }) => [version, configGeneration, config.x, by]),
+      [
+        [4, 2, '1', 'eve'],
+        [1, 1, '0', 'ada'],
+      ],
+    )
+  })
+
+  test('holds fifty, and is the same for who starts later, whatever was compacted', async () => {
+    const topic = new CompactedTopicTwin()
+    await using one = await openWriter(topic)
+    await using two = await openWriter(topic)
+    await one.write(create('a', { name: 'a', x: '0' }), never)
+    for (let i = 1; i <= 60; i++) {
+      await (i % 2 === 0 ? one : two).write(configure(String(i)), never)
+      await one.write({ kind: 'restart', name: 'a', connector: true, tasks: [] }, never)
+      if (i % 20 === 0) topic.compact({ dropTombstones: true })
+    }
+    await two.refresh(never)
+    const expected = Array.from({ length: 50 }, (_, i) => String(60 - i))
+    assert.deepEqual(xs(one), expected)
+    assert.deepEqual(xs(two), expected)
+    topic.compact({ dropTombstones: true })
+    assert.ok(topic.records.length <= 54, `the log stays bounded: ${topic.records.length}`)
+    await using late = await openWriter(topic)
+    assert.deepEqual(xs(late), expected)
+  })
+
+  test('large configs take their room, whatever their number', async () => {
+    const topic = new CompactedTopicTwin()
+    await using writer = await openWriter(topic)
+    const large = (letter: string): string => letter.repeat(500_000)
+    await writer.write(create('a', { name: 'a', x: large('a') }), never)
+    for (const letter of 'bcdefgh') await writer.write(configure(large(letter)), never)
+    assert.equal(writer.history('a').length, 5, 'the one in force and 2 MiB of earlier ones')
+  })
+
+  test('racing writers leave one history, of the winners only', async () => {
+    const topic = new CompactedTopicTwin()
+    const writers = await Promise.all([1, 2, 3].map(() => openWriter(topic)))
+    await writers[0]!.write(create('a', { name: 'a', x: '0' }), never)
+    await Promise.all(
+      writers.flatMap((writer, w) => Array.from({ length: 8 }, (_, i) => writer.write(configure(`${w}/${i}`), never))),
+    )
+    for (const writer of writers) await writer.refresh(never)
+    const [first] = writers.map(xs)
+    assert.equal(first?.length, 25)
+    assert.equal(new Set(first).size, 25)
+    for (const writer of writers) assert.deepEqual(xs(writer), first)
+    for (const writer of writers) await writer[Symbol.asyncDispose]()
+  })
+
+  test('a delete ends it: nothing of the old configs stays in the log', async () => {
+    const topic = new CompactedTopicTwin()
+    await using writer = await openWriter(topic)
+    await writer.write(create('a', { name: 'a', x: 'canary' }), never)
+    await writer.write(configure('canary too'), never)
+    await writer.write({ kind: 'delete', name: 'a' }, never)
+    assert.deepEqual(writer.history('a'), [])
+    topic.compact({ dropTombstones: true })
+    assert.doesNotMatch(JSON.stringify(topic.records.map(({ value }) => value)), /canary/)
+    await writer.write(create('a', { name: 'a', x: 'new' }), never)
+    assert.deepEqual(xs(writer), ['new'])
+  })
+
+  test('records written before there was a history are read, and go on with one', async () => {
+    const topic = new CompactedTopicTwin()
+    {
+      await using writer = await openWriter(topic)
+      await writer.write(create('a', { name: 'a', x: '0' }), never)
+    }
+    topic.records = topic.records.map(record => ({
+      ...record,
+      value: record.value?.replace(/"history":\[\],/, '') ?? null,
+    }))
+    assert.doesNotMatch(topic.records[0]?.value ?? '', /history/)
+    await using writer = await openWriter(topic)
+    await writer.write(configure('1'), never)
+    assert.deepEqual(xs(writer), ['1', '0'])
+  })
+})

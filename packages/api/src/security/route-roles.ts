@@ -27,6 +27,9 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'GET /api/v1/connectors',
     'GET /api/v1/connectors/:name',
     'GET /api/v1/connectors/:name/tables',
+    'GET /api/v1/connectors/:name/history',
+    'GET /api/v1/connectors/:name/history/:version',
+    'GET /api/v1/connectors/:name/diff',
   ],
   operator: [
     'PUT /connectors/:name/pause',
@@ -44,6 +47,7 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
   ],
   admin: [
     'POST /connectors',
+    'POST /api/v1/connectors/:name/rollback',
     'PUT /connectors/:name/config',
     'PATCH /connectors/:name/config',
     'DELETE /connectors/:name',

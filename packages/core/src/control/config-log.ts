@@ -9,18 +9,24 @@ import type { CompactedRecord } from '../ports/compacted-log.ts'
 import {
   type ConfigRecord,
   decodeConfigRecord,
+  HISTORY_CHARS_MAX,
+  HISTORY_MAX,
+  type HistoryItem,
+  keyIn,
   keyOf,
   LINEAGE_MAX,
   nameOf,
   nameOfKey,
   versionOf,
 } from './config-record.ts'
-import type { ConnectorEntry, ControlState, DeletedConnector } from './control-state.ts'
+import type { ConfigVersion, ConnectorEntry, ControlState, DeletedConnector } from './control-state.ts'
 
 export type ConfigSlot = {
   readonly head: ConfigRecord
   readonly headKafkaOffset: bigint
-  /** Keys of this name that are in the log without a meaning: older than the head, or beaten by it. Never the head's. */
+  /** The other records of this name that are in the log: older than the head, or beaten by it. By key. */
+  readonly below: ReadonlyMap<string, ConfigRecord>
+  /** Keys of those that mean nothing any more: neither the head's nor in its history. */
   readonly superseded: ReadonlySet<string>
 }
 
@@ -46,17 +52,22 @@ function foldRecord(slots: Map<string, ConfigSlot>, record: ConfigRecord, kafkaO
   const name = nameOf(record)
   const slot = slots.get(name)
   if (slot === undefined) {
-    slots.set(name, { head: record, headKafkaOffset: kafkaOffset, superseded: new Set() })
+    slots.set(name, { head: record, headKafkaOffset: kafkaOffset, below: new Map(), superseded: new Set() })
     return
   }
-  const superseded = new Set(slot.superseded)
   if (versionOf(record) > versionOf(slot.head)) {
-    superseded.add(keyOf(slot.head))
-    slots.set(name, { head: record, headKafkaOffset: kafkaOffset, superseded })
+    const below = new Map(slot.below).set(keyOf(slot.head), slot.head)
+    slots.set(name, slotOf(record, kafkaOffset, below))
   } else if (record.writeId !== slot.head.writeId) {
-    superseded.add(keyOf(record))
-    slots.set(name, { ...slot, superseded })
+    const below = new Map(slot.below).set(keyOf(record), record)
+    slots.set(name, slotOf(slot.head, slot.headKafkaOffset, below))
   }
+}
+
+function slotOf(head: ConfigRecord, headKafkaOffset: bigint, below: ReadonlyMap<string, ConfigRecord>): ConfigSlot {
+  const kept = new Set(head.history.map(({ version, writeId }) => keyIn(nameOf(head), version, writeId)))
+  const superseded = new Set([...below.keys()].filter(key => !kept.has(key)))
+  return { head, headKafkaOffset, below, superseded }
 }
 
 function foldTombstone(slots: Map<string, ConfigSlot>, key: string): void {
@@ -64,10 +75,10 @@ function foldTombstone(slots: Map<string, ConfigSlot>, key: string): void {
   const slot = name === null ? undefined : slots.get(name)
   if (name === null || slot === undefined) return
   if (key === keyOf(slot.head)) throw headDeleted(key)
-  if (!slot.superseded.has(key)) return
-  const superseded = new Set(slot.superseded)
-  superseded.delete(key)
-  slots.set(name, { ...slot, superseded })
+  if (!slot.below.has(key)) return
+  const below = new Map(slot.below)
+  below.delete(key)
+  slots.set(name, slotOf(slot.head, slot.headKafkaOffset, below))
 }
 
 /** A reader that starts later would see another state than this one: nobody may go on as if nothing had happened. */
@@ -95,9 +106,46 @@ export function outcomeOf(slot: ConfigSlot | undefined, version: number, writeId
 }
 
 /** The record that replaces the head of `slot`. */
-export function successor(slot: ConfigSlot | undefined, writeId: string, body: ConfigRecord['body']): ConfigRecord {
+export function successor(
+  slot: ConfigSlot | undefined,
+  writeId: string,
+  body: ConfigRecord['body'],
+  by?: string,
+): ConfigRecord {
   const lineage = slot === undefined ? [] : [slot.head.writeId, ...slot.head.lineage].slice(0, LINEAGE_MAX)
-  return { writeId, lineage, body }
+  const history = slot === undefined || body.kind === 'deleted' ? [] : historyAfter(slot.head)
+  return { writeId, lineage, history, body, ...(by === undefined ? {} : { by }) }
+}
+
+/** A config enters the history with the record that brought it. A delete ends it: what is deleted, secrets included, is gone. */
+function historyAfter(head: ConfigRecord): readonly HistoryItem[] {
+  if (head.body.kind === 'deleted') return []
+  const { version, configGeneration, config } = head.body.entry
+  if (head.history[0]?.configGeneration === configGeneration) return head.history
+  const own = { version, writeId: head.writeId, configGeneration, chars: JSON.stringify(config).length }
+  let chars = 0
+  return [own, ...head.history].slice(0, HISTORY_MAX).filter(item => {
+    chars += item.chars
+    return chars <= HISTORY_CHARS_MAX
+  })
+}
+
+/** The configs of a connector there are records of, newest first; the first one is in force. Empty when it is deleted. */
+export function historyOf(slot: ConfigSlot | undefined): readonly ConfigVersion[] {
+  if (slot === undefined || slot.head.body.kind === 'deleted') return []
+  const { head, below } = slot
+  const earlier = head.history.flatMap(({ version, writeId }) => below.get(keyIn(nameOf(head), version, writeId)) ?? [])
+  const versions = [head, ...earlier].flatMap(versionIn)
+  // The head may only have been paused since its config came: then the record that brought it says when and by whom.
+  return versions
+    .filter((version, i) => version.configGeneration !== versions[i + 1]?.configGeneration)
+    .slice(0, HISTORY_MAX)
+}
+
+function versionIn({ body, by }: ConfigRecord): readonly ConfigVersion[] {
+  if (body.kind === 'deleted') return []
+  const { version, configGeneration, config, updatedAtMs } = body.entry
+  return [{ version, configGeneration, config, changedAtMs: updatedAtMs, ...(by === undefined ? {} : { by }) }]
 }
 
 /** What the heads say. */

@@ -13,10 +13,26 @@ export type ConfigRecord = {
   readonly writeId: string
   /** The writes this one follows, newest first; `lineage[0]` is the one it replaces. At most LINEAGE_MAX. */
   readonly lineage: readonly string[]
+  /** Earlier configs of this incarnation: the records that brought them, newest first. They are kept; all else below is deleted. */
+  readonly history: readonly HistoryItem[]
+  /** Who asked for it; absent where nobody was logged in. */
+  readonly by?: string
   readonly body:
     | { readonly kind: 'connector'; readonly entry: ConnectorEntry }
     | { readonly kind: 'deleted'; readonly deleted: DeletedConnector }
 }
+
+export type HistoryItem = {
+  readonly version: number
+  readonly writeId: string
+  readonly configGeneration: number
+  /** Length of its config as JSON. */
+  readonly chars: number
+}
+
+/** Configs kept per connector, and how much the earlier ones may take together: four times the largest there may be. */
+export const HISTORY_MAX = 50
+export const HISTORY_CHARS_MAX: number = 2 * 1024 * 1024
 
 /** 32 ids of about 24 bytes: how far others may get ahead before a writer can no longer tell whether its own write counted. */
 export const LINEAGE_MAX = 32
@@ -30,7 +46,8 @@ export const versionOf = (record: ConfigRecord): number =>
   record.body.kind === 'connector' ? record.body.entry.version : record.body.deleted.version
 
 /** `name/version/writeId`: names may hold slashes, the other two never do. */
-export const keyOf = (record: ConfigRecord): string => `${nameOf(record)}/${versionOf(record)}/${record.writeId}`
+export const keyOf = (record: ConfigRecord): string => keyIn(nameOf(record), versionOf(record), record.writeId)
+export const keyIn = (name: string, version: number, writeId: string): string => `${name}/${version}/${writeId}`
 
 /** The name a key is about; null when it is no key of ours. */
 export function nameOfKey(key: string): string | null {
@@ -48,6 +65,8 @@ export function decodeConfigRecord(key: string, value: string): ConfigRecord {
   const record: ConfigRecord = {
     writeId: text(key, json, 'writeId'),
     lineage: texts(key, json, 'lineage'),
+    history: decodeHistory(key, json.history),
+    ...(json.by === undefined ? {} : { by: text(key, json, 'by') }),
     body: decodeBody(key, object(key, json, 'body')),
   }
   if (keyOf(record) !== key) throw foreign(key, 'key and value disagree')
@@ -65,6 +84,21 @@ function decodeBody(key: string, body: Json): ConfigRecord['body'] {
     default:
       throw foreign(key, `its kind is ${String(body.kind)}`)
   }
+}
+
+/** Absent in records written before there was a history. */
+function decodeHistory(key: string, items: unknown): readonly HistoryItem[] {
+  if (items === undefined) return []
+  if (!Array.isArray(items)) throw foreign(key, 'history is not a list')
+  return items.map((value: unknown) => {
+    const item = object(key, { item: value }, 'item')
+    return {
+      version: count(key, item, 'version'),
+      writeId: text(key, item, 'writeId'),
+      configGeneration: count(key, item, 'configGeneration'),
+      chars: count(key, item, 'chars'),
+    }
+  })
 }
 
 function decodeEntry(key: string, entry: Json): ConnectorEntry {

@@ -10,11 +10,12 @@ import {
   controlStateOf,
   EMPTY_CONFIG_LOG,
   foldConfigLog,
+  historyOf,
   outcomeOf,
   successor,
 } from './config-log.ts'
 import { type ConfigRecord, encodeConfigRecord, keyOf, nameOf, versionOf } from './config-record.ts'
-import { type ControlState, EMPTY_CONTROL_STATE } from './control-state.ts'
+import { type ConfigVersion, type ControlState, EMPTY_CONTROL_STATE } from './control-state.ts'
 import { planChange } from './plan-change.ts'
 
 export type ConfigWriterDeps = {
@@ -32,7 +33,7 @@ export const RETRY_PAUSE_MS = 200
 
 const FATAL: ReadonlySet<string> = new Set(['JOURNAL_TOPIC_UNSAFE', 'JOURNAL_LOST'])
 
-type WriteOptions = { readonly ifVersion?: number; readonly signal: AbortSignal }
+type WriteOptions = { readonly ifVersion?: number; readonly by?: string; readonly signal: AbortSignal }
 
 export class ConfigWriter implements ConfigStore, AsyncDisposable {
   readonly #deps: ConfigWriterDeps
@@ -64,6 +65,10 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
 
   read(): ControlState {
     return this.#state
+  }
+
+  history(name: string): readonly ConfigVersion[] {
+    return historyOf(this.#fold.get(name))
   }
 
   /** Calls that arrive while one waits for its turn share that one. */
@@ -117,7 +122,7 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
       const nowMs = this.#deps.clock.nowMs()
       const plan = planChange(this.#state, change, { nowMs, ...(ifVersion === undefined ? {} : { ifVersion }) })
       if (plan.kind === 'answer') return plan.result
-      if (await this.#compareAndSet(change.name, plan.body, plan.version, options.signal)) {
+      if (await this.#compareAndSet(change.name, plan.body, plan.version, options)) {
         await this.#deleteSuperseded(change.name, options.signal)
         return plan.body.kind === 'deleted' ? { kind: 'deleted' } : { kind: 'written', entry: plan.body.entry }
       }
@@ -134,12 +139,12 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     name: string,
     body: ConfigRecord['body'],
     version: number,
-    signal: AbortSignal,
+    { by, signal }: WriteOptions,
   ): Promise<boolean> {
     const writeIds = new Set<string>()
     const parent = this.#fold.get(name)
     for (;;) {
-      const record = successor(parent, this.#deps.random.nextId(), body)
+      const record = successor(parent, this.#deps.random.nextId(), body, by)
       writeIds.add(record.writeId)
       const appended = await this.#append(record, signal)
       await this.#insistOnReading(signal)

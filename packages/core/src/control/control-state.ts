@@ -36,6 +36,17 @@ export type ConnectorEntry = {
   readonly updatedAtMs: number
 }
 
+/** A config a connector has or had in this incarnation. */
+export type ConfigVersion = {
+  /** Of the entry, when this config came into force. */
+  readonly version: number
+  readonly configGeneration: number
+  readonly config: RawConfig
+  readonly changedAtMs: number
+  /** Absent where nobody was logged in. */
+  readonly by?: string
+}
+
 /** What is kept of a deleted connector: enough to refuse late writes and to end its incarnations in the journal. */
 export type DeletedConnector = {
   readonly name: string

@@ -1,5 +1,5 @@
 // The cluster's wishes (connector configs, target states, restart requests): a local replica to read, compare-and-set to write.
-import type { ConnectorEntry, ControlState, RawConfig, TargetState } from '../control/control-state.ts'
+import type { ConfigVersion, ConnectorEntry, ControlState, RawConfig, TargetState } from '../control/control-state.ts'
 import type { Incarnation } from '../ids.ts'
 
 export type ControlChange =
@@ -36,15 +36,17 @@ export type WriteResult =
 export interface ConfigStore {
   /** The local replica: never waits, at most a long poll behind the others, and it holds all this store has written. */
   read(): ControlState
+  /** Configs of this connector, newest first, as of the local replica; the first one is in force. Empty when there is none. */
+  history(name: string): readonly ConfigVersion[]
   /** Reads to the end of the log first: everything anybody was told to be written before this call is in the answer. */
   refresh(options: { signal: AbortSignal }): Promise<ControlState>
   /**
    * Resolves when the outcome is certain and in the local replica. Without `ifVersion` a lost race is tried again on the
-   * newer state. Rejects with `signal.reason` when aborted: then the change may or may not be applied, now or later.
+   * newer state. `by`: who asks, kept with the config. Rejects with `signal.reason` when aborted: then the change may or may not be applied, now or later.
    */
   write(
     change: ControlChange,
-    options: { readonly ifVersion?: number; readonly signal: AbortSignal },
+    options: { readonly ifVersion?: number; readonly by?: string; readonly signal: AbortSignal },
   ): Promise<WriteResult>
   /** The current state, then the latest after each change (steps that follow quickly are skipped). Ends when aborted. */
   changes(options: { signal: AbortSignal }): AsyncIterable<ControlState>

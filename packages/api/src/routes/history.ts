@@ -1,0 +1,113 @@
+// Earlier configs of a connector: list, look, compare, go back. Secrets are masked here: a rollback needs nobody to see them.
+import type { ConfigVersion, ConnectorEntry, RawConfig, WriteResult } from '@millrace/core'
+import type { FastifyInstance } from 'fastify'
+import { badRequest, notFound } from '../api-error.ts'
+import { assertConfigValid } from '../connector-config.ts'
+import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
+import { isJsonObject, JsonNumber, type JsonValue } from '../json-body.ts'
+import { allOf, type Query } from '../query.ts'
+import { masked } from '../secret-keys.ts'
+import { connectorInfo } from '../shapes.ts'
+
+type Named = { Params: { name: string } }
+
+export function historyRoutes(app: FastifyInstance, context: Context): void {
+  const { configs } = context.deps
+
+  app.get<Named>('/api/v1/connectors/:name/history', async request => {
+    const { entry, versions } = await historyOf(context, request.params.name)
+    return { connector: entry.name, versions: versions.map((version, i) => ({ ...shape(version), current: i === 0 })) }
+  })
+
+  app.get<{ Params: { name: string; version: string } }>('/api/v1/connectors/:name/history/:version', async request => {
+    const { versions } = await historyOf(context, request.params.name)
+    const found = find(versions, request.params.version)
+    return { ...shape(found), current: found === versions[0], config: masked(configs, found.config) }
+  })
+
+  /** `from` and `to` are versions of the history; the newest when `to` is absent, the one before `to` when `from` is. */
+  app.get<Named & { Querystring: Query }>('/api/v1/connectors/:name/diff', async request => {
+    const { entry, versions } = await historyOf(context, request.params.name)
+    const [fromText, toText] = [allOf(request.query, 'from')[0], allOf(request.query, 'to')[0]]
+    const to = toText === undefined ? versions[0] : find(versions, toText)
+    const before = to === undefined ? undefined : versions[versions.indexOf(to) + 1]
+    const from = fromText === undefined ? before : find(versions, fromText)
+    if (to === undefined || from === undefined) throw notFound(`Connector ${entry.name} has no earlier config.`)
+    return { connector: entry.name, from: shape(from), to: shape(to), ...diffOf(context, from.config, to.config) }
+  })
+
+  /** `{"version": 7}`: that config again, as a new version. */
+  app.post<Named & { Body: JsonValue | undefined }>('/api/v1/connectors/:name/rollback', async (request, reply) => {
+    const ifVersion = ifMatchVersion(request.headers['if-match'])
+    const wanted = parseRollback(request.body)
+    const { entry, versions } = await historyOf(context, request.params.name)
+    const { config } = find(versions, wanted)
+    assertConfigValid(configs, config)
+    const result = await rollBack(context, entry, config, ifVersion)
+    if (result.kind === 'conflict') throw preconditionFailed(entry.name)
+    if (result.kind !== 'written' && result.kind !== 'unchanged') throw notFound(`Connector ${entry.name} not found`)
+    reply.header('etag', etagOf(result.entry))
+    const { name, config: stored } = connectorInfo(result.entry, await context.view())
+    return { name, version: result.entry.version, changed: result.kind === 'written', config: masked(configs, stored) }
+  })
+}
+
+type History = { readonly entry: ConnectorEntry; readonly versions: readonly ConfigVersion[] }
+
+async function historyOf(context: Context, name: string): Promise<History> {
+  const entry = await context.connector(name)
+  return { entry, versions: context.deps.configStore.history(name) }
+}
+
+function find(versions: readonly ConfigVersion[], text: string): ConfigVersion {
+  const found = /^\d{1,15}$/.test(text) ? versions.find(({ version }) => version === Number(text)) : undefined
+  if (found === undefined) throw notFound(`There is no version ${text} in the history.`)
+  return found
+}
+
+const shape = ({ version, configGeneration, changedAtMs, by }: ConfigVersion): object => ({
+  version,
+  config_generation: configGeneration,
+  changed_at_ms: changedAtMs,
+  changed_by: by ?? null,
+})
+
+/** A secret that changed is listed; neither of its values is. */
+function diffOf({ deps }: Context, from: RawConfig, to: RawConfig): object {
+  const [shownFrom, shownTo] = [masked(deps.configs, from), masked(deps.configs, to)]
+  const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort()
+  const pick = (isWanted: (key: string) => boolean): readonly string[] => keys.filter(isWanted)
+  return {
+    added: pick(key => !Object.hasOwn(from, key)).map(key => ({ key, value: shownTo[key] })),
+    removed: pick(key => !Object.hasOwn(to, key)).map(key => ({ key, value: shownFrom[key] })),
+    changed: pick(key => Object.hasOwn(from, key) && Object.hasOwn(to, key) && from[key] !== to[key]).map(key => ({
+      key,
+      from: shownFrom[key],
+      to: shownTo[key],
+    })),
+  }
+}
+
+function parseRollback(body: JsonValue | undefined): string {
+  if (!isJsonObject(body)) throw badRequest('The request body must be a JSON object with a version of the history.')
+  const unknown = Object.keys(body).find(field => field !== 'version')
+  if (unknown !== undefined) throw badRequest(`Unrecognized field "${unknown}" in the request.`)
+  const { version } = body
+  if (!(version instanceof JsonNumber)) throw badRequest('version must be a number of the history.')
+  return version.text
+}
+
+function rollBack(
+  context: Context,
+  { name }: ConnectorEntry,
+  config: RawConfig,
+  ifVersion: number | undefined,
+): Promise<WriteResult> {
+  return context.within(REQUEST_TIMEOUT_MS, 'writing to the config topic', signal =>
+    context.deps.configStore.write(
+      { kind: 'configure', name, config },
+      ifVersion === undefined ? { signal } : { ifVersion, signal },
+    ),
+  )
+}
