@@ -10,7 +10,8 @@ import {
 } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
 import { KAFKA_ERROR, kafkaError } from './kafka-errors.ts'
-import { protocolRequest } from './kafkajs-internals.ts'
+import { type ProtocolRequest, protocolRequest } from './kafkajs-internals.ts'
+import { offsetDeleteRequest } from './offset-delete-request.ts'
 
 type OffsetFetchResponse = {
   readonly errorCode: number
@@ -92,6 +93,22 @@ export class KafkaGroupOffsets implements GroupOffsets {
     })
   }
 
+  async forget(group: string, tps: readonly TopicPartition[], options: { signal: AbortSignal }): Promise<void> {
+    if (tps.length === 0) return
+    const request = offsetDeleteRequest(
+      group,
+      byTopic(tps, () => ({})),
+    )
+    return this.#retrying(options, async () => {
+      const { errorCode, partitions } = await this.#ask(group, request, options)
+      if (errorCode === KAFKA_ERROR.GROUP_ID_NOT_FOUND) return
+      if (errorCode !== 0) throw kafkaError(errorCode, `Forgetting offsets of group ${group}`)
+      for (const { topic, partition, errorCode: code } of partitions)
+        if (code !== 0 && code !== KAFKA_ERROR.UNKNOWN_TOPIC_OR_PARTITION)
+          throw kafkaError(code, `Forgetting the offset of group ${group} in ${topic}-${partition}`)
+    })
+  }
+
   async hasLiveMembers(group: string, options: { signal: AbortSignal }): Promise<boolean> {
     const request = protocolRequest<DescribeGroupsResponse>('DescribeGroups', { groupIds: [group] })
     return this.#retrying(options, async () => {
@@ -102,11 +119,7 @@ export class KafkaGroupOffsets implements GroupOffsets {
     })
   }
 
-  async #ask<T>(
-    group: string,
-    request: ReturnType<typeof protocolRequest<T>>,
-    options: { signal: AbortSignal },
-  ): Promise<T> {
+  async #ask<T>(group: string, request: ProtocolRequest<T>, options: { signal: AbortSignal }): Promise<T> {
     const node = await this.#cluster.coordinator(group, options)
     return this.#cluster.send(node, 'control', request, options)
   }

@@ -1,3 +1,4 @@
+export { type AlterationDeps, alterPositions, notMoved, type PositionOrder } from './alter-positions.ts'
 export { ByteBudget } from './byte-budget.ts'
 export type { BigQueryServices, ConnectorServices } from './connector-runtime.ts'
 export { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'

@@ -25,6 +25,7 @@ export class OffsetPublisher {
   readonly #deps: OffsetPublisherDeps
   /** By group; at most one entry per partition owned. */
   readonly #pending = new Map<string, Pending>()
+  #turn: Promise<void> = Promise.resolve()
   #failing = false
 
   constructor(deps: OffsetPublisherDeps) {
@@ -45,7 +46,24 @@ export class OffsetPublisher {
     }
   }
 
-  async publish({ signal }: { signal: AbortSignal }): Promise<void> {
+  /** One after the other, so that what `letGo` drops is not under way. */
+  publish(options: { signal: AbortSignal }): Promise<void> {
+    const mine = this.#turn.then(() => this.#publishAll(options))
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
+  /** After this nothing about the partition is published any more: whoever has it next, an operator too, must have the last word. */
+  async letGo(group: string, tp: TopicPartition, options: { signal: AbortSignal }): Promise<void> {
+    await this.publish(options)
+    this.drop(group, tp)
+  }
+
+  drop(group: string, tp: TopicPartition): void {
+    this.#pending.get(group)?.delete(formatTopicPartition(tp))
+  }
+
+  async #publishAll({ signal }: { signal: AbortSignal }): Promise<void> {
     for (const [group, pending] of this.#pending) {
       this.#pending.delete(group)
       try {

@@ -360,8 +360,8 @@ export class PartitionSupervisor {
     }
     // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
     for (const incarnation of entry.predecessors.toReversed()) {
-      const end = await this.#endIncarnation(incarnation, runtime, deps, signal)
-      if (end !== null && (endedAt === null || end > endedAt)) endedAt = end
+      // Each begins no lower than the one before it, unless an operator or initial_offsets said so: then that counts.
+      endedAt = (await this.#endIncarnation(incarnation, runtime, deps, signal)) ?? endedAt
     }
     return deps
   }

@@ -48,7 +48,7 @@ export type PartitionDeps = IntakeDeps & {
   readonly permits: StreamPermits
   readonly intentBytesMax: number
   readonly clock: Clock
-  resolveStart(options: { signal: AbortSignal }): Promise<KafkaOffset>
+  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<KafkaOffset>
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
   findDeadLetters(offsets: readonly KafkaOffset[], options: { signal: AbortSignal }): Promise<ReadonlySet<KafkaOffset>>
   /** The frontier moved: a view for lag tools follows. */

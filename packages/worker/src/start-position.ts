@@ -17,16 +17,20 @@ export type StartDeps = {
   readonly autoOffsetReset: 'earliest' | 'latest'
   readonly groupOffsets: GroupOffsets
   readonly source: RecordSource
-  /** Where an earlier connector of this name ended by its journal; null where there was none. */
+  /** Where the latest earlier connector of this name ended by its journal; null where there was none. */
   readonly endedAt: KafkaOffset | null
 }
 
 /**
- * The committed offset of the group (a migration from Kafka Connect continues without a duplicate); else the beginning for a
+ * `initial_offsets`; else the committed offset of the group (a migration from Kafka Connect continues without a duplicate); else the beginning for a
  * partition that appeared after the connector; else auto.offset.reset. Rejects GROUP_IN_USE when another sink is running.
+ * A position that an operator had forgotten, or that `initial_offsets` leaves out, starts by auto.offset.reset alone.
  */
-export async function resolveStart(deps: StartDeps, { signal }: { signal: AbortSignal }): Promise<KafkaOffset> {
-  const { tp, group, genesis, groupOffsets, source, autoOffsetReset, endedAt } = deps
+export async function resolveStart(
+  deps: StartDeps,
+  { forgotten, signal }: { forgotten: boolean; signal: AbortSignal },
+): Promise<KafkaOffset> {
+  const { tp, group, genesis, groupOffsets, source, autoOffsetReset } = deps
   const name = formatTopicPartition(tp)
   if (await groupOffsets.hasLiveMembers(group, { signal }))
     throw new MillraceError(
@@ -34,14 +38,26 @@ export async function resolveStart(deps: StartDeps, { signal }: { signal: AbortS
       'failPartition',
       `Consumer group ${group} has live members; ${name} is not started beside them.`,
     )
-  const committed = (await groupOffsets.committed(group, [tp], { signal })).get(name)
-  if (committed !== undefined || endedAt !== null) return later(committed, endedAt)
+  const stated = forgotten ? null : await statedStart(deps, { signal })
+  if (stated !== null) return stated
   const isNew = tp.partition >= (genesis.partitionsKnown[tp.topic] ?? 0)
-  const at = isNew ? 'earliest' : autoOffsetReset
+  const at = isNew && !forgotten ? 'earliest' : autoOffsetReset
   const offset = (await source.offsets([tp], at, { signal })).get(name)
   if (offset === undefined)
     throw new MillraceError('KAFKA_TOPIC_MISSING', 'retry', `The broker states no ${at} offset for ${name}.`)
   return offset
+}
+
+/** What the create request or the name's past says; null when nothing does. */
+async function statedStart(
+  { tp, group, genesis, groupOffsets, endedAt }: StartDeps,
+  { signal }: { signal: AbortSignal },
+): Promise<KafkaOffset | null> {
+  const name = formatTopicPartition(tp)
+  const { initialOffsets } = genesis
+  if (initialOffsets !== undefined) return Object.hasOwn(initialOffsets, name) ? (initialOffsets[name] ?? null) : null
+  const committed = (await groupOffsets.committed(group, [tp], { signal })).get(name)
+  return committed === undefined && endedAt === null ? null : later(committed, endedAt)
 }
 
 /** A commit cannot be fenced: one that a frozen owner published late may lie below what the journal knows. */

@@ -17,6 +17,9 @@ import { PartitionSupervisor, type SupervisorDeps } from './partition-supervisor
 export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'forgetRuntime' | 'onProgress'> &
   Pick<OffsetPublisherDeps, 'offsetFlushMs'>
 
+/** The view of lag tools is not worth more of a move. */
+const PUBLISH_LAST_MS = 2_000
+
 type Running = {
   readonly supervisor: PartitionSupervisor
   readonly entry: ConnectorEntry
@@ -80,7 +83,16 @@ export class Worker {
     const resource = resourceOf(assignment)
     this.#held.delete(resource)
     const running = this.#running.get(resource)
-    if (running !== undefined) this.#end(resource, running, running.supervisor.abandon(reason))
+    if (running !== undefined) {
+      this.#end(
+        resource,
+        running,
+        running.supervisor.abandon(reason).then(() => {
+          const group = this.#groupOf(running.entry)
+          if (group !== null) this.#offsets.drop(group, assignment)
+        }),
+      )
+    }
     await this.#lettingGo.get(resource)
   }
 
@@ -108,7 +120,12 @@ export class Worker {
       const want = wanted.get(resource)
       if (want !== undefined && restartToken(want.entry, want.assignment.taskId) === running.supervisor.token) continue
       const { supervisor, entry } = running
-      this.#end(resource, running, this.#isDeleted(entry) ? supervisor.delete() : supervisor.stop())
+      const ending = this.#isDeleted(entry) ? supervisor.delete() : supervisor.stop()
+      this.#end(
+        resource,
+        running,
+        ending.then(() => this.#publishLast(running)),
+      )
     }
     for (const [resource, want] of wanted) {
       if (this.#running.has(resource) || this.#lettingGo.has(resource)) continue
@@ -131,6 +148,29 @@ export class Worker {
 
   #isDeleted({ name, incarnation }: ConnectorEntry): boolean {
     return this.#control.deleted.get(name)?.incarnations.includes(incarnation) ?? false
+  }
+
+  /** Its lease stays ours until the group has heard the last of us: later commits could contradict an alteration. */
+  async #publishLast({ entry, assignment }: Running): Promise<void> {
+    const group = this.#groupOf(entry)
+    if (group === null) return
+    const { lifetime, timers } = this.#deps
+    const over = new AbortController()
+    const tooLong = timers
+      .sleep(PUBLISH_LAST_MS, { signal: over.signal })
+      .then(() => over.abort())
+      .catch(() => {})
+    await this.#offsets.letGo(group, assignment, { signal: AbortSignal.any([lifetime, over.signal]) })
+    over.abort()
+    await tooLong
+  }
+
+  #groupOf(entry: ConnectorEntry): string | null {
+    try {
+      return this.#deps.services.parseConfig(entry).consumer.groupId
+    } catch {
+      return null // it never ran
+    }
   }
 
   #end(resource: string, { supervisor }: Running, ending: Promise<void>): void {

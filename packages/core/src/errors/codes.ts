@@ -37,23 +37,32 @@ export const ERROR_CODES = {
   },
   SOURCE_OFFSET_LOST: {
     cause: 'The position to read from is no longer in the partition (retention passed it) or lies beyond its end.',
-    fix: 'Decide the new position: commit it to the group connect-<new name>, and create the connector under that name. Millrace never jumps by itself; offsets cannot be altered over REST yet.',
+    fix: 'Decide the new position: stop the connector, PATCH /connectors/<name>/offsets (null: by auto.offset.reset), resume it. Millrace never jumps by itself.',
   },
   SOURCE_CHANGED: {
     cause: 'The topic holds another record at a known offset: it was re-created or truncated.',
-    fix: 'Check the topic; then create the connector under another name. Offsets cannot be reset over REST yet.',
+    fix: 'Check the topic. To read it as it is now, stop the connector, PATCH or DELETE /connectors/<name>/offsets, and resume it.',
   },
   SOURCE_CORRUPT: {
     cause: 'A record batch is damaged: wrong CRC, impossible lengths or an unknown codec.',
-    fix: 'Check the broker log segment. If it is lost, commit the position after it to the group connect-<new name>, and create the connector under that name; offsets cannot be altered over REST yet.',
+    fix: 'Check the broker log segment. If it is lost, stop the connector, PATCH /connectors/<name>/offsets to the position after it, and resume.',
   },
   BATCH_TOO_LARGE: {
     cause: 'A compressed record batch inflates beyond the limit (a decompression bomb).',
-    fix: 'Find its producer. To skip the batch, commit the position after it to the group connect-<new name>, and create the connector under that name; offsets cannot be altered over REST yet.',
+    fix: 'Find its producer. To skip the batch, stop the connector, PATCH /connectors/<name>/offsets to the position after it, and resume.',
   },
   GROUP_IN_USE: {
     cause: 'The consumer group of this connector has live members: another sink is still running.',
     fix: 'Stop the other consumer of group connect-<name>, then restart this connector.',
+  },
+  POSITION_REFUSED: {
+    cause: 'An offset request names a partition the connector does not read, or an offset its log does not hold.',
+    fix: 'Correct what the message names. null starts by auto.offset.reset.',
+  },
+  POSITION_NOT_MOVED: {
+    cause:
+      'Positions move only while the connector is stopped and its partitions are let go; one was not, or was started meanwhile.',
+    fix: 'Stop the connector and ask again; that is safe at any time. A worker that hangs loses its partitions after session.timeout.ms.',
   },
   JOURNAL_TOPIC_UNSAFE: {
     cause: 'The journal or config topic exists with settings that cannot keep the promise, or holds foreign records.',

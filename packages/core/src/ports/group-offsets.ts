@@ -12,5 +12,7 @@ export interface GroupOffsets {
   ): Promise<ReadonlyMap<string, KafkaOffset>>
   /** Commits without being a member (generation −1). Rejects GROUP_IN_USE when the group has live members. */
   commit(group: string, positions: readonly PartitionPosition[], options: { signal: AbortSignal }): Promise<void>
+  /** The group has no committed offset of these partitions any more. Rejects GROUP_IN_USE as `commit` does. */
+  forget(group: string, tps: readonly TopicPartition[], options: { signal: AbortSignal }): Promise<void>
   hasLiveMembers(group: string, options: { signal: AbortSignal }): Promise<boolean>
 }

@@ -45,9 +45,30 @@ export function describeGroupOffsets(name: string, open: () => Promise<GroupOffs
       assert.equal(await subject.offsets.hasLiveMembers(group, { signal }), false)
     })
 
+    check(
+      'a forgotten offset is gone, its neighbour stays, and forgetting again changes nothing',
+      async (subject, signal) => {
+        const { topic, group } = await subject.fresh()
+        const [zero, one] = both(topic) as [TopicPartition, TopicPartition]
+        await subject.offsets.forget(group, [zero], { signal })
+        await subject.offsets.commit(
+          group,
+          both(topic).map(tp => ({ tp, nextKafkaOffset: kafkaOffset(4) })),
+          { signal },
+        )
+        for (let time = 0; time < 2; time++) {
+          await subject.offsets.forget(group, [zero], { signal })
+          assert.deepEqual([...(await subject.offsets.committed(group, [zero, one], { signal }))], [[`${topic}-1`, 4n]])
+        }
+        await subject.offsets.forget(group, [zero, one], { signal })
+        assert.equal((await subject.offsets.committed(group, [zero, one], { signal })).size, 0)
+      },
+    )
+
     check('an empty commit and an empty question are answered', async (subject, signal) => {
       const { group } = await subject.fresh()
       await subject.offsets.commit(group, [], { signal })
+      await subject.offsets.forget(group, [], { signal })
       assert.equal((await subject.offsets.committed(group, [], { signal })).size, 0)
     })
 
@@ -58,6 +79,8 @@ export function describeGroupOffsets(name: string, open: () => Promise<GroupOffs
         await using _member = await subject.join(group, topic)
         assert.equal(await subject.offsets.hasLiveMembers(group, { signal }), true)
         await assert.rejects(subject.offsets.commit(group, positions, { signal }), { code: 'GROUP_IN_USE' })
+        const forgetting = subject.offsets.forget(group, [{ topic, partition: 0 }], { signal })
+        await assert.rejects(forgetting, { code: 'GROUP_IN_USE' })
       }
       assert.equal(await subject.offsets.hasLiveMembers(group, { signal }), false)
       await subject.offsets.commit(group, positions, { signal })

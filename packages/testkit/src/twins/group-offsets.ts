@@ -44,6 +44,15 @@ export class GroupOffsetsTwin implements GroupOffsets {
     this.#committed.set(group, offsets)
   }
 
+  async forget(group: string, tps: readonly TopicPartition[], { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted()
+    await Promise.resolve()
+    if (tps.length === 0) return
+    if (this.#live.has(group))
+      throw new MillraceError('GROUP_IN_USE', 'failPartition', `Group ${group} has live members.`)
+    for (const tp of tps) this.#committed.get(group)?.delete(formatTopicPartition(tp))
+  }
+
   async hasLiveMembers(group: string, { signal }: { signal: AbortSignal }): Promise<boolean> {
     signal.throwIfAborted()
     await Promise.resolve()

@@ -69,7 +69,7 @@ export type ServiceOptions = Partial<Pick<ConnectorServices, 'journal' | 'deadLe
   readonly tables?: Tables
 }
 
-function servicesOf(world: World, process: Process, options: ServiceOptions): ConnectorServices {
+export function servicesIn(world: World, process: Process, options: ServiceOptions = {}): ConnectorServices {
   const { tables = world.bigQuery.tables } = options
   const genesis: Genesis | null =
     options.genesis === undefined
@@ -100,7 +100,7 @@ function depsOf(
   const { time, random } = world
   return {
     workerId: process.workerId,
-    services: servicesOf(world, process, options),
+    services: servicesIn(world, process, options),
     budget: process.budget,
     clock: time,
     timers: time,

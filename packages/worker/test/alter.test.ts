@@ -1,0 +1,228 @@
+// Moving positions of a stopped connector: exactly once relative to where the operator moved them, whoever else is about.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ConnectorEntry, formatTopicPartition, type KafkaOffset, kafkaOffset, type Logger } from '@millrace/core'
+import { alterPositions, notMoved } from '../src/index.ts'
+import { resolveStart } from '../src/start-position.ts'
+import { CONFIG, entryOf, GROUP, servicesIn, superviseIn, whilePassing } from './support/connector.ts'
+import { byNumber, QUIET, type Run, SPACE, TP, World } from './support/world.ts'
+
+const STOPPED = entryOf({ targetState: 'STOPPED', hasTasks: false })
+const NOT_MOVED = { code: 'POSITION_NOT_MOVED', disposition: 'retry' }
+
+type Order = {
+  readonly entry?: ConnectorEntry
+  readonly logger?: Logger
+  readonly confirmStopped?: () => Promise<void>
+}
+
+/** From a process of its own, as any worker may answer. */
+async function move(world: World, to: number | null, { entry = STOPPED, ...more }: Order = {}): Promise<void> {
+  const process = world.process()
+  const { time, random } = world
+  const deps = {
+    workerId: process.workerId,
+    services: servicesIn(world, process),
+    clock: time,
+    timers: time,
+    random,
+    logger: QUIET,
+    by: 'operator',
+    confirmStopped: async () => {},
+    ...more,
+  }
+  const nextKafkaOffset = to === null ? null : kafkaOffset(to)
+  const { signal } = new AbortController()
+  await whilePassing(world, alterPositions(entry, [{ tp: TP, nextKafkaOffset }], deps, { signal }))
+}
+
+async function deliveredAndStopped(world: World, rows: number): Promise<void> {
+  world.records.rows(rows)
+  const run = world.begin()
+  await world.delivered(run)
+  await world.letGo(run)
+}
+const committed = async (world: World): Promise<KafkaOffset | undefined> => {
+  const { signal } = new AbortController()
+  return (await world.groupOffsets.committed(GROUP, [TP], { signal })).get(formatTopicPartition(TP))
+}
+const timesOf = (world: World): string => {
+  const times = new Map<bigint, number>()
+  for (const id of world.rowIds()) times.set(id, (times.get(id) ?? 0) + 1)
+  return [...times]
+    .sort(([a], [b]) => byNumber(a, b))
+    .map(([id, n]) => `${id}×${n}`)
+    .join(' ')
+}
+
+test('moved back: exactly the records from there are delivered again; the group follows; nothing is asked twice', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 6)
+  await move(world, 4)
+  assert.equal(await committed(world), 4n)
+  await world.finish()
+  assert.equal(timesOf(world), '0×1 1×1 2×1 3×1 4×2 5×2')
+  world.assertBudgetsEmpty()
+})
+
+test('moved forward: what lies between is skipped, and the journal and the log say who did it', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  world.records.rows(5)
+  const told: object[] = []
+  const logger: Logger = { ...QUIET, info: fields => void told.push(fields), child: () => QUIET }
+  await move(world, 6, { logger })
+  assert.deepEqual(told, [{ connector: 'c', topic: TP.topic, partition: 0, from: 3n, to: 6n, by: 'operator' }])
+  const settled = world.journalRecords().at(-1)
+  const moved = world.journalRecords().find(record => record.kind === 'settled' && record.altered !== undefined)
+  assert(settled !== undefined && moved?.kind === 'settled')
+  assert.deepEqual([moved.altered?.by, String(moved.altered?.from)], ['operator', '3'])
+  await world.finish()
+  assert.equal(timesOf(world), '0×1 1×1 2×1 6×1 7×1')
+})
+
+test('moved before anything was delivered: the first claim begins there', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  await move(world, 3)
+  await world.finish()
+  assert.equal(timesOf(world), '3×1 4×1')
+})
+
+test('forgotten: the group forgets, and the next start asks for auto.offset.reset alone', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 4)
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(4) }], {
+    signal: world.process().signal,
+  })
+  for (let time = 0; time < 2; time++) await move(world, null)
+  assert.equal(await committed(world), undefined)
+  const asked: boolean[] = []
+  await world.finish({
+    resolveStart: async ({ forgotten }) => {
+      asked.push(forgotten)
+      return kafkaOffset(0)
+    },
+  })
+  assert.deepEqual(asked, [true], 'resolved once, then settled')
+  assert.equal(timesOf(world), '0×2 1×2 2×2 3×2')
+})
+
+test('an owner that is frozen anywhere in its work adds no row after the position moved', async () => {
+  for (let ms = 2; ms < 90; ms += 8) {
+    const world = await World.open({ seed: ms })
+    world.records.rows(12)
+    const thaw = Promise.withResolvers<void>()
+    const frozen = world.begin()
+    world.fateOf = () => (world.random.below(3) === 0 ? { kind: 'hold', until: thaw.promise } : { kind: 'apply' })
+    await world.time.advance(ms)
+    await move(world, 5)
+    const before = [...world.rowIds()].sort(byNumber)
+    assert.equal(new Set(before).size, before.length, `${ms} ms: once each until then`)
+    world.records.rows(2) // more work, even for an owner that was through with all there was
+    thaw.resolve()
+    await world.ended(frozen)
+    assert.equal(frozen.end?.kind, 'fenced', `${ms} ms`)
+    assert.deepEqual([...world.rowIds()].sort(byNumber), before, `${ms} ms: nothing landed behind the alteration`)
+    world.fateOf = () => ({ kind: 'apply' })
+    await world.finish()
+    const after = [...before, 5n, 6n, 7n, 8n, 9n, 10n, 11n, 12n, 13n].sort(byNumber)
+    assert.deepEqual([...world.rowIds()].sort(byNumber), after, `${ms} ms`)
+  }
+})
+
+test('resumed before the last step: nothing moves, and who was started goes on where it was', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  world.records.rows(2)
+  const refused = async (): Promise<void> => {
+    throw notMoved(STOPPED)
+  }
+  await assert.rejects(move(world, 0, { confirmStopped: refused }), NOT_MOVED)
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+test('started between the last look and the last word: the alteration is void', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  world.records.rows(2)
+  let started: Run | null = null
+  const started_ = async (): Promise<void> => {
+    started = world.begin()
+    const run: Run = started
+    await world.until('it owns the partition', () => run.partition.view().nextKafkaOffset !== null)
+  }
+  const process = world.process()
+  const { time, random } = world
+  const { signal } = new AbortController()
+  const deps = {
+    workerId: process.workerId,
+    services: servicesIn(world, process),
+    clock: time,
+    timers: time,
+    random,
+    logger: QUIET,
+    by: 'operator',
+    confirmStopped: started_,
+  }
+  const order = [{ tp: TP, nextKafkaOffset: kafkaOffset(0) }]
+  await assert.rejects(whilePassing(world, alterPositions(STOPPED, order, deps, { signal })), NOT_MOVED)
+  assert(started !== null)
+  await world.delivered(started)
+  await world.letGo(started)
+  world.assertExactlyOnce()
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+test('a group with live members is not moved beside them', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  world.groupOffsets.setLiveMembers(GROUP, true)
+  await assert.rejects(move(world, 0), { code: 'GROUP_IN_USE' })
+  world.groupOffsets.setLiveMembers(GROUP, false)
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+test('a connector re-created after its position moved back begins there, not where its predecessor once was', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 6)
+  await move(world, 2)
+  const next = superviseIn(world, entryOf({ incarnation: 'inc2' as never, predecessors: [SPACE.incarnation] }))
+  await world.until('it delivers', () => next.report().nextOffset === world.records.end)
+  await whilePassing(world, next.stop())
+  assert.equal(timesOf(world), '0×1 1×1 2×2 3×2 4×2 5×2')
+})
+
+test('initial_offsets count for a new incarnation, whatever group and predecessor say; unlisted partitions start by auto.offset.reset', async () => {
+  const world = await World.open()
+  world.records.rows(6)
+  const { signal } = new AbortController()
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(5) }], { signal })
+  const startWith = async (initial: Readonly<Record<string, KafkaOffset | null>>, reset: 'earliest' | 'latest') =>
+    await resolveStart(
+      {
+        tp: TP,
+        group: GROUP,
+        genesis: {
+          journalId: 'j',
+          journalPartitions: 25,
+          partitionsKnown: { [TP.topic]: 1 },
+          initialOffsets: initial,
+        },
+        autoOffsetReset: reset,
+        groupOffsets: world.groupOffsets,
+        source: world.topics,
+        endedAt: kafkaOffset(4),
+      },
+      { forgotten: false, signal },
+    )
+  const name = formatTopicPartition(TP)
+  assert.equal(await startWith({ [name]: kafkaOffset(0) }, 'latest'), 0n)
+  assert.equal(await startWith({ [name]: kafkaOffset(2) }, 'latest'), 2n)
+  assert.equal(await startWith({ [name]: null }, 'latest'), 6n)
+  assert.equal(await startWith({ 'other-0': kafkaOffset(2) }, 'earliest'), 0n)
+  assert.equal(CONFIG['topics'], TP.topic)
+})
