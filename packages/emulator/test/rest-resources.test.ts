@@ -417,6 +417,32 @@ describe('REST resources', () => {
       ])
     })
 
+    it('inserts no row of a refused request, and each good row once, when nulls meet defaults', async () => {
+      const fields = [
+        { name: 'id', type: 'INTEGER' },
+        { name: 's', type: 'STRING', maxLength: '3', defaultValueExpression: "'d'" },
+      ]
+      await createTable('mixed', { schema: { fields } })
+      const rows = [{ id: 1, s: null }, { id: 2, s: 'too long' }, { id: 3 }].map(json => ({ json }))
+      const insert = async (more: Message): Promise<unknown[]> => {
+        const answer = ok(await rest.api('POST', '/datasets/d/tables/mixed/insertAll', { rows, ...more }))
+        return (answer.insertErrors as { index: number; errors: { reason: string }[] }[])
+          .toSorted((a, b) => a.index - b.index)
+          .map(({ index, errors }) => [index, errors[0]!.reason])
+      }
+      assert.deepEqual(await insert({}), [
+        [0, 'stopped'],
+        [1, 'invalid'],
+        [2, 'stopped'],
+      ])
+      assert.equal(await rest.count('mixed'), 0)
+      assert.deepEqual(await insert({ skipInvalidRows: true }), [[1, 'invalid']])
+      assert.deepEqual(await rest.query('SELECT id, s FROM d.mixed ORDER BY id'), [
+        ['1', null],
+        ['3', 'd'],
+      ])
+    })
+
     it('shows timestamps as the service does unless asked otherwise: doubles with an exponent', async () => {
       const shown: Record<string, string> = {
         '2019-06-20T08:01:37.269367Z': '1.561017697269367E9',

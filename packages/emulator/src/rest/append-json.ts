@@ -41,14 +41,17 @@ export async function appendJson(
       isDefaultStream: true,
       partition: undefined,
     })
-    for (const group of groupsByNulls(table.schema, rows)) {
-      const request = requestOf(group.indices.map(index => messages[index]!))
-      const errors = writeGroup(writer, request, group.nulls)
-      if (errors.length > 0)
-        return errors.map(({ index, message }) => ({ index: group.indices[index]!, location: '', message }))
-      // Rows without a byte still are work to be stored.
-      committer.rowsWritten(Math.max(request.byteLength, 1))
-    }
+    const groups = groupsByNulls(table.schema, rows).map(group => ({
+      ...group,
+      request: requestOf(group.indices.map(index => messages[index]!)),
+    }))
+    const write = (isTrial: boolean): BadRow[] => groups.flatMap(group => writeGroup(writer, group, isTrial))
+    // One request is all or none by itself; of several, a later one must not be refused when the first is taken.
+    const refused = groups.length > 1 ? write(true) : []
+    const errors = refused.length > 0 ? refused : write(false)
+    if (errors.length > 0) return errors
+    // Rows without a byte still are work to be stored.
+    for (const { request } of groups) committer.rowsWritten(Math.max(request.byteLength, 1))
   } catch (error) {
     if (error instanceof ExtraFields || error instanceof UnusableDescriptor)
       throw new RestError(400, 'invalid', error.message)
@@ -84,9 +87,14 @@ function groupsByNulls(schema: TableSchema, rows: readonly Json[]): readonly Gro
   return [...groups.values()]
 }
 
-function writeGroup(writer: RowWriter, request: AppendRequest, nulls: readonly string[]) {
+function writeGroup(
+  writer: RowWriter,
+  { nulls, indices, request }: Group & { readonly request: AppendRequest },
+  isTrial: boolean,
+): BadRow[] {
   const byColumn = new Map(nulls.map((name): [string, MissingValue] => [name, 'null']))
-  return writer.write(request, { byColumn, otherwise: 'default' }).errors
+  const { errors } = writer.write(request, { byColumn, otherwise: 'default' }, { isTrial })
+  return errors.map(({ index, message }) => ({ index: indices[index]!, location: '', message }))
 }
 
 function requestOf(messages: readonly Buffer[]): AppendRequest {

@@ -87,13 +87,15 @@ export class DuckDbStorage implements Storage {
     let compiledFor = target.batch
     let fill = target.fillerFor(spec)
     return {
-      write: (request, missing) => {
+      write: (request, missing, { isTrial } = { isTrial: false }) => {
         if (compiledFor !== target.batch) {
           fill = target.fillerFor(spec)
           compiledFor = target.batch
           this.targets.use(target)
         }
-        return fill(request, missing, this.nowMs())
+        const written = fill(request, missing, this.nowMs())
+        if (isTrial && written.errors.length === 0) target.batch.rollback()
+        return written
       },
     }
   }

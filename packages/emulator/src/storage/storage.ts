@@ -86,8 +86,8 @@ export type Written = {
 
 /** Takes rows of one writer schema into one table. Follows the table through schema changes. */
 export interface RowWriter {
-  /** All rows or none: the errors of all bad rows, or none when every row was taken. Synchronous. */
-  write(request: AppendRequest, missing: MissingValues): Written
+  /** All rows or none: the errors of all bad rows, or none when every row was taken. Synchronous. A trial takes none. */
+  write(request: AppendRequest, missing: MissingValues, options?: { readonly isTrial: boolean }): Written
 }
 
 export type ResultColumn = {
