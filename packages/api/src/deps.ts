@@ -17,6 +17,9 @@ import type {
   WorkerId,
   WorkerReport,
 } from '@millrace/core'
+import type { AuditSink } from './audit.ts'
+
+export type { AuditedChange, AuditRecord, AuditSink } from './audit.ts'
 
 export type ApiDeps = {
   readonly configStore: ConfigStore
@@ -31,6 +34,8 @@ export type ApiDeps = {
   clusterId(options: { signal: AbortSignal }): Promise<string>
   /** Of this worker (KIP-1017). */
   health(options: { signal: AbortSignal }): Promise<Health>
+  /** Takes a record of every change that is asked for. */
+  readonly audit: AuditSink
   /** What judging the health of connectors needs to remember. */
   readonly watch: HealthWatch
   /**

@@ -6,6 +6,7 @@ import { gzip } from 'node:zlib'
 import type { Listener } from '@millrace/config'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { ApiError, describeFailure, errorBody } from './api-error.ts'
+import { auditChanges, auditedStore } from './audit.ts'
 import { Context } from './context.ts'
 import type { ApiDeps } from './deps.ts'
 import { parseJsonBody } from './json-body.ts'
@@ -17,6 +18,7 @@ import {
   type OpenListener,
   openListener,
 } from './listener.ts'
+import { enterScopes } from './request-scope.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
@@ -139,7 +141,11 @@ export function buildApi(
   app.setErrorHandler((error, request, reply) => sendFailure(deps, error, request, reply))
   app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 
-  const context = new Context(deps, closing)
+  enterScopes(app)
+  auditChanges(app, deps)
+  // Over `deps`, not a copy: what they answer may change while the server runs.
+  const store = { value: auditedStore(deps.configStore), enumerable: true }
+  const context = new Context(Object.create(deps, { configStore: store }) as ApiDeps, closing)
   rootRoutes(app, context)
   connectorRoutes(app, context)
   lifecycleRoutes(app, context)

@@ -113,6 +113,7 @@ describe('the worker', () => {
       worker_id: '127.0.0.1:8083',
       pid: 42,
       version: '0.1.0',
+      audit_records_lost: 0,
     })
     await api.create('a')
     const position = {

@@ -21,13 +21,14 @@ type Named = { Params: { name: string } }
 type PartitionNamed = { Params: { name: string; topic: string; partition: string } }
 
 export function millraceRoutes(app: FastifyInstance, context: Context): void {
-  const { worker } = context.deps
+  const { worker, audit } = context.deps
 
   app.get('/api/v1/worker', async () => ({
     worker: worker.worker,
     worker_id: worker.advertised,
     pid: worker.pid,
     version: worker.version,
+    audit_records_lost: audit.lostCount,
   }))
 
   app.get('/api/v1/workers', async () => {

@@ -11,6 +11,7 @@ import { CompactedTopicTwin, VirtualTime } from '@millrace/testkit'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import {
   type ApiDeps,
+  type AuditRecord,
   buildApi,
   type ConnectorPosition,
   connectorConfigs,
@@ -45,6 +46,7 @@ export class TestApi implements AsyncDisposable {
   deps: ApiDeps
 
   readonly verdicts: Verdict[] = []
+  readonly audited: AuditRecord[] = []
 
   private constructor(
     topic: CompactedTopicTwin,
@@ -94,6 +96,7 @@ export class TestApi implements AsyncDisposable {
       },
       clusterId: async () => 'kafka-cluster',
       health: async () => ({ status: 'healthy' }),
+      audit: { write: record => void this.audited.push(record), lostCount: 0 },
       watch: { stallMs: 60_000, unreportedSinceMs: new Map(), boardAwaySinceMs: null },
       beginIncarnation: async (_name, incarnation) => {
         this.begun.push(incarnation)

@@ -7,6 +7,7 @@ import {
   clientSettings,
   Fetcher,
   JOURNAL_TOPIC_CONFIGS,
+  KafkaAuditTopic,
   KafkaCompactedLog,
   KafkaDeadLetters,
   KafkaGroupOffsets,
@@ -26,6 +27,8 @@ export type KafkaSide = {
   readonly cluster: Cluster
   readonly journal: KafkaJournalLog
   readonly configLog: KafkaCompactedLog
+  /** null: audit.topic is disabled. */
+  readonly auditTopic: KafkaAuditTopic | null
   readonly configStore: ConfigWriter
   readonly source: Fetcher
   readonly groupOffsets: KafkaGroupOffsets
@@ -95,12 +98,21 @@ export async function openKafkaSide(
   stack.defer(() => log.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   const configStore = stack.use(await ConfigWriter.open({ log, clock, timers, random, logger }, { signal }))
   const source = stack.use(new Fetcher(consumer, { totalBudgetBytes: fetchBudgetBytes(config) }))
+  const auditTopic =
+    config.auditTopic === null
+      ? null
+      : new KafkaAuditTopic(producer, admin, {
+          topic: config.auditTopic,
+          replicationFactor: configTopic.replicationFactor,
+        })
+  stack.defer(() => auditTopic?.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   const deadLetters = new KafkaDeadLetters(producer, admin)
   stack.defer(() => deadLetters.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   return {
     cluster: admin,
     journal,
     configLog: log,
+    auditTopic,
     configStore,
     source,
     groupOffsets: new KafkaGroupOffsets(consumer),

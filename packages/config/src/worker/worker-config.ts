@@ -32,6 +32,8 @@ export type WorkerConfig = {
   readonly shutdownTimeoutMs: number
   readonly offsetFlushIntervalMs: number
   readonly stallDetectionMs: number
+  /** null: disabled. */
+  readonly auditTopic: string | null
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
   readonly rest: RestConfig
   readonly advertised: {
@@ -175,6 +177,11 @@ const topicsOf = (values: Partial<WorkerValues>): { readonly config: string; rea
   journal: values['journal.storage.topic'] ?? `${values['group.id']}-journal`,
 })
 
+function auditTopicOf(values: WorkerValues): string | null {
+  const topic = values['audit.topic'] ?? `${values['group.id']}-audit`
+  return topic === 'disabled' ? null : topic
+}
+
 function build(
   values: WorkerValues,
   clients: ReadonlyMap<string, ConfigValue>,
@@ -199,6 +206,7 @@ function build(
     shutdownTimeoutMs: values['task.shutdown.graceful.timeout.ms'],
     offsetFlushIntervalMs: values['offset.flush.interval.ms'],
     stallDetectionMs: values['stall.detection.ms'],
+    auditTopic: auditTopicOf(values),
     autoRestart: {
       isEnabled: values['auto.restart.enable'],
       backoffMs: values['auto.restart.backoff.ms'],
@@ -224,7 +232,7 @@ function build(
     },
     connectorContext: {
       workerGroupId: values['group.id'],
-      reservedTopics: [topics.config, topics.journal],
+      reservedTopics: [topics.config, topics.journal, ...[auditTopicOf(values) ?? []].flat()],
       converters: {
         ...(key ? { key } : {}),
         ...(value ? { value } : {}),

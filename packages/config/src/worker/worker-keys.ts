@@ -139,6 +139,14 @@ export const WORKER_KEYS = {
     group: 'Coordination',
     visibleWhen: { key: 'auto.restart.enable', in: ['true'] },
   },
+  'audit.topic': {
+    type: 'STRING',
+    default: null,
+    rule: { nonEmpty: true, format: 'topicName' },
+    doc: 'Topic that gets a record of every change asked for over REST: who, when, from where, what, and digests of the config before and after, never a value. <group.id>-audit when absent; "disabled" writes it to the log only.',
+    importance: 'LOW',
+    group: 'Cluster',
+  },
   'stall.detection.ms': {
     type: 'LONG',
     default: 60000,

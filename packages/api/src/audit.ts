@@ -1,0 +1,121 @@
+// Who asked for which change, when, from where, and what came of it. Of configs only their digests: never a value.
+import { createHash } from 'node:crypto'
+import type { ConfigStore, ConnectorEntry, ControlChange, RawConfig, WriteResult } from '@millrace/core'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ApiDeps } from './deps.ts'
+import { requestScope, scopeOf } from './request-scope.ts'
+import { ANONYMOUS } from './security/principal.ts'
+
+export type AuditedChange = {
+  readonly connector: string
+  readonly change: ControlChange['kind']
+  readonly outcome: WriteResult['kind'] | 'unknown'
+  /** As this worker knew it before. */
+  readonly versionBefore: number | null
+  readonly versionAfter: number | null
+  readonly configBefore: string | null
+  readonly configAfter: string | null
+}
+export type AuditRecord = {
+  readonly atMs: number
+  readonly requestId: string
+  readonly principal: string
+  readonly role: string
+  readonly remoteAddress: string
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly route: string
+  readonly connector: string | null
+  /** HTTP status. */
+  readonly status: number
+  readonly changes: readonly AuditedChange[]
+}
+
+/** Takes the record at once and keeps it; never throws, never waits. */
+export interface AuditSink {
+  write(record: AuditRecord): void
+  /** Records the topic did not get; the log has them. */
+  readonly lostCount: number
+}
+
+/** Methods that change nothing. Of the others refused requests are told too: an attempt is worth knowing. */
+const ASKING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const HARMLESS_ROUTES: ReadonlySet<string> = new Set(['/connector-plugins/:plugin/config/validate'])
+
+/** Who did not get in changed nothing; the log-in has limits and a log of its own. */
+const LOCKED_OUT: ReadonlySet<number> = new Set([401, 429])
+
+export function auditChanges(app: FastifyInstance, { audit, clock }: Pick<ApiDeps, 'audit' | 'clock'>): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url
+    if (ASKING.has(request.method) || route === undefined || HARMLESS_ROUTES.has(route)) return
+    if (LOCKED_OUT.has(reply.statusCode)) return
+    audit.write(recordOf(request, route, reply.statusCode, clock.nowMs()))
+  })
+}
+
+function recordOf(request: FastifyRequest, route: string, status: number, atMs: number): AuditRecord {
+  const { name } = request.params as { readonly name?: string }
+  const changes = scopeOf(request)?.changes ?? []
+  return {
+    atMs,
+    requestId: request.id,
+    principal: request.principal.name,
+    role: request.principal.role,
+    remoteAddress: request.ip,
+    method: request.method,
+    path: request.url.split('?')[0] ?? '',
+    route,
+    connector: name ?? changes[0]?.connector ?? null,
+    status,
+    changes,
+  }
+}
+
+/** The store as requests use it: each write is noted in its request's scope and carries the name of who asked. */
+export function auditedStore(store: ConfigStore): ConfigStore {
+  return {
+    read: () => store.read(),
+    history: name => store.history(name),
+    refresh: options => store.refresh(options),
+    changes: options => store.changes(options),
+    write: async (change, options) => {
+      const scope = requestScope()
+      const before = store.read().connectors.get(change.name)
+      const principal = scope?.request.principal ?? ANONYMOUS
+      const by = principal === ANONYMOUS ? {} : { by: principal.name }
+      try {
+        const result = await store.write(change, { ...by, ...options })
+        scope?.changes.push(auditedChange(change, before, result))
+        return result
+      } catch (error) {
+        scope?.changes.push({ ...auditedChange(change, before, null), outcome: 'unknown' })
+        throw error
+      }
+    },
+  }
+}
+
+function auditedChange(
+  change: ControlChange,
+  before: ConnectorEntry | undefined,
+  result: WriteResult | null,
+): AuditedChange {
+  const after = result !== null && 'entry' in result ? result.entry : undefined
+  return {
+    connector: change.name,
+    change: change.kind,
+    outcome: result?.kind ?? 'unknown',
+    versionBefore: before?.version ?? null,
+    versionAfter: after?.version ?? null,
+    configBefore: before === undefined ? null : configDigest(before.config),
+    configAfter: after === undefined ? null : configDigest(after.config),
+  }
+}
+
+/** SHA-256 of the config as JSON with sorted keys. */
+export function configDigest(config: RawConfig): string {
+  const sorted = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
+}

@@ -1,0 +1,68 @@
+// The audit: every change that is asked for, by whom and with what result; never a config value.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { configDigest } from '../src/audit.ts'
+import { CONFIG, TestApi, WORKER_ID } from './support/test-api.ts'
+
+test('a change is told with who, from where, what it found and what it left', async () => {
+  await using api = await TestApi.open()
+  await api.create('a', { 'x.password': 'canary' })
+  await api.call('PUT', '/connectors/a/config', { ...CONFIG, 'tasks.max': '5', 'x.password': 'canary' })
+  await api.call('PUT', '/connectors/a/pause?canary=1')
+  await api.call('DELETE', '/connectors/a')
+  assert.deepEqual(
+    api.audited.map(({ method, path, status, connector, changes }) => [
+      method,
+      path,
+      status,
+      connector,
+      changes.map(({ change, outcome, versionBefore, versionAfter }) => [change, outcome, versionBefore, versionAfter]),
+    ]),
+    [
+      ['POST', '/connectors', 201, 'a', [['create', 'written', null, 1]]],
+      ['PUT', '/connectors/a/config', 200, 'a', [['configure', 'written', 1, 2]]],
+      ['PUT', '/connectors/a/pause', 202, 'a', [['setTargetState', 'written', 2, 3]]],
+      ['DELETE', '/connectors/a', 204, 'a', [['delete', 'deleted', 3, null]]],
+    ],
+  )
+  const [created, configured, , deleted] = api.audited.map(record => record.changes[0])
+  const digest = configDigest({ ...CONFIG, name: 'a', 'x.password': 'canary' })
+  assert.match(digest, /^[0-9a-f]{64}$/)
+  assert.deepEqual([created?.configBefore, created?.configAfter], [null, digest])
+  assert.equal(configured?.configBefore, digest)
+  assert.notEqual(configured?.configAfter, digest)
+  assert.deepEqual([deleted?.configBefore, deleted?.configAfter], [configured?.configAfter, null])
+  const [first] = api.audited
+  assert.deepEqual([first?.principal, first?.role, first?.remoteAddress], ['anonymous', 'admin', '127.0.0.1'])
+  assert.ok(first !== undefined && first.requestId !== '' && first.atMs === api.time.nowMs())
+  assert.doesNotMatch(JSON.stringify(api.audited), /canary/)
+})
+
+test('what is refused is told too; what only asks is not', async () => {
+  await using api = await TestApi.open()
+  await api.call('GET', '/connectors')
+  await api.call('PUT', '/connector-plugins/BigQuerySink/config/validate', CONFIG)
+  await api.call('POST', '/nowhere', {})
+  assert.equal(api.audited.length, 0)
+  await api.call('PUT', '/connectors/none/pause')
+  await api.call('POST', '/connectors', '{')
+  assert.deepEqual(
+    api.audited.map(({ status, connector, changes }) => [status, connector, changes[0]?.outcome]),
+    [
+      [404, 'none', 'notFound'],
+      [400, null, undefined],
+    ],
+  )
+})
+
+test('the name of who is logged in is kept with the config', async () => {
+  await using api = await TestApi.open()
+  api.app.addHook('onRequest', async request => {
+    request.principal = { name: 'ada', role: 'admin' }
+  })
+  await api.create('a')
+  const url = '/api/v1/connectors/a/history'
+  const { versions } = (await api.app.inject({ method: 'GET', url, headers: { host: WORKER_ID } })).json()
+  assert.equal(versions[0].changed_by, 'ada')
+  assert.equal(api.audited[0]?.principal, 'ada')
+})
