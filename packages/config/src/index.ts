@@ -5,6 +5,8 @@ export {
   type CredentialSource,
   type DeadLetterConfig,
   parseConnectorConfig,
+  resolvedConfig,
+  selectTopics,
   type TopicSelection,
 } from './connector/connector-config.ts'
 export type { JsonConverterOptions } from './connector/converter-settings.ts'
@@ -24,6 +26,8 @@ export { validateConnectorConfig } from './connector/validate-connector.ts'
 export type { ConfigError, ConfigErrorCode, ConfigNotice, KeyDef, KeyDefs, Values } from './definition/key.ts'
 export { configRefused, connectRefusalMessage } from './definition/refusal-error.ts'
 export type { ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo } from './definition/validate-json.ts'
+export type { ProviderFiles } from './providers/config-provider.ts'
+export { hasPlaceholder } from './providers/placeholders.ts'
 export { compileRegex, type TextMatcher } from './regex/compile.ts'
 export type { ClientRole } from './worker/client-keys.ts'
 export type { ResponseHeader } from './worker/response-headers.ts'

@@ -88,11 +88,11 @@ test('a connector that would inherit a converter which is not built is refused t
   assert.ok(!parsed.ok && parsed.errors[0]?.key === 'value.converter' && parsed.errors[0].code === 'NOT_SUPPORTED')
 })
 
-test('placeholders of config providers are refused wherever they stand; other dollar signs are not', () => {
+test('placeholders of providers nobody configured are refused wherever they stand; other dollar signs are not', () => {
   for (const key of ['keyfile', 'project', 'my.own.key']) {
     const errors = errorsOf({ [key]: '$' + '{file:/run/secrets/canary:key}' })
     assert.ok(
-      errors.some(([name, code]) => name === key && code === 'NOT_SUPPORTED'),
+      errors.some(([name, code]) => name === key && code === 'CONFIG_INVALID'),
       key,
     )
   }

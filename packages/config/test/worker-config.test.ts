@@ -182,7 +182,7 @@ test('a worker file of Kafka Connect starts; its storage keys are ignored with a
 })
 
 test('what would be a hole if it were ignored stops the worker', () => {
-  for (const line of ['config.providers=file', 'rest.extension.classes=com.acme.Auth']) {
+  for (const line of ['rest.extension.classes=com.acme.Auth']) {
     const key = line.slice(0, line.indexOf('='))
     assert.match(refused(file(line))[key] ?? '', /not supported/, line)
   }

@@ -96,6 +96,22 @@ export class Worker {
     await this.#lettingGo.get(resource)
   }
 
+  /** Starts the partitions of a connector anew, on this worker only: what its config stands for here has changed. */
+  restart(connector: string): void {
+    for (const [resource, running] of this.#running) {
+      if (running.entry.name !== connector) continue
+      this.#runtimes.delete(runtimeKey(running.entry))
+      this.#end(resource, running, running.supervisor.stop())
+    }
+  }
+
+  /** Whether this worker has partitions of that incarnation to work on. */
+  isRunning(connector: string, incarnation: string): boolean {
+    const entry = this.#control.connectors.get(connector)
+    if (entry?.incarnation !== incarnation || entry.targetState !== 'STARTED') return false
+    return [...this.#held.values()].some(assignment => assignment.connector === connector)
+  }
+
   reports(): readonly PartitionReport[] {
     const running = [...this.#running.values()].map(({ supervisor }) => supervisor.report())
     return [...running, ...this.#pausedReports()]

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { parseWorkerConfig, type WorkerConfig } from '@millrace/config'
 import { ERROR_CODES, isMillraceError, MillraceError, Shutdown } from '@millrace/core'
 import { type Log, openLog } from './log.ts'
+import { providerFiles } from './provider-files.ts'
+import { Redactor } from './redactor.ts'
 import { runWorker } from './run-worker.ts'
 import { systemClock } from './system.ts'
 
@@ -21,7 +23,8 @@ export async function runWorkerCommand(options: {
   readonly config: string
   readonly set?: readonly string[]
 }): Promise<number> {
-  const log = openLog(systemClock)
+  const redactor = new Redactor()
+  const log = openLog(systemClock, redactor)
   const stop = new AbortController()
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted) // asked twice: SIGKILL is always safe
@@ -30,16 +33,17 @@ export async function runWorkerCommand(options: {
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   try {
-    const config = readConfig(options, log)
+    const config = readConfig(options, log, redactor)
     stop.signal.addEventListener('abort', () => endAnyway(config.shutdownTimeoutMs + CLOSE_MS, log))
     await runWorker(config, log, {
+      redactor,
       signal: stop.signal,
       onReady: url => process.stdout.write(`ready rest=${url}\n`),
     })
     return EXIT.ok
   } catch (error) {
     if (stop.signal.aborted) return EXIT.ok
-    return explain(error)
+    return explain(error, redactor)
   } finally {
     log.flush()
     process.off('SIGTERM', onSignal)
@@ -57,11 +61,17 @@ function endAnyway(afterMs: number, log: Log): void {
   setTimeout(end, afterMs).unref()
 }
 
-function readConfig(options: { readonly config: string; readonly set?: readonly string[] }, log: Log): WorkerConfig {
+function readConfig(
+  options: { readonly config: string; readonly set?: readonly string[] },
+  log: Log,
+  redactor: Redactor,
+): WorkerConfig {
   const parse = parseWorkerConfig({
     file: { path: options.config, text: readFile(options.config) },
     environment: process.env,
     flags: flagsOf(options.set ?? []),
+    files: providerFiles,
+    onProviderValue: value => redactor.add(value),
   })
   for (const notice of parse.notices)
     log.logger[notice.kind === 'ignored' ? 'info' : 'warn']({ key: notice.key }, notice.message)
@@ -89,14 +99,13 @@ function flagsOf(set: readonly string[]): Readonly<Record<string, string>> {
   )
 }
 
-function explain(error: unknown): number {
+function explain(error: unknown, redactor: Redactor): number {
+  const say = (text: string): unknown => process.stderr.write(redactor.text(text))
   if (!isMillraceError(error)) {
-    process.stderr.write(
-      `The worker failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    )
+    say(`The worker failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     return EXIT.failed
   }
   const { cause, fix } = ERROR_CODES[error.code]
-  process.stderr.write(`${error.code}: ${error.message}\nCause: ${cause}\nFix: ${fix}\n`)
+  say(`${error.code}: ${error.message}\nCause: ${cause}\nFix: ${fix}\n`)
   return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed
 }

@@ -3,6 +3,7 @@
 import type { LoggerLevel, LoggerLevels } from '@millrace/api'
 import type { Clock, Logger } from '@millrace/core'
 import { destination, type Logger as PinoLogger, pino } from 'pino'
+import type { Redactor } from './redactor.ts'
 
 const ROOT = 'root'
 const PINO_LEVEL: Readonly<Record<string, string>> = {
@@ -19,9 +20,10 @@ type OwnLevels = Pick<LoggerLevels, 'list' | 'set'>
 export type Log = { readonly logger: Logger; readonly levels: OwnLevels; flush(): void }
 
 /** JSON lines on stderr: stdout belongs to the answers of commands. */
-export function openLog(clock: Clock): Log {
+export function openLog(clock: Clock, redactor: Redactor): Log {
   const sink = destination({ fd: 2, sync: true })
-  const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, sink)
+  const redacting = { write: (line: string): void => void sink.write(redactor.jsonLine(line)) }
+  const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, redacting)
   return { logger: loggerOf(root), levels: new Levels(root, clock), flush: () => sink.flushSync() }
 }
 

@@ -2,9 +2,9 @@
 import { createRequire } from 'node:module'
 import { hostname as machineName } from 'node:os'
 import { connectorConfigs, startApi } from '@millrace/api'
-import { configRefused, parseConnectorConfig, type WorkerConfig } from '@millrace/config'
+import { configRefused, parseConnectorConfig, resolvedConfig, type WorkerConfig } from '@millrace/config'
 import { Coordinator, Ownership } from '@millrace/coordinator'
-import type { ConnectorEntry, Member, WorkerId, WorkerReport } from '@millrace/core'
+import type { ConnectorEntry, Member, PartitionReport, WorkerId, WorkerReport } from '@millrace/core'
 import {
   RedisAssignmentBoard,
   RedisConnection,
@@ -15,7 +15,6 @@ import {
   RedisStreamPermits,
 } from '@millrace/redis'
 import { ByteBudget, Worker } from '@millrace/worker'
-import { AuditLog } from './audit-log.ts'
 import { BigQuerySide } from './bigquery-side.ts'
 import { ClusterLoggers } from './cluster-loggers.ts'
 import { ConnectorNotices } from './connector-notices.ts'
@@ -23,6 +22,8 @@ import { HealthMonitor } from './health-monitor.ts'
 import { fetchBudgetBytes, openKafkaSide, type System } from './kafka-side.ts'
 import type { Log } from './log.ts'
 import { journalOffsets } from './offsets.ts'
+import { PlaceholderWatch } from './placeholder-watch.ts'
+import type { Redactor } from './redactor.ts'
 import { RestSide } from './rest-side.ts'
 import { SourceCatalog } from './source-catalog.ts'
 import { StatusPublisher } from './status-publisher.ts'
@@ -38,7 +39,7 @@ const INTENT_BYTES_MAX = 512 * 1024
 export async function runWorker(
   config: WorkerConfig,
   log: Log,
-  { signal, onReady }: { signal: AbortSignal; onReady: (url: string) => void },
+  { signal, redactor, onReady }: { signal: AbortSignal; redactor: Redactor; onReady: (url: string) => void },
 ): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const lifetime = new AbortController()
@@ -67,6 +68,7 @@ export async function runWorker(
   const status = new RedisStatusBoard(redis)
   const leases = new RedisLeases(redis, systemRandom)
   const notices = new ConnectorNotices(logger)
+  const placeholders = new PlaceholderWatch(config.connectorContext)
 
   const worker = new Worker({
     workerId,
@@ -80,6 +82,7 @@ export async function runWorker(
         const parse = parseConnectorConfig(entry.config, config.connectorContext)
         if (!parse.ok) throw configRefused(parse.errors)
         notices.tell(entry, parse.notices)
+        placeholders.note(entry)
         return parse.config
       },
       converterSettings: entry => converterSettings(entry, config),
@@ -107,7 +110,7 @@ export async function runWorker(
     publishedAtMs: systemClock.nowMs(),
     rssBytes: process.memoryUsage.rss(),
     takeovers: worker.takeovers,
-    partitions: worker.reports(),
+    partitions: worker.reports().map(partition => withoutSecrets(partition, redactor)),
     connectorFailures: [],
     troubles: health.troubles(),
   })
@@ -120,7 +123,6 @@ export async function runWorker(
     config.leaseTtlMs,
     () => systemClock.nowMs(),
   )
-  const audit = new AuditLog(kafka.auditTopic, logger, { signal: lifetime.signal })
   const loggers = new ClusterLoggers(log.levels, new RedisStatusBoard(redis, 'loggers'), system)
   const monitor = new HealthMonitor(
     { configStore: kafka.configStore, cluster: reports, self: workerId },
@@ -153,7 +155,6 @@ export async function runWorker(
       clusterId: options => kafka.cluster.clusterId(options),
       health: async () => health.health(),
       watch: monitor,
-      audit,
       beginIncarnation: async (connector, incarnation, options) => {
         const journalId = systemRandom.nextId()
         await kafka.journal.writeGenesis(incarnation, {
@@ -212,6 +213,7 @@ export async function runWorker(
     coordinator.run({ signal: lifetime.signal }),
     ownership.run({ signal: lifetime.signal }),
     rest.run(api, { signal: lifetime.signal }),
+    watchPlaceholders(),
   ])
   health.ready()
   logger.info({ worker: workerId, rest: api.url }, 'Worker is ready.')
@@ -221,6 +223,14 @@ export async function runWorker(
     await Promise.race([running, aborted(signal)])
   } finally {
     await shutDown()
+  }
+
+  async function watchPlaceholders(): Promise<void> {
+    const lookEveryMs = config.providersLookEveryMs
+    if (lookEveryMs === null) return
+    const isRunning = (name: string, incarnation: string): boolean => worker.isRunning(name, incarnation)
+    const restart = (name: string): void => worker.restart(name)
+    await placeholders.run({ ...system, lookEveryMs, isRunning, restart }, { signal: lifetime.signal })
   }
 
   async function followControl(): Promise<void> {
@@ -240,9 +250,19 @@ export async function runWorker(
       .letGoAll({ signal: grace })
       .catch(() => logger.warn({}, 'Not everything drained in time; the next owners recover it.'))
     await worker.publishOffsets({ signal: grace })
-    await audit.flush({ signal: grace })
     lifetime.abort(signal.reason)
     await running.catch(() => {})
+  }
+}
+
+/** Traces hold what libraries say, and those know no secrets. */
+function withoutSecrets(partition: PartitionReport, redactor: Redactor): PartitionReport {
+  const { trace, waiting, failure } = partition
+  return {
+    ...partition,
+    ...(trace !== undefined && { trace: redactor.text(trace) }),
+    ...(waiting !== undefined && { waiting: { ...waiting, message: redactor.text(waiting.message) } }),
+    ...(failure !== undefined && { failure: { ...failure, message: redactor.text(failure.message) } }),
   }
 }
 
@@ -262,7 +282,7 @@ function converterSettings(entry: ConnectorEntry, config: WorkerConfig): Readonl
     for (const [option, setting] of Object.entries(value.options))
       inherited[`value.converter.${option}`] = String(setting)
   }
-  return { ...inherited, ...entry.config }
+  return { ...inherited, ...resolvedConfig(entry.config, config.connectorContext) }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

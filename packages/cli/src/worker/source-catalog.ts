@@ -1,6 +1,6 @@
 // Which topic-partitions each connector has now: the config log joined with Kafka's metadata, looked at again every few seconds,
 // so that new topics and partitions are found while running.
-import { parseConnectorConfig, type TopicSelection, type WorkerConfig } from '@millrace/config'
+import { selectTopics, type TopicSelection, type WorkerConfig } from '@millrace/config'
 import type { CatalogConnector, ConnectorCatalog } from '@millrace/coordinator'
 import {
   type ConfigStore,
@@ -124,8 +124,7 @@ export class SourceCatalog implements ConnectorCatalog {
   }
 
   #select(entry: Pick<ConnectorEntry, 'config'>): TopicSelection | null {
-    const parse = parseConnectorConfig(entry.config, this.#config.connectorContext)
-    return parse.ok ? parse.config.topics : null
+    return selectTopics(entry.config, this.#config.connectorContext)
   }
 }
 

@@ -1,7 +1,15 @@
 // `consumer.override.*` and its siblings: a typed allow-list. Free client settings let a connector's author run code or read files
 // in other systems (CVE-2023-25194), so everything not listed is refused by name, security settings first of all.
-import type { ConfigError, ConfigNotice, ConfigValue, KeyDef, RawConfig } from '../definition/key.ts'
+import {
+  type ConfigError,
+  type ConfigNotice,
+  type ConfigValue,
+  invalid,
+  type KeyDef,
+  type RawConfig,
+} from '../definition/key.ts'
 import { parseValue } from '../definition/parse-value.ts'
+import { isOverrideAllowed, type OverridePolicy } from '../worker/override-policy.ts'
 import { notSupported } from './refusals.ts'
 
 const GROUP = 'Client overrides'
@@ -62,6 +70,8 @@ const ALLOWED: Readonly<Record<string, KeyDef>> = {
 export const isClientOverride = (key: string): boolean => /^(consumer|producer|admin)\.override\./.test(key)
 export const CLIENT_OVERRIDE_KEYS: Readonly<Record<string, KeyDef>> = ALLOWED
 
+const ALL: OverridePolicy = { name: 'All', allowlist: [] }
+
 export type ClientOverrides = {
   /** Of the overrides that are set and listed. */
   readonly defs: ReadonlyMap<string, KeyDef>
@@ -70,13 +80,19 @@ export type ClientOverrides = {
   readonly notices: readonly ConfigNotice[]
 }
 
-export function parseClientOverrides(raw: RawConfig): ClientOverrides {
+export function parseClientOverrides(raw: RawConfig, policy: OverridePolicy = ALL): ClientOverrides {
   const defs = new Map<string, KeyDef>()
   const values = new Map<string, ConfigValue>()
   const errors: ConfigError[] = []
   const notices: ConfigNotice[] = []
   for (const [key, text] of Object.entries(raw).filter(([key]) => isClientOverride(key))) {
     const def = Object.hasOwn(ALLOWED, key) ? ALLOWED[key] : undefined
+    const setting = key.replace(/^(consumer|producer|admin)\.override\./, '')
+    if (!isOverrideAllowed(policy, setting)) {
+      const text = `The '${policy.name}' policy does not allow '${setting}' to be overridden in the connector configuration.`
+      errors.push(invalid(key, text))
+      continue
+    }
     if (!def) {
       errors.push(notSupported(key, 'this client override is not in the allow-list (the worker sets up its clients)'))
       continue

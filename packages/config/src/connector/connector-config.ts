@@ -2,9 +2,12 @@
 import type { Secret, TableName, TableSpec } from '@millrace/core'
 import { deepFreeze } from '../definition/freeze.ts'
 import type { ConfigError, ConfigNotice, RawConfig, Values } from '../definition/key.ts'
+import { parseKeys } from '../definition/parse-keys.ts'
+import { NO_PROVIDERS } from '../providers/config-provider.ts'
+import { hasPlaceholder, resolvePlaceholders } from '../providers/placeholders.ts'
 import { compileRegex } from '../regex/compile.ts'
 import { type FilterTransform, filtersOf } from './chain.ts'
-import type { ConnectorKeys } from './connector-keys.ts'
+import { CONNECTOR_KEYS, type ConnectorKeys } from './connector-keys.ts'
 import { type JsonConverterOptions, jsonOptions } from './converter-settings.ts'
 import { consumerGroup } from './cross-checks.ts'
 import { type ConnectorContext, type Inspection, inspectConnector } from './inspect.ts'
@@ -77,6 +80,27 @@ export function parseConnectorConfig(raw: RawConfig, context: ConnectorContext =
   return { ok: true, config: deepFreeze(build(raw, inspection, context)), notices }
 }
 
+/**
+ * Which topics a connector reads; null when it cannot run. Whoever assigns partitions need not be able to read its secrets:
+ * of a configuration with placeholders only the topics themselves are resolved.
+ */
+export function selectTopics(raw: RawConfig, context: ConnectorContext): TopicSelection | null {
+  if (!Object.values(raw).some(hasPlaceholder)) {
+    const parse = parseConnectorConfig(raw, context)
+    return parse.ok ? parse.config.topics : null
+  }
+  const own = Object.fromEntries(Object.entries(raw).filter(([key]) => key === 'topics' || key === 'topics.regex'))
+  const { config, errors } = resolvePlaceholders(own, context.providers ?? NO_PROVIDERS)
+  const { topics, 'topics.regex': regex } = CONNECTOR_KEYS
+  const parsed = parseKeys({ topics, 'topics.regex': regex }, config)
+  if (errors.length > 0 || parsed.errors.length > 0) return null
+  return topicsOf(parsed.values as Pick<Values<ConnectorKeys>, 'topics' | 'topics.regex'>, context)
+}
+
+/** The configuration with what its placeholders stand for here; those that do not resolve stay. Never stored, never shown. */
+export const resolvedConfig = (raw: RawConfig, context: ConnectorContext): RawConfig =>
+  resolvePlaceholders(raw, context.providers ?? NO_PROVIDERS).config
+
 function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext): ConnectorConfig {
   // Complete, since there are no errors.
   const values = inspection.values as Values<ConnectorKeys>
@@ -117,7 +141,10 @@ function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext
   }
 }
 
-function topicsOf(values: Values<ConnectorKeys>, context: ConnectorContext): TopicSelection {
+function topicsOf(
+  values: Pick<Values<ConnectorKeys>, 'topics' | 'topics.regex'>,
+  context: ConnectorContext,
+): TopicSelection {
   const source = values['topics.regex']
   if (source === '') {
     const topics = new Set(values.topics)

@@ -4,6 +4,10 @@ import type { ConfigError, ConfigNotice, ConfigValue, KeyDef, RawConfig, Values 
 import { invalid } from '../definition/key.ts'
 import { judgeUnknownKeys, type UnknownKeyRule } from '../definition/near-miss.ts'
 import { parseKeys } from '../definition/parse-keys.ts'
+import { type ConfigProviders, NO_PROVIDERS } from '../providers/config-provider.ts'
+import { type Resolution, resolvePlaceholders } from '../providers/placeholders.ts'
+import { unspoken } from '../providers/unspoken.ts'
+import type { OverridePolicy } from '../worker/override-policy.ts'
 import { type ChainKeys, parseChain } from './chain.ts'
 import {
   CLIENT_OVERRIDE_KEYS,
@@ -15,7 +19,7 @@ import { CONNECTOR_KEYS, type ConnectorKeys } from './connector-keys.ts'
 import { type ConverterKeys, parseConverter } from './converter-settings.ts'
 import { CONVERTER_ROLES, type ConverterRole, type ConverterSettings, DEFAULT_CONVERTERS } from './converters.ts'
 import { crossChecks } from './cross-checks.ts'
-import { placeholderErrors, refusalsOf } from './refusals.ts'
+import { refusalsOf } from './refusals.ts'
 
 /** What a connector inherits from the worker it is checked on. Empty is fine: the defaults of a worker. */
 export type ConnectorContext = {
@@ -24,6 +28,9 @@ export type ConnectorContext = {
   readonly reservedTopics?: readonly string[]
   readonly converters?: Partial<Readonly<Record<ConverterRole, ConverterSettings>>>
   readonly unknownKeys?: UnknownKeyRule
+  readonly overridePolicy?: OverridePolicy
+  /** What placeholders stand for on this worker; without it there are none. */
+  readonly providers?: ConfigProviders
 }
 
 export type Inspection = {
@@ -37,7 +44,12 @@ export type Inspection = {
   readonly undefinedKeys: readonly string[]
   readonly errors: readonly ConfigError[]
   readonly notices: readonly ConfigNotice[]
+  /** The configuration with placeholders resolved, and what must not be shown of it. */
+  readonly resolution: Resolution
 }
+
+/** Keys the whole cluster reads as they are written, or that make the names of others. */
+const WITHOUT_PLACEHOLDERS: readonly string[] = ['name', 'connector.class', 'tasks.max', 'transforms', 'predicates']
 
 /** Far more than any connector has; what is beyond is not even looked at. */
 const KEYS_MAX = 1000
@@ -45,16 +57,22 @@ const KEYS_MAX = 1000
 export function inspectConnector(given: RawConfig, context: ConnectorContext): Inspection {
   const entries = Object.entries(given)
   if (entries.length <= KEYS_MAX) return inspectBounded(given, context)
-  const inspection = inspectBounded(Object.fromEntries(entries.slice(0, KEYS_MAX)), context)
+  // Known keys first, or what was given would be reported as missing.
+  const isKnown = ([key]: readonly [string, string]): boolean => Object.hasOwn(CONNECTOR_KEYS, key)
+  const ordered = [...entries.filter(isKnown), ...entries.filter(entry => !isKnown(entry))]
+  const inspection = inspectBounded(Object.fromEntries(ordered.slice(0, KEYS_MAX)), context)
   const message = `A connector has at most ${KEYS_MAX} keys, but here are ${entries.length}`
   return { ...inspection, errors: [...inspection.errors, invalid('name', message)] }
 }
 
-function inspectBounded(raw: RawConfig, context: ConnectorContext): Inspection {
+function inspectBounded(given: RawConfig, context: ConnectorContext): Inspection {
+  const resolution = resolvePlaceholders(given, context.providers ?? NO_PROVIDERS)
+  const misplaced = WITHOUT_PLACEHOLDERS.filter(key => resolution.keys.has(key))
+  const raw = { ...resolution.config, ...Object.fromEntries(misplaced.map(key => [key, given[key] ?? ''])) }
   const parsed = parseKeys<ConnectorKeys>(CONNECTOR_KEYS, raw)
   const values = parsed.values
   const chain = parseChain(raw, values.transforms ?? [], values.predicates ?? [])
-  const overrides = parseClientOverrides(raw)
+  const overrides = parseClientOverrides(raw, context.overridePolicy)
   const converter = (role: ConverterRole): ConverterKeys =>
     parseConverter(raw, role, context.converters?.[role] ?? DEFAULT_CONVERTERS[role])
   const converters = { key: converter('key'), value: converter('value'), header: converter('header') }
@@ -83,12 +101,18 @@ function inspectBounded(raw: RawConfig, context: ConnectorContext): Inspection {
     allValues,
     undefinedKeys,
     errors: [
-      ...parsed.errors,
-      ...sections.flatMap(section => section.errors),
-      ...placeholderErrors(raw),
-      ...refusalsOf(values),
-      ...crossChecks(values, overrides, context),
-      ...unknown.errors,
+      ...misplaced.map(key => invalid(key, `Configuration ${key} may not hold a placeholder of a config provider.`)),
+      ...unspoken(
+        [
+          ...parsed.errors,
+          ...sections.flatMap(section => section.errors),
+          ...refusalsOf(values),
+          ...crossChecks(values, overrides, context),
+          ...unknown.errors,
+        ],
+        resolution,
+        allDefs,
+      ).filter(error => !misplaced.includes(error.key)),
     ],
     notices: [
       ...ignoredNotices(raw),
@@ -96,6 +120,7 @@ function inspectBounded(raw: RawConfig, context: ConnectorContext): Inspection {
       ...overrides.notices,
       ...unknown.notices,
     ],
+    resolution,
   }
 }
 

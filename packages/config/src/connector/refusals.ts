@@ -65,20 +65,3 @@ function refusalOf<K extends keyof ConnectorKeys>(
   if (!refusal || value === undefined) return []
   return refusal.accepted(value) ? [] : [notSupported(key, refusal.reason)]
 }
-
-/**
- * Connect's placeholder of a config provider, `${provider:[path:]key}`. Providers are not built; a placeholder taken literally
- * would be a wrong password or path, so it is an error.
- */
-export function placeholderErrors(raw: Readonly<Record<string, string>>): readonly ConfigError[] {
-  return Object.entries(raw)
-    .filter(([, value]) => hasPlaceholder(value))
-    .map(([key]) => notSupported(key, 'config providers (placeholders) are not built in this version'))
-}
-
-/** A colon between a `${` and the next `}`. Linear in the text, which a regular expression for it is not. */
-const hasPlaceholder = (text: string): boolean =>
-  text
-    .split('}')
-    .slice(0, -1)
-    .some(piece => piece.includes('$' + '{') && piece.indexOf(':', piece.indexOf('$' + '{')) >= 0)

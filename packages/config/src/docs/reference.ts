@@ -7,6 +7,7 @@ import { PREDICATES, SUPPORTED_TRANSFORMATIONS } from '../connector/transformati
 import { isRequired, type KeyDef, type KeyDefs } from '../definition/key.ts'
 import { valueText } from '../definition/parse-value.ts'
 import { describeRule } from '../definition/rules.ts'
+import { PROVIDER_KEYS } from '../providers/provider-keys.ts'
 import { CLIENT_KEYS } from '../worker/client-keys.ts'
 import { IGNORED_WORKER_KEYS, REFUSED_WORKER_KEYS } from '../worker/ignored-worker-keys.ts'
 import { LISTENER_TLS_KEYS } from '../worker/listener-tls-keys.ts'
@@ -61,6 +62,11 @@ export function workerReference(): string {
     'file, the file before the defaults. The variable of a key is `CONNECT_` and the key in capitals with underscores for dots.',
     '',
     ...groups(WORKER_KEYS),
+    '## Each config provider',
+    '',
+    'Under `config.providers.<name>.`:',
+    '',
+    ...table(PROVIDER_KEYS),
     '## TLS of https listeners',
     '',
     ...table(withoutIgnored(LISTENER_TLS_KEYS)),

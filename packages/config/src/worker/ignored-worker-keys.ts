@@ -32,8 +32,6 @@ const REASONS: Readonly<Record<string, string>> = {
   'topic.creation.enable': SOURCES,
   'topic.tracking.enable': 'active topics are always tracked',
   'topic.tracking.allow.reset': 'active topics may always be reset',
-  'connector.client.config.override.policy': 'client overrides follow a fixed allow-list',
-  'connector.client.config.override.allowlist': 'client overrides follow a fixed allow-list',
   'inter.worker.key.ttl.ms': INTERNAL_KEYS,
   'inter.worker.key.size': INTERNAL_KEYS,
   'inter.worker.key.generation.algorithm': INTERNAL_KEYS,
@@ -65,7 +63,6 @@ export const IGNORED_WORKER_KEYS: KeyDefs = Object.fromEntries(
 export const REFUSED_WORKER_KEYS: Readonly<
   Record<string, { readonly inert: readonly string[]; readonly reason: string }>
 > = {
-  'config.providers': { inert: [''], reason: 'config providers are not built in this version' },
   'rest.extension.classes': {
     inert: [''],
     reason: 'there are no Java REST extensions; for authentication see rest.authentication',

@@ -1,6 +1,7 @@
 // Where worker settings come from: flag > environment > file > default. The environment is asked per known key only, so a stray
 // CONNECT_… variable of a container image changes nothing.
 import type { RawConfig } from '../definition/key.ts'
+import type { ProviderFiles } from '../providers/config-provider.ts'
 import { parseProperties } from './properties.ts'
 
 export type WorkerSources = {
@@ -8,6 +9,10 @@ export type WorkerSources = {
   readonly flags?: RawConfig
   readonly environment?: Readonly<Record<string, string | undefined>>
   readonly file?: { readonly path: string; readonly text: string }
+  /** What config providers read files with. */
+  readonly files?: ProviderFiles
+  /** Is told every value that comes out of a config provider, now and later, so that it can be kept out of logs. */
+  readonly onProviderValue?: (value: string) => void
 }
 
 export type Origin =

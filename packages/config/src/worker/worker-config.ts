@@ -10,9 +10,14 @@ import { invalid } from '../definition/key.ts'
 import { judgeUnknownKeys } from '../definition/near-miss.ts'
 import { type ParsedKeys, parseByName, parseKeys } from '../definition/parse-keys.ts'
 import { valueText } from '../definition/parse-value.ts'
+import type { ProviderFiles } from '../providers/config-provider.ts'
+import { type Resolution, resolvePlaceholders } from '../providers/placeholders.ts'
+import { type ProvidersParse, parseProviders, providerKeysOf, providerNames } from '../providers/provider-keys.ts'
+import { unspoken } from '../providers/unspoken.ts'
 import { CLIENT_KEYS, CLIENT_KEYS_BY_FULL_NAME, CLIENT_ROLES, type ClientRole } from './client-keys.ts'
 import { IGNORED_WORKER_KEYS, REFUSED_WORKER_KEYS } from './ignored-worker-keys.ts'
 import { LISTENER_TLS_KEYS, LISTENER_TLS_PREFIX } from './listener-tls-keys.ts'
+import { overridePolicy } from './override-policy.ts'
 import { type RestConfig, restConfig, restErrors } from './rest-config.ts'
 import { mergeSources, type Origin, originText, type Settings, type WorkerSources } from './sources.ts'
 import { WORKER_KEYS } from './worker-keys.ts'
@@ -46,6 +51,8 @@ export type WorkerConfig = {
   readonly memoryBudgetBytes: number
   /** For each kind of client: the common settings with those of its prefix on top. */
   readonly kafkaClients: Readonly<Record<'common' | ClientRole, ClientProperties>>
+  /** How often values of config providers in use are looked at again; null: never. */
+  readonly providersLookEveryMs: number | null
   /** What connectors inherit: pass it to parseConnectorConfig and validateConnectorConfig. */
   readonly connectorContext: ConnectorContext
 }
@@ -76,27 +83,37 @@ export const ALL_WORKER_KEYS: KeyDefs = {
 export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const read = readSources(sources)
   if (!read.ok) return { ok: false, errors: [read.error], notices: [] }
-  const { settings } = read
+  const { written, settings, resolution, providers } = read
   const parsed: ParsedKeys<typeof WORKER_KEYS> = parseKeys(WORKER_KEYS, settings.raw)
   const clients = parseByName(CLIENT_KEYS_BY_FULL_NAME, settings.raw)
   const tls = parseByName(LISTENER_TLS_KEYS, settings.raw)
   const converters = CONVERTER_ROLES.map(role => parseConverter(settings.raw, role, DEFAULT_CONVERTERS[role]))
   const converterDefs = new Map(converters.flatMap(converter => [...converter.defs]))
   const unknown = judgeUnknownKeys(
-    Object.keys(settings.raw).filter(key => !isKnown(key) && !converterDefs.has(key)),
-    [...Object.keys(ALL_WORKER_KEYS), ...Object.keys(REFUSED_WORKER_KEYS), ...converterDefs.keys()],
+    Object.keys(settings.raw).filter(
+      key => !isKnown(key) && !converterDefs.has(key) && !Object.hasOwn(providers.defs, key),
+    ),
+    [
+      ...Object.keys(ALL_WORKER_KEYS),
+      ...Object.keys(providers.defs),
+      ...Object.keys(REFUSED_WORKER_KEYS),
+      ...converterDefs.keys(),
+    ],
     parsed.values['config.unknown.keys'] ?? 'near',
   )
-  const errors = [
+  const found = [
     ...parsed.errors,
     ...clients.errors,
     ...tls.errors,
     ...converters.flatMap(converter => converter.errors.filter(isFatal)),
+    ...providers.errors,
     ...refusedKeys(settings.raw),
     ...workerChecks(parsed.values),
     ...restErrors(parsed.values, tls.values, clients.values),
     ...unknown.errors,
-  ].map(error => placed(error, settings))
+  ]
+  const defs = new Map(Object.entries<KeyDef>({ ...ALL_WORKER_KEYS, ...providers.defs }))
+  const errors = unspoken(found, resolution, defs).map(error => placed(error, settings))
   const notices = [...ignoredKeys(settings.raw), ...unknown.notices]
   if (errors.length > 0) return { ok: false, errors, notices }
   const values = parsed.values as WorkerValues
@@ -104,10 +121,12 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const inherited = converters.map(converter => converter.settings)
   return {
     ok: true,
-    config: deepFreeze(build(values, clients.values, tls.values, inherited)),
+    config: deepFreeze(build(values, clients.values, tls.values, inherited, providers)),
     notices,
     described: describe(
       settings,
+      written,
+      resolution.keys,
       new Map([...Object.entries<ConfigValue>(values), ...convertersSet, ...tls.values, ...clients.values]),
     ),
   }
@@ -115,16 +134,47 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
 
 const isKnown = (key: string): boolean => Object.hasOwn(ALL_WORKER_KEYS, key) || Object.hasOwn(REFUSED_WORKER_KEYS, key)
 
-type Read = { readonly ok: true; readonly settings: Settings } | { readonly ok: false; readonly error: ConfigError }
+type Read =
+  | {
+      readonly ok: true
+      /** As they were written. */
+      readonly written: RawConfig
+      readonly settings: Settings
+      readonly resolution: Resolution
+      readonly providers: ProvidersParse & { readonly defs: KeyDefs }
+    }
+  | { readonly ok: false; readonly error: ConfigError }
 
 function readSources(sources: WorkerSources): Read {
   try {
     const known = [...Object.keys(ALL_WORKER_KEYS), ...Object.keys(REFUSED_WORKER_KEYS), ...CONVERTER_OPTION_KEYS]
-    return { ok: true, settings: mergeSources(sources, known) }
+    const defs = providerKeysOf(providerNames(mergeSources(sources, known).raw))
+    const settings = mergeSources(sources, [...known, ...Object.keys(defs)])
+    const providers = parseProviders(settings.raw, {
+      files: sources.files ?? NO_FILES,
+      environment: sources.environment ?? {},
+      onValue: sources.onProviderValue ?? (() => {}),
+    })
+    const resolution = resolvePlaceholders(settings.raw, providers.providers)
+    return {
+      ok: true,
+      written: settings.raw,
+      settings: { ...settings, raw: resolution.config },
+      resolution,
+      providers: { ...providers, defs },
+    }
   } catch (error) {
     if (error instanceof MillraceError) return { ok: false, error: invalid(sources.file?.path ?? '', error.message) }
     throw error
   }
+}
+
+/** Without a machine to read from, no file is there. */
+const NO_FILES: ProviderFiles = {
+  realPath: path => path,
+  read: () => {
+    throw new Error('no files')
+  },
 }
 
 /** Also looked up in the environment: the settings of the converter that is the default. */
@@ -187,6 +237,7 @@ function build(
   clients: ReadonlyMap<string, ConfigValue>,
   tls: ReadonlyMap<string, ConfigValue>,
   inherited: readonly ConverterSettings[],
+  { providers, lookEveryMs }: ProvidersParse,
 ): WorkerConfig {
   const topics = topicsOf(values)
   const [key, value, header] = inherited
@@ -239,7 +290,13 @@ function build(
         ...(header ? { header } : {}),
       },
       unknownKeys: values['config.unknown.keys'],
+      overridePolicy: overridePolicy(
+        values['connector.client.config.override.policy'],
+        values['connector.client.config.override.allowlist'],
+      ),
+      providers,
     },
+    providersLookEveryMs: lookEveryMs,
   }
 }
 
@@ -257,10 +314,19 @@ function clientProperties(
 }
 
 /** Every setting; of the client settings of one role only those that are set. */
-function describe(settings: Settings, values: ReadonlyMap<string, ConfigValue>): readonly DescribedSetting[] {
+function describe(
+  settings: Settings,
+  written: RawConfig,
+  placeholders: ReadonlySet<string>,
+  values: ReadonlyMap<string, ConfigValue>,
+): readonly DescribedSetting[] {
   return [...values]
     .filter(([key]) => settings.origins.has(key) || !(isRoleKey(key) || key.startsWith(LISTENER_TLS_PREFIX)))
-    .map(([key, value]) => ({ key, value: valueText(value), origin: originText(settings.origins.get(key) ?? DEFAULT) }))
+    .map(([key, value]) => ({
+      key,
+      value: placeholders.has(key) ? (written[key] ?? null) : valueText(value),
+      origin: originText(settings.origins.get(key) ?? DEFAULT),
+    }))
 }
 const DEFAULT: Origin = { kind: 'default' }
 const isRoleKey = (key: string): boolean => CLIENT_ROLES.some(role => key.startsWith(`${role}.`))
