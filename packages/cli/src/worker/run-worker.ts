@@ -15,6 +15,7 @@ import {
   RedisStreamPermits,
 } from '@millrace/redis'
 import { ByteBudget, Worker } from '@millrace/worker'
+import { AuditLog } from './audit-log.ts'
 import { BigQuerySide } from './bigquery-side.ts'
 import { ClusterLoggers } from './cluster-loggers.ts'
 import { ConnectorNotices } from './connector-notices.ts'
@@ -123,6 +124,7 @@ export async function runWorker(
     config.leaseTtlMs,
     () => systemClock.nowMs(),
   )
+  const audit = new AuditLog(kafka.auditTopic, logger, { signal: lifetime.signal })
   const loggers = new ClusterLoggers(log.levels, new RedisStatusBoard(redis, 'loggers'), system)
   const monitor = new HealthMonitor(
     { configStore: kafka.configStore, cluster: reports, self: workerId },
@@ -155,6 +157,7 @@ export async function runWorker(
       clusterId: options => kafka.cluster.clusterId(options),
       health: async () => health.health(),
       watch: monitor,
+      audit,
       beginIncarnation: async (connector, incarnation, options) => {
         const journalId = systemRandom.nextId()
         await kafka.journal.writeGenesis(incarnation, {
@@ -250,6 +253,7 @@ export async function runWorker(
       .letGoAll({ signal: grace })
       .catch(() => logger.warn({}, 'Not everything drained in time; the next owners recover it.'))
     await worker.publishOffsets({ signal: grace })
+    await audit.flush({ signal: grace })
     lifetime.abort(signal.reason)
     await running.catch(() => {})
   }
