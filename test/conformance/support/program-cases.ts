@@ -88,7 +88,8 @@ export async function runBuild(command: Command): Promise<string> {
 
 /** Gives stdout; fails with all it wrote when it does not end well or in time. */
 async function run({ command, args, cwd }: Command, timeoutMs: number): Promise<string> {
-  const child = spawn(command, [...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
+  const child = spawn(command, [...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const overdue = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => {
@@ -101,7 +102,7 @@ async function run({ command, args, cwd }: Command, timeoutMs: number): Promise<
   const end = await new Promise<string | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(code === 0 ? null : (signal ?? `exit code ${code}`)))
-  })
+  }).finally(() => clearTimeout(overdue))
   if (end !== null) throw new Error(`${command} ${args[0] ?? ''} ended with ${end}\n${stderr}\n${stdout}`)
   return stdout
 }

@@ -8,8 +8,7 @@ import { ArrowBatch, readArrowSchema } from './arrow-ipc.ts'
 import { UnusableDescriptor } from './field-match.ts'
 import { MissingColumns } from './missing-columns.ts'
 import type { PartitionRule } from './partition.ts'
-import { builderFor, type RowBatch } from './row-batch.ts'
-import { ROW_ERRORS_MAX, type RowFiller } from './row-filler.ts'
+import { builderFor, ROW_ERRORS_MAX, type RowBatch, type RowFiller } from './row-batch.ts'
 import { RowFault } from './sinks.ts'
 
 const NO_DEFAULTS: MissingValues = { byColumn: undefined, otherwise: 'null' }

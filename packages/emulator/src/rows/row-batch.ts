@@ -1,5 +1,7 @@
 // The rows of one table that are accepted and not yet stored.
 import { type Column, type ColumnType, hasPicoseconds, rangeBounds, type TableSchema } from '../catalog/table-schema.ts'
+import type { MissingValues, Written } from '../storage/storage.ts'
+import type { AppendRequest } from '../wire/append-request.ts'
 import { type ColumnBuilder, FixedColumn, ListColumn, StructColumn } from './columns.ts'
 import { Growth } from './growth.ts'
 import { TextColumn } from './text-column.ts'
@@ -92,3 +94,9 @@ export class RowBatch {
     this.sources = [NO_BYTES]
   }
 }
+
+/** Appends the request's rows to the batch: all of them, or none and what is wrong with the bad ones. */
+export type RowFiller = (request: AppendRequest, missing: MissingValues, nowMs: number) => Written
+
+/** Row errors listed in one response; the message says the list may be incomplete. About 200 bytes each. */
+export const ROW_ERRORS_MAX = 1000

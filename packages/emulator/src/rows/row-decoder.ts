@@ -21,8 +21,9 @@ import type { CheckRow } from './partition.ts'
 import { encodeDefault } from './proto-defaults.ts'
 import { builderFor } from './row-batch.ts'
 import { checkRange, RowFault } from './sinks.ts'
-import { type ReadField, valueReader } from './values.ts'
-import { packedWireType, wireTypeOf } from './wire-types.ts'
+import { type ReadField, scalarReader } from './values.ts'
+import { messageReader } from './well-known.ts'
+import { kindOf, packedWireType, wireTypeOf } from './wire-types.ts'
 
 /** Decodes rows of one writer schema into the builders it was compiled for. */
 export type RowDecoder = {
@@ -148,7 +149,7 @@ function compileField(level: Level, match: Match, builder: ColumnBuilder): Compi
   const { field, column } = match
   const isInner = column.type === 'STRUCT' || column.type === 'RANGE'
   if (column.mode !== 'REPEATED') {
-    if (!isInner) return { read: scalarReader(level, match, builder), finish: undefined }
+    if (!isInner) return { read: readerOf(level, match, builder), finish: undefined }
     const inner = compileInner(level, match, builder as StructColumn)
     return {
       read: inner.read,
@@ -170,7 +171,7 @@ function compileField(level: Level, match: Match, builder: ColumnBuilder): Compi
       finish: undefined,
     }
   }
-  const readElement = scalarReader(level, match, list.child)
+  const readElement = readerOf(level, match, list.child)
   const packedWire = packedWireType(field.type)
   return {
     read: (c, wireType, row) => {
@@ -185,9 +186,10 @@ function compileField(level: Level, match: Match, builder: ColumnBuilder): Compi
   }
 }
 
-function scalarReader(level: Level, match: Match, builder: ColumnBuilder): ReadField {
+function readerOf(level: Level, match: Match, builder: ColumnBuilder): ReadField {
   const { field, column, name, nested, enumType } = match
-  const read = valueReader({ field, column, name, nested: nested && messageOf(nested), enumType, builder })
+  const target = { field, column, name, nested: nested && messageOf(nested), enumType, builder }
+  const read = kindOf(field.type) === 'message' ? messageReader(target) : scalarReader(target)
   if (!read) throw typeMismatch(level, match)
   return read
 }

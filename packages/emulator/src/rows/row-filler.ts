@@ -1,20 +1,14 @@
 // Requests of one writer schema into one batch: the seam between the storage and what rows are written in (protobuf, Arrow).
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
-import type { MissingValues, RowError, WriterSchema, Written } from '../storage/storage.ts'
+import type { RowError, WriterSchema } from '../storage/storage.ts'
 import type { AppendRequest } from '../wire/append-request.ts'
 import { Cursor } from '../wire/cursor.ts'
 import { arrowRowCount, checkArrowSchema, compileArrowFiller } from './arrow-rows.ts'
 import { readDescriptor } from './descriptor.ts'
 import { partitionRule } from './partition.ts'
-import type { RowBatch } from './row-batch.ts'
+import { ROW_ERRORS_MAX, type RowBatch, type RowFiller } from './row-batch.ts'
 import { checkDescriptor, compileRowDecoder } from './row-decoder.ts'
-
-/** Appends the request's rows to the batch: all of them, or none and what is wrong with the bad ones. */
-export type RowFiller = (request: AppendRequest, missing: MissingValues, nowMs: number) => Written
-
-/** Row errors listed in one response; the message says the list may be incomplete. About 200 bytes each. */
-export const ROW_ERRORS_MAX = 1000
 
 /** Where rows go and in what they come. */
 export type FillerSpec = {

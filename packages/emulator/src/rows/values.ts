@@ -18,7 +18,6 @@ import {
   timestampSink,
 } from './sinks.ts'
 import type { TextColumn } from './text-column.ts'
-import { messageReader } from './well-known.ts'
 import { integerReader, kindOf, type ValueKind, wireTypeOf } from './wire-types.ts'
 
 /** Reads one field's value, the tag being read already, and stores it in row `row` of the builder it was made for. */
@@ -66,9 +65,8 @@ export function expecting(wanted: number, name: string, store: (c: Cursor, row: 
   }
 }
 
-/** Makes the reader of a value that is no STRUCT or RANGE; undefined when the types do not go together. */
-export function valueReader(target: ValueTarget): ReadField | undefined {
-  if (kindOf(target.field.type) === 'message') return messageReader(target)
+/** Makes the reader of a scalar; undefined when the types do not go together. */
+export function scalarReader(target: ValueTarget): ReadField | undefined {
   if (!accepts(target.column, target.field.type)) return undefined
   return expecting(wireTypeOf(target.field.type), target.name, scalarStore(target))
 }

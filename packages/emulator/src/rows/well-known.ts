@@ -4,7 +4,7 @@ import { type ColumnType, hasPicoseconds } from '../catalog/table-schema.ts'
 import { Cursor, WIRE } from '../wire/cursor.ts'
 import type { FieldDescriptor, MessageDescriptor } from './descriptor.ts'
 import { intervalSink, RowFault, timestampSink } from './sinks.ts'
-import { expecting, type ReadField, type ValueTarget, valueReader } from './values.ts'
+import { expecting, type ReadField, scalarReader, type ValueTarget } from './values.ts'
 import { integerReader, kindOf, type ValueKind, wireTypeOf } from './wire-types.ts'
 
 /** https://cloud.google.com/bigquery/docs/supported-data-types */
@@ -36,7 +36,7 @@ function wrapperReader(target: ValueTarget, nested: MessageDescriptor, simpleNam
   const [kind, columns] = Object.hasOwn(WRAPPERS, simpleName) ? WRAPPERS[simpleName]! : []
   const value = nested.fields.find(field => field.number === 1)
   if (!value || kindOf(value.type) !== kind || !columns?.includes(target.column.type)) return undefined
-  const read = valueReader({ ...target, field: value, nested: undefined })
+  const read = scalarReader({ ...target, field: value, nested: undefined })
   if (!read) return undefined
   const { builder } = target
   const wire = wireTypeOf(value.type)

@@ -3,8 +3,7 @@
 // that of deleted rows too: an older change that comes late loses.
 import type { Table } from '../catalog/resources.ts'
 import type { TableSchema } from '../catalog/table-schema.ts'
-import type { RowBatch } from '../rows/row-batch.ts'
-import type { RowFiller } from '../rows/row-filler.ts'
+import type { RowBatch, RowFiller } from '../rows/row-batch.ts'
 import { changeFieldsOf, keyColumns } from './change-fields.ts'
 import { changeSchema, compileMergeFiller } from './change-fillers.ts'
 import { type Place, physicalName, quoteName, quotePlace, quoteText } from './duckdb-names.ts'
