@@ -19,6 +19,7 @@ export const errorBody = (status: number, message: string): ErrorBody => ({ erro
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   CONFIG_INVALID: 400,
   CONFIG_UNKNOWN_KEY: 400,
+  POSITION_REFUSED: 400,
   CONNECTOR_NOT_FOUND: 404,
   CONNECTOR_EXISTS: 409,
   CONFIG_CONFLICT: 412,

@@ -40,9 +40,14 @@ export type ApiDeps = {
   readonly watch: HealthWatch
   /**
    * Called before a connector is created: writes the Genesis of its new incarnation and answers with the journal's id.
+   * `initialOffsets` stand in that Genesis, before anybody sees the connector; POSITION_REFUSED when they cannot be.
    * A create that then loses its race leaves a Genesis without a connector, which means nothing.
    */
-  beginIncarnation(config: RawConfig, incarnation: Incarnation, options: { signal: AbortSignal }): Promise<string>
+  beginIncarnation(
+    config: RawConfig,
+    incarnation: Incarnation,
+    options: { readonly initialOffsets?: readonly PositionChange[]; readonly signal: AbortSignal },
+  ): Promise<string>
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random

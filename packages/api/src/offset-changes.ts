@@ -10,11 +10,19 @@ export function parseOffsetsList(body: JsonValue | undefined): readonly JsonValu
     throw badRequest('The request body must be a JSON object with offsets.')
   for (const field of Object.keys(body ?? {}))
     if (field !== 'offsets') throw badRequest(`Unrecognized field "${field}" in the request.`)
-  const list = body?.offsets
+  return offsetsList(body?.offsets, 'offsets')
+}
+
+/** `initial_offsets` of a create (KIP-995): elements as above; null where the request has none. */
+export function parseInitialOffsets(value: JsonValue | undefined): readonly PositionChange[] | null {
+  return value === undefined || value === null ? null : parsePositionChanges(offsetsList(value, 'initial_offsets'))
+}
+
+function offsetsList(list: JsonValue | undefined, field: string): readonly JsonValue[] {
   if (list === undefined || list === null || (Array.isArray(list) && list.length === 0)) {
     throw badRequest('Partitions / offsets need to be provided for an alter offsets request')
   }
-  if (!Array.isArray(list)) throw badRequest('offsets must be a list.')
+  if (!Array.isArray(list)) throw badRequest(`${field} must be a list.`)
   return list
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { kafkaOffset, MillraceError, restartToken } from '@millrace/core'
+import type { PositionChange } from '../src/index.ts'
 import { TestApi } from './support/test-api.ts'
 
 describe('target states', () => {
@@ -181,7 +182,7 @@ describe('offsets', () => {
     ]
     const answer = await api.call('PATCH', '/connectors/a/offsets', { offsets })
     assert.equal(answer.statusCode, 200, answer.body)
-    assert.match(answer.json().message, /^The offsets for this connector have been altered successfully/)
+    assert.deepEqual(answer.json(), { message: 'The offsets for this connector have been altered successfully' })
     assert.deepEqual(api.altered, [
       { tp: { topic: 't', partition: 0 }, nextKafkaOffset: 6n },
       { tp: { topic: 't', partition: 1 }, nextKafkaOffset: 9007199254740993n },
@@ -189,7 +190,7 @@ describe('offsets', () => {
     ])
     for (const _ of [1, 2]) {
       const reset = await api.call('DELETE', '/connectors/a/offsets')
-      assert.match(reset.json().message, /^The offsets for this connector have been reset successfully/)
+      assert.deepEqual(reset.json(), { message: 'The offsets for this connector have been reset successfully' })
     }
     assert.equal(api.altered, 'reset')
   })
@@ -229,18 +230,83 @@ describe('offsets', () => {
     assert.equal(api.altered, null)
   })
 
-  test('that cannot be moved yet are refused in the shape of every error', async () => {
+  test('that cannot be moved are refused in the shape of every error: 400 for what is asked, 500 for what passes', async () => {
     await using api = await TestApi.open()
-    api.deps.offsets.alter = async () => {
-      throw new MillraceError('NOT_SUPPORTED', 'failPartition', 'Offsets cannot be moved yet.')
-    }
     await api.create('a')
     await api.call('PUT', '/connectors/a/stop')
-    const answer = await api.call('PATCH', '/connectors/a/offsets', { offsets: [element('t', 0, 1)] })
-    assert.deepEqual(
-      [answer.statusCode, answer.json()],
-      [501, { error_code: 501, message: 'Offsets cannot be moved yet.' }],
-    )
-    assert.ok(!api.logged.some(line => line.startsWith('A request failed.')), 'nothing for an operator to do')
+    for (const [code, status] of [
+      ['POSITION_REFUSED', 400],
+      ['POSITION_NOT_MOVED', 500],
+      ['GROUP_IN_USE', 500],
+      ['IN_DOUBT', 500],
+    ] as const) {
+      const refuse = async (): Promise<never> => {
+        throw new MillraceError(code, 'retry', 'Not so.')
+      }
+      Object.assign(api.deps.offsets, { alter: refuse, reset: refuse })
+      const answers = [
+        await api.call('PATCH', '/connectors/a/offsets', { offsets: [element('t', 0, 1)] }),
+        await api.call('DELETE', '/connectors/a/offsets'),
+      ]
+      for (const answer of answers)
+        assert.deepEqual([answer.statusCode, answer.json()], [status, { error_code: status, message: 'Not so.' }])
+    }
+  })
+
+  test('stopped on another worker a moment ago: the end of the config log decides, here as there', async () => {
+    await using api = await TestApi.open()
+    await using other = await TestApi.open(api.topic)
+    await api.create('a')
+    await other.call('GET', '/connectors/a')
+    await api.call('PUT', '/connectors/a/stop')
+    const answer = await other.call('PATCH', '/connectors/a/offsets', { offsets: [element('t', 0, 1)] })
+    assert.equal(answer.statusCode, 200, answer.body)
+  })
+
+  describe('initial_offsets', () => {
+    test('stand in the Genesis before the connector is seen; only such a create answers offsets_status', async () => {
+      await using api = await TestApi.open()
+      const given: (readonly PositionChange[] | undefined)[] = []
+      api.deps.beginIncarnation = async (_config, _incarnation, { initialOffsets }) => {
+        given.push(initialOffsets)
+        assert.equal(api.store.read().connectors.size, given.length - 1, 'not visible yet')
+        return 'journal-1'
+      }
+      const offsets = [element('t', 0, '7'), element('t', '1', 8), element('t', 2, null)]
+      const created = await api.create('a', {}, { initial_offsets: offsets })
+      assert.equal(created.statusCode, 201, created.body)
+      const { offsets_status, ...info } = created.json()
+      assert.equal(offsets_status, 'The offsets for this connector have been altered successfully')
+      assert.deepEqual(Object.keys(info), ['name', 'config', 'tasks', 'type'])
+      assert.deepEqual(Object.keys((await api.create('b', {}, { initial_offsets: null })).json()), Object.keys(info))
+      assert.deepEqual(given, [
+        [
+          { tp: { topic: 't', partition: 0 }, nextKafkaOffset: 7n },
+          { tp: { topic: 't', partition: 1 }, nextKafkaOffset: 8n },
+          { tp: { topic: 't', partition: 2 }, nextKafkaOffset: null },
+        ],
+        undefined,
+      ])
+    })
+
+    test('that are malformed, or name what is not read, fail the create: nothing is written', async () => {
+      await using api = await TestApi.open()
+      for (const [initial_offsets, expected] of [
+        [[], /^Partitions \/ offsets need to be provided/],
+        [{}, /^initial_offsets must be a list/],
+        [[{ offset: { kafka_offset: 1 } }], /^The partition for a sink connector offset cannot be null or missing/],
+        [[element('t', 0, 'x')], /Offset values for sink connectors need to be integers/],
+      ] as const) {
+        const answer = await api.create('a', {}, { initial_offsets })
+        assert.equal(answer.statusCode, 400, JSON.stringify(initial_offsets))
+        assert.match(answer.json().message, expected)
+      }
+      assert.deepEqual(api.begun, [])
+      api.deps.beginIncarnation = async () => {
+        throw new MillraceError('POSITION_REFUSED', 'failPartition', 'Connector a reads no topic t that exists.')
+      }
+      assert.equal((await api.create('a', {}, { initial_offsets: [element('t', 0, 1)] })).statusCode, 400)
+      assert.equal((await api.call('GET', '/connectors/a')).statusCode, 404)
+    })
   })
 })

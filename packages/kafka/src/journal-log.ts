@@ -18,6 +18,7 @@ import {
   type JournalRecord,
   type KeySpace,
   type KeySpaceState,
+  type TopicPartition,
 } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
 import { FORMAT_HEADER, LogFollower, type LogRecord, type LogTrouble, STALE_LEADER_MS } from './log-follower.ts'
@@ -40,6 +41,8 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
   readonly #writers: readonly LogWriter[]
   readonly #follower: LogFollower
   readonly #spaces = new Map<string, KeySpaceState>()
+  /** By incarnation: the partitions of its key spaces. */
+  readonly #spacesOf = new Map<Incarnation, TopicPartition[]>()
   readonly #genesis = new Map<Incarnation, Genesis>()
 
   private constructor(cluster: Cluster, options: JournalLogOptions) {
@@ -111,6 +114,11 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
     return this.#follower.trouble
   }
 
+  /** Partitions that the incarnation ever claimed, as followed so far. */
+  partitionsOf(incarnation: Incarnation): readonly TopicPartition[] {
+    return this.#spacesOf.get(incarnation) ?? []
+  }
+
   /** Key spaces known so far, for inspection and metrics. */
   get keySpaceCount(): number {
     return this.#spaces.size
@@ -140,6 +148,12 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
     }
     const name = formatKeySpace(decoded.space)
     const record = value === null ? null : decodeRecord(value)
+    if (!this.#spaces.has(name)) {
+      const { incarnation, topic, partition } = decoded.space
+      const known = this.#spacesOf.get(incarnation)
+      if (known === undefined) this.#spacesOf.set(incarnation, [{ topic, partition }])
+      else known.push({ topic, partition })
+    }
     this.#spaces.set(name, applyRecord(this.#spaces.get(name) ?? EMPTY_KEY_SPACE, decoded.key, record, offset))
   }
 }

@@ -13,10 +13,13 @@ import {
 } from '../connector-config.ts'
 import { assertNameAllowed, connectorPath } from '../connector-name.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import type { PositionChange } from '../deps.ts'
 import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json-body.ts'
+import { parseInitialOffsets } from '../offset-changes.ts'
 import { allOf, type Query } from '../query.ts'
 import { connectorInfo, statusBody, taskShape } from '../shapes.ts'
+import { ALTERED } from './offsets.ts'
 
 type Named = { Params: { name: string } }
 type WithBody = { Body: JsonValue | undefined }
@@ -35,14 +38,15 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
   })
 
   app.post<WithBody>('/connectors', async (request, reply) => {
-    const { name, config, targetState } = parseCreate(request.body)
+    const { name, config, targetState, initialOffsets } = parseCreate(request.body)
     assertConfigValid(configs, config)
-    const entry = await createConnector(context, name, config, targetState)
+    const entry = await createConnector(context, name, config, targetState, initialOffsets)
     if (entry === null) throw new ApiError(409, `Connector ${name} already exists`)
+    const info = connectorInfo(entry, await context.view())
     return reply
       .code(201)
       .header('location', connectorPath(name))
-      .send(connectorInfo(entry, await context.view()))
+      .send(initialOffsets === undefined ? info : { ...info, offsets_status: ALTERED })
   })
 
   app.get<Named>('/connectors/:name', async (request, reply) => {
@@ -127,19 +131,27 @@ async function expanded(
   )
 }
 
-type CreateRequest = { readonly name: string; readonly config: RawConfig; readonly targetState: TargetState }
+type CreateRequest = {
+  readonly name: string
+  readonly config: RawConfig
+  readonly targetState: TargetState
+  readonly initialOffsets?: readonly PositionChange[]
+}
 
 function parseCreate(body: JsonValue | undefined): CreateRequest {
   if (!isJsonObject(body)) throw badRequest('The request body must be a JSON object with name and config.')
   for (const field of Object.keys(body))
     if (!CREATE_FIELDS.has(field)) throw badRequest(`Unrecognized field "${field}" in the request.`)
-  if (body.initial_offsets !== undefined && body.initial_offsets !== null) {
-    throw badRequest('initial_offsets is not supported by this version.')
-  }
   const name = requestedName(body)
   assertNameAllowed(name)
   if (body.config === undefined || body.config === null) throw badRequest('The request has no config.')
-  return { name, config: withName(parseConfig(body.config), name), targetState: initialState(body) }
+  const initialOffsets = parseInitialOffsets(body.initial_offsets)
+  return {
+    name,
+    config: withName(parseConfig(body.config), name),
+    targetState: initialState(body),
+    ...(initialOffsets !== null && { initialOffsets }),
+  }
 }
 
 const CREATE_FIELDS: ReadonlySet<string> = new Set(['name', 'config', 'initial_state', 'initial_offsets'])
@@ -169,12 +181,13 @@ async function createConnector(
   name: string,
   config: RawConfig,
   targetState: TargetState,
+  initialOffsets?: readonly PositionChange[],
 ): Promise<ConnectorEntry | null> {
   const { deps } = context
   if (await isTaken(context, name)) return null
   const incarnation = deps.random.nextId() as Incarnation
   const journalId = await context.within(REQUEST_TIMEOUT_MS, 'writing to the journal topic', signal =>
-    deps.beginIncarnation(config, incarnation, { signal }),
+    deps.beginIncarnation(config, incarnation, { signal, ...(initialOffsets !== undefined && { initialOffsets }) }),
   )
   const result = await write(context, { kind: 'create', name, config, targetState, incarnation, journalId })
   if (result.kind === 'written') return result.entry

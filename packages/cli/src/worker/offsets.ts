@@ -1,57 +1,222 @@
-// Positions of a connector as the REST API shows them. Changing them is not built yet.
-// The journal alone lags behind at rest: what the last batch settled is written with the next one, or after 30 s. The
-// worker that has the partition knows better; both only ever name what is settled, so the higher one is right.
+// Positions of a connector as the REST API shows and moves them: the journal, read to its end, on whatever worker is asked.
+// At rest the journal lags behind: what the last batch settled is written with the next one, or after 30 s. The worker that holds
+// the newest claim knows better; what an older claim reports was overtaken, by an operator perhaps, and counts for nothing.
 import type { ConnectorOffsets, ConnectorPosition } from '@millrace/api'
 import {
+  type Clock,
+  type ConfigStore,
   type ConnectorEntry,
   formatTopicPartition,
+  headClaim,
+  isForgotten,
   type JournalLog,
   type KafkaOffset,
+  type KeySpaceState,
   knownPosition,
+  type Leases,
+  type Logger,
   MillraceError,
+  partitionResource,
+  type Random,
+  type Timers,
   type TopicPartition,
+  type WorkerId,
   type WorkerReport,
 } from '@millrace/core'
+import { alterPositions, type ConnectorServices, notMoved, type PositionOrder } from '@millrace/worker'
 
-export function journalOffsets(
-  journal: JournalLog,
-  partitionsOf: (entry: ConnectorEntry) => readonly TopicPartition[],
-  reports: () => Promise<readonly WorkerReport[]>,
-): ConnectorOffsets {
-  const notBuilt = (): never => {
-    throw new MillraceError(
-      'NOT_SUPPORTED',
-      'failPartition',
-      'Altering or resetting offsets is not built in this version.',
-    )
-  }
+/** A stopped connector drains that long before a request to move its positions is told to come again. */
+const DRAIN_WAIT_MS = 10_000
+const DRAIN_POLL_MS = 100
+
+export type OffsetsDeps = {
+  readonly workerId: WorkerId
+  readonly configStore: ConfigStore
+  readonly services: ConnectorServices
+  readonly leases: Leases
+  /** Of topics that exist, as of now. */
+  partitionsOf(
+    entry: Pick<ConnectorEntry, 'config'>,
+    options: { signal: AbortSignal },
+  ): Promise<Readonly<Record<string, number>>>
+  /** As of the last look, without waiting. */
+  partitionsNow(entry: ConnectorEntry): readonly TopicPartition[]
+  /** Everything the incarnation ever stated a position of. */
+  knownPartitions(entry: ConnectorEntry): readonly TopicPartition[]
+  reports(): Promise<readonly WorkerReport[]>
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export function journalOffsets(deps: OffsetsDeps): ConnectorOffsets {
   return {
-    async get(entry) {
-      const reported = reportedPositions(entry, await reports())
-      return partitionsOf(entry).flatMap((tp): ConnectorPosition[] => {
-        const logged = knownPosition(journal.peek({ ...tp, incarnation: entry.incarnation }))
-        const nextKafkaOffset = higher(logged, reported.get(formatTopicPartition(tp)) ?? null)
-        return nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }]
-      })
+    get: (entry, options) => positions(entry, deps, options),
+    async alter(entry, changes, options) {
+      await assertHeld(entry, changes, deps, options)
+      await move(entry, changes, deps, options)
     },
-    alter: async () => notBuilt(),
-    reset: async () => notBuilt(),
+    async reset(entry, options) {
+      const read = partitionList(await deps.partitionsOf(entry, options))
+      const all = new Map([...read, ...deps.knownPartitions(entry)].map(tp => [formatTopicPartition(tp), tp]))
+      const orders = [...all.values()].map(tp => ({ tp, nextKafkaOffset: null }))
+      await move(entry, orders, deps, options)
+    },
   }
 }
 
-function reportedPositions(
+// ── showing ──
+
+async function positions(
   entry: ConnectorEntry,
-  reports: readonly WorkerReport[],
-): ReadonlyMap<string, KafkaOffset | null> {
-  const positions = new Map<string, KafkaOffset | null>()
-  for (const report of reports.flatMap(({ partitions }) => partitions)) {
-    if (report.connector !== entry.name || report.incarnation !== entry.incarnation) continue
-    const name = formatTopicPartition(report)
-    positions.set(name, higher(positions.get(name) ?? null, report.nextOffset))
+  deps: OffsetsDeps,
+  { signal }: { signal: AbortSignal },
+): Promise<readonly ConnectorPosition[]> {
+  const { journal } = deps.services
+  const [reports, states] = await Promise.all([
+    deps.reports(),
+    Promise.all(deps.partitionsNow(entry).map(async tp => ({ tp, state: await stateOf(tp, entry, journal, signal) }))),
+  ])
+  const unbegun = states.filter(({ state }) => knownPosition(state) === null && !isForgotten(state)).map(({ tp }) => tp)
+  const stated = await statedStarts(entry, unbegun, deps, { signal })
+  return states.flatMap(({ tp, state }): ConnectorPosition[] => {
+    const logged = knownPosition(state) ?? stated.get(formatTopicPartition(tp)) ?? null
+    const nextKafkaOffset = higher(logged, reportedPosition(entry, tp, state, reports))
+    return nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }]
+  })
+}
+
+const stateOf = (
+  tp: TopicPartition,
+  { incarnation }: ConnectorEntry,
+  journal: JournalLog,
+  signal: AbortSignal,
+): Promise<KeySpaceState> => journal.readToEnd({ ...tp, incarnation }, { signal })
+
+/** Where partitions begin that nobody claimed yet, as far as somebody stated it: `initial_offsets`, else the group. */
+async function statedStarts(
+  entry: ConnectorEntry,
+  tps: readonly TopicPartition[],
+  { services }: OffsetsDeps,
+  options: { signal: AbortSignal },
+): Promise<ReadonlyMap<string, KafkaOffset>> {
+  if (tps.length === 0) return new Map()
+  const genesis = await services.genesis(entry, options)
+  const group = groupOf(entry, services)
+  if (genesis?.initialOffsets === undefined)
+    return group === null ? new Map() : await services.groupOffsets.committed(group, tps, options)
+  return new Map(Object.entries(genesis.initialOffsets).flatMap(([tp, at]) => (at === null ? [] : [[tp, at] as const])))
+}
+
+/** null while the stored config is not valid here: it never ran then. */
+function groupOf(entry: ConnectorEntry, services: ConnectorServices): string | null {
+  try {
+    return services.parseConfig(entry).consumer.groupId
+  } catch {
+    return null
   }
-  return positions
+}
+
+function reportedPosition(
+  { name, incarnation }: ConnectorEntry,
+  { topic, partition }: TopicPartition,
+  state: KeySpaceState,
+  reports: readonly WorkerReport[],
+): KafkaOffset | null {
+  const epoch = headClaim(state)?.epoch ?? 0
+  return reports
+    .flatMap(({ partitions }) => partitions)
+    .filter(report => report.connector === name && report.incarnation === incarnation && report.epoch >= epoch)
+    .filter(report => report.topic === topic && report.partition === partition)
+    .reduce<KafkaOffset | null>((best, { nextOffset }) => higher(best, nextOffset), null)
 }
 
 function higher(a: KafkaOffset | null, b: KafkaOffset | null): KafkaOffset | null {
   return a === null || (b !== null && b > a) ? b : a
 }
+
+// ── moving ──
+
+async function move(
+  entry: ConnectorEntry,
+  orders: readonly PositionOrder[],
+  deps: OffsetsDeps,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  await untilDrained(entry, orders, deps, options)
+  const { configStore } = deps
+  const confirmStopped = async ({ signal }: { signal: AbortSignal }): Promise<void> => {
+    const now = (await configStore.refresh({ signal })).connectors.get(entry.name)
+    if (now?.incarnation !== entry.incarnation || now.targetState !== 'STOPPED') throw notMoved(entry)
+  }
+  await alterPositions(entry, orders, { ...deps, by: 'rest', confirmStopped }, options)
+}
+
+/** Leases are advice: they only keep us from fencing a worker that is about to let go in order. Without Redis the claim decides. */
+async function untilDrained(
+  entry: ConnectorEntry,
+  orders: readonly PositionOrder[],
+  { leases, clock, timers, logger }: OffsetsDeps,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const resources = orders.map(({ tp }) => partitionResource(entry.name, tp))
+  const deadlineMs = clock.monotonicMs() + DRAIN_WAIT_MS
+  for (;;) {
+    const holders = await leases.holders(resources).catch(error => {
+      logger.warn({ connector: entry.name, err: error }, 'Leases cannot be read; positions are moved by claim alone.')
+      return new Map<string, WorkerId>()
+    })
+    const [held] = holders.keys()
+    if (held === undefined) return
+    if (clock.monotonicMs() >= deadlineMs) throw notMoved(entry, `${held} is still being let go.`)
+    await timers.sleep(DRAIN_POLL_MS, { signal })
+  }
+}
+
+// ── what may be asked for ──
+
+/** Rejects POSITION_REFUSED, naming the first partition the connector does not read or offset its log does not hold. */
+export async function assertHeld(
+  entry: Pick<ConnectorEntry, 'name' | 'config'>,
+  orders: readonly PositionOrder[],
+  {
+    services: { source },
+    partitionsOf,
+  }: Pick<OffsetsDeps, 'partitionsOf'> & {
+    readonly services: Pick<ConnectorServices, 'source'>
+  },
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const counts = await partitionsOf(entry, options)
+  for (const { tp } of orders) {
+    const count = Object.hasOwn(counts, tp.topic) ? (counts[tp.topic] ?? 0) : 0
+    if (count === 0) throw refused(`Connector ${entry.name} reads no topic ${tp.topic} that exists.`)
+    if (tp.partition >= count) {
+      const there = `Topic ${tp.topic} of connector ${entry.name} has partitions 0 to ${count - 1}`
+      throw refused(`${there}, not ${tp.partition}.`)
+    }
+  }
+  const moves = orders.flatMap(({ tp, nextKafkaOffset }) => (nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }]))
+  if (moves.length === 0) return
+  const tps = moves.map(({ tp }) => tp)
+  const [starts, ends] = await Promise.all([
+    source.offsets(tps, 'earliest', options),
+    source.offsets(tps, 'latest', options),
+  ])
+  for (const { tp, nextKafkaOffset } of moves) {
+    const name = formatTopicPartition(tp)
+    const [start, end] = [starts.get(name), ends.get(name)]
+    if (start === undefined || end === undefined || (nextKafkaOffset >= start && nextKafkaOffset <= end)) continue
+    throw refused(
+      `${name} holds offsets from ${start}, and its next is ${end}: it cannot start at ${nextKafkaOffset}. An offset of null starts by auto.offset.reset.`,
+    )
+  }
+}
+
+const partitionList = (counts: Readonly<Record<string, number>>): readonly TopicPartition[] =>
+  Object.entries(counts).flatMap(([topic, count]) =>
+    Array.from({ length: count }, (_, partition) => ({ topic, partition })),
+  )
+
+const refused = (message: string): MillraceError => new MillraceError('POSITION_REFUSED', 'failPartition', message)

@@ -14,8 +14,9 @@ import {
   RedisStatusBoard,
   RedisStreamPermits,
 } from '@millrace/redis'
-import { ByteBudget, Worker } from '@millrace/worker'
+import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
 import { AuditLog } from './audit-log.ts'
+import { beginIncarnation } from './begin-incarnation.ts'
 import { BigQuerySide } from './bigquery-side.ts'
 import { ClusterLoggers } from './cluster-loggers.ts'
 import { ConnectorNotices } from './connector-notices.ts'
@@ -71,25 +72,26 @@ export async function runWorker(
   const notices = new ConnectorNotices(logger)
   const placeholders = new PlaceholderWatch(config.connectorContext)
 
+  const services: ConnectorServices = {
+    journal: kafka.journal,
+    source: kafka.source,
+    groupOffsets: kafka.groupOffsets,
+    deadLetters: kafka.deadLetters,
+    permits,
+    parseConfig: entry => {
+      const parse = parseConnectorConfig(entry.config, config.connectorContext)
+      if (!parse.ok) throw configRefused(parse.errors)
+      notices.tell(entry, parse.notices)
+      placeholders.note(entry)
+      return parse.config
+    },
+    converterSettings: entry => converterSettings(entry, config),
+    bigQuery: connector => bigQuery.servicesFor(connector),
+    genesis: (entry, options) => kafka.journal.readGenesis(entry.incarnation, options),
+  }
   const worker = new Worker({
     workerId,
-    services: {
-      journal: kafka.journal,
-      source: kafka.source,
-      groupOffsets: kafka.groupOffsets,
-      deadLetters: kafka.deadLetters,
-      permits,
-      parseConfig: entry => {
-        const parse = parseConnectorConfig(entry.config, config.connectorContext)
-        if (!parse.ok) throw configRefused(parse.errors)
-        notices.tell(entry, parse.notices)
-        placeholders.note(entry)
-        return parse.config
-      },
-      converterSettings: entry => converterSettings(entry, config),
-      bigQuery: connector => bigQuery.servicesFor(connector),
-      genesis: (entry, options) => kafka.journal.readGenesis(entry.incarnation, options),
-    },
+    services,
     budget: new ByteBudget(config.memoryBudgetBytes - fetchBudgetBytes(config)),
     ...system,
     leaseTtlMs: config.leaseTtlMs,
@@ -146,11 +148,17 @@ export async function runWorker(
       configStore: kafka.configStore,
       cluster: reports,
       configs: connectorConfigs(version, config.connectorContext),
-      offsets: journalOffsets(
-        kafka.journal,
-        entry => catalog.partitionsNow(entry),
-        () => reports.reports(),
-      ),
+      offsets: journalOffsets({
+        workerId,
+        configStore: kafka.configStore,
+        services,
+        leases,
+        partitionsOf: (entry, options) => catalog.partitionsOf(entry, options),
+        partitionsNow: entry => catalog.partitionsNow(entry),
+        knownPartitions: entry => kafka.journal.partitionsOf(entry.incarnation),
+        reports: () => reports.reports(),
+        ...system,
+      }),
       loggers,
       giveVerdict: (entry, verdict, options) => giveVerdict(kafka.journal, entry, verdict, options),
       worker: thisWorker,
@@ -158,15 +166,8 @@ export async function runWorker(
       health: async () => health.health(),
       watch: monitor,
       audit,
-      beginIncarnation: async (connector, incarnation, options) => {
-        const journalId = systemRandom.nextId()
-        await kafka.journal.writeGenesis(incarnation, {
-          journalId,
-          journalPartitions: config.journalTopic.partitions,
-          partitionsKnown: await catalog.partitionsOf({ config: connector }, options),
-        })
-        return journalId
-      },
+      beginIncarnation: (connector, incarnation, options) =>
+        beginIncarnation(connector, incarnation, { ...kafka, catalog, random: systemRandom, config }, options),
       ...system,
     },
     rest.listenOptions,
