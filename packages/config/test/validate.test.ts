@@ -152,3 +152,17 @@ test('the message of a refused create is the one clients take apart', () => {
     ].join('\n'),
   )
 })
+
+test('keys that every sink has are told of as Kafka Connect tells of them', () => {
+  // Compared with the real one by test/differential; these are the places where it once was not so.
+  const infos = validateConnectorConfig({ ...BASE, 'key.converter': 'StringConverter', transforms: 'a' })
+  const version = infoOf(infos, 'connector.plugin.version').definition
+  assert.deepEqual([version?.importance, version?.width], ['MEDIUM', 'MEDIUM'])
+  assert.deepEqual(infoOf(infos, 'errors.deadletterqueue.topic.name').definition?.dependents, [])
+  assert.equal(infoOf(infos, 'key.converter.converter.encoding').value.value, 'UTF-8')
+  assert.ok(
+    infoOf(infos, 'value.converter').value.recommended_values.includes('org.apache.kafka.connect.json.JsonConverter'),
+  )
+  assert.equal(infoOf(infos, 'value.converter.schemas.enable').definition?.display_name, 'Enable Schemas')
+  assert.equal(infoOf(infos, 'transforms.a.type').definition?.display_name, 'Transformation type for a')
+})

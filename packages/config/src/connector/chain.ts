@@ -72,7 +72,8 @@ function keysOf(raw: RawConfig, kind: Kind, alias: string): Record<string, KeyDe
       importance: 'HIGH',
       group,
       width: 'LONG',
-      recommended: Object.keys(kind.classes),
+      displayName: `${kind === TRANSFORM ? 'Transformation' : 'Predicate'} type for ${alias}`,
+      recommended: Object.keys(kind.classes).sort(),
     },
   }
   if (kind === TRANSFORM) {

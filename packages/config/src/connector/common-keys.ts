@@ -1,5 +1,4 @@
 // The keys every Kafka Connect sink has (apache/kafka ConnectorConfig, SinkConnectorConfig), with Connect's types and defaults.
-
 export const COMMON_KEYS = {
   name: {
     type: 'STRING',
@@ -23,8 +22,9 @@ export const COMMON_KEYS = {
     type: 'STRING',
     default: null,
     doc: 'Version range of the connector plugin.',
-    importance: 'LOW',
+    importance: 'MEDIUM',
     group: 'Common',
+    width: 'MEDIUM',
     displayName: 'Connector version',
     ignored: 'a worker has one version of each plugin',
   },
@@ -77,6 +77,11 @@ export const COMMON_KEYS = {
     group: 'Common',
     width: 'SHORT',
     displayName: 'Key converter class',
+    recommended: [
+      'org.apache.kafka.connect.json.JsonConverter',
+      'org.apache.kafka.connect.storage.StringConverter',
+      'org.apache.kafka.connect.converters.ByteArrayConverter',
+    ],
   },
   'value.converter': {
     type: 'CLASS',
@@ -86,6 +91,7 @@ export const COMMON_KEYS = {
     group: 'Common',
     width: 'SHORT',
     displayName: 'Value converter class',
+    recommended: ['org.apache.kafka.connect.json.JsonConverter'],
   },
   'header.converter': {
     type: 'CLASS',
@@ -95,6 +101,12 @@ export const COMMON_KEYS = {
     group: 'Common',
     width: 'SHORT',
     displayName: 'Header converter class',
+    recommended: [
+      'org.apache.kafka.connect.storage.SimpleHeaderConverter',
+      'org.apache.kafka.connect.json.JsonConverter',
+      'org.apache.kafka.connect.storage.StringConverter',
+      'org.apache.kafka.connect.converters.ByteArrayConverter',
+    ],
   },
   'config.action.reload': {
     type: 'STRING',
@@ -183,7 +195,6 @@ export const COMMON_KEYS = {
     group: 'Error Handling',
     width: 'MEDIUM',
     displayName: 'Dead Letter Queue Topic Name',
-    dependents: ['errors.deadletterqueue.topic.replication.factor', 'errors.deadletterqueue.context.headers.enable'],
   },
   'errors.deadletterqueue.topic.replication.factor': {
     type: 'SHORT',

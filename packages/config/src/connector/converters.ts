@@ -27,6 +27,8 @@ export const JSON_CONVERTER_KEYS = {
     doc: 'Every record is an envelope {"schema": …, "payload": …}. Set false for plain JSON.',
     importance: 'HIGH',
     group: 'Converter',
+    width: 'MEDIUM',
+    displayName: 'Enable Schemas',
   },
   'schemas.cache.size': {
     type: 'INT',
@@ -35,6 +37,8 @@ export const JSON_CONVERTER_KEYS = {
     doc: 'Number of schemas kept.',
     importance: 'HIGH',
     group: 'Converter',
+    width: 'MEDIUM',
+    displayName: 'Schema Cache Size',
   },
   'decimal.format': {
     type: 'STRING',
@@ -43,6 +47,8 @@ export const JSON_CONVERTER_KEYS = {
     doc: 'How Decimal values are written in the JSON: base64 of the unscaled bytes, or a number.',
     importance: 'LOW',
     group: 'Converter',
+    width: 'MEDIUM',
+    displayName: 'Decimal Format',
   },
   'replace.null.with.default': {
     type: 'BOOLEAN',
@@ -50,11 +56,19 @@ export const JSON_CONVERTER_KEYS = {
     doc: 'A null field becomes the default its schema declares.',
     importance: 'LOW',
     group: 'Converter',
+    width: 'MEDIUM',
+    displayName: 'Replace null with default',
   },
 } as const
 
 const ENCODING: KeyDefs = {
-  encoding: { type: 'STRING', default: 'UTF8', doc: 'Character set.', importance: 'HIGH', group: GROUP },
+  'converter.encoding': {
+    type: 'STRING',
+    default: 'UTF-8',
+    doc: 'Character set.',
+    importance: 'HIGH',
+    group: GROUP,
+  },
 }
 const REGISTRY: KeyDefs = {
   'schema.registry.url': { type: 'LIST', doc: 'Schema Registry addresses.', importance: 'HIGH', group: GROUP },
