@@ -9,14 +9,17 @@ export class Flow implements AsyncDisposable {
   readonly #stage: Stage
   readonly #topic: string
   readonly #partitions: number
+  readonly #rowsPerSend: number
   #sent = 0
   #isOn = true
   readonly #running: Promise<void>
 
-  constructor(stage: Stage, topic: string, partitions: number) {
+  /** @param rowsPerSend some thirty times a second */
+  constructor(stage: Stage, topic: string, partitions: number, rowsPerSend: number = ROWS_PER_SEND) {
     this.#stage = stage
     this.#topic = topic
     this.#partitions = partitions
+    this.#rowsPerSend = rowsPerSend
     this.#running = this.#run()
   }
 
@@ -27,16 +30,16 @@ export class Flow implements AsyncDisposable {
 
   async #run(): Promise<void> {
     while (this.#isOn) {
-      const ids = range(this.#sent, this.#sent + ROWS_PER_SEND)
+      const ids = range(this.#sent, this.#sent + this.#rowsPerSend)
       await this.#stage.produceRows(this.#topic, ids, this.#partitions)
-      this.#sent += ROWS_PER_SEND
+      this.#sent += this.#rowsPerSend
       await sleep(PAUSE_MS)
     }
   }
 
   /** Resolves when rows sent after this moment have arrived in the table. */
   async untilFresh(table: string): Promise<void> {
-    const mark = this.#sent + 2 * ROWS_PER_SEND // one send may be under way
+    const mark = this.#sent + 2 * this.#rowsPerSend // one send may be under way
     await this.#stage.untilRows(table, mark)
   }
 
