@@ -1,10 +1,15 @@
 // A worker as a company with a secured Kafka runs it: SASL_SSL with SCRAM, an authority of its own, and ACLs. The common keys
 // alone; a user of its own for each kind of client, by prefix; wrong ones; and nowhere a password in what the worker says.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { request as httpsRequest } from 'node:https'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { hashPassword } from '@millrace/api'
 import { CertificateAuthority, type DataFolder, dataFolder, type WorkerProcess } from '@millrace/testkit'
 import kafkajs, { type AclOperationTypes, type AclResourceTypes } from 'kafkajs'
+import { ROLE_OF_ROUTE } from '../../packages/api/src/security/route-roles.ts'
 import { runWorker } from './support/short-lived.ts'
 import { ask, connectorConfig, DLQ, range, Stage } from './support/stage.ts'
 
@@ -186,4 +191,179 @@ describe('a worker whose login or trust is wrong', { concurrency: 3 }, () => {
       { ...common(), ...prefixed('consumer', trustFile(stranger.path)) },
       'consumer.ssl.truststore.location',
     ))
+})
+
+describe('a worker whose REST API needs a log-in, and whose connectors have placeholders', () => {
+  /** A placeholder, without writing one. */
+  const ph = (inner: string): string => `$${`{${inner}}`}`
+  const CHEAP = { cost: 2, blockSize: 1, parallelization: 1 }
+  const userLine = async (name: string, role: string): Promise<string> =>
+    `${name}:${role}:${await hashPassword(passwordOf(name), CHEAP)}\n`
+  const basic = (name: string): string => `Basic ${Buffer.from(`${name}:${passwordOf(name)}`).toString('base64')}`
+
+  type Said = { readonly status: number; readonly text: string }
+  const say = async (url: string, user: string | null, method = 'GET', body?: unknown): Promise<Said> => {
+    const headers = {
+      ...(user !== null && { authorization: basic(user) }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    }
+    const answer = await fetch(url, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+    return { status: answer.status, text: await answer.text() }
+  }
+  const overTls = (url: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      httpsRequest(url, { ca: authority.pem }, response => {
+        response.resume()
+        resolve(response.statusCode ?? 0)
+      })
+        .on('error', reject)
+        .end()
+    })
+
+  /** Everything in this Redis that holds the canary, and how many values there are. */
+  const searchRedis = async (): Promise<string> => {
+    const values = [
+      "local t=redis.call('TYPE',k).ok",
+      "if t=='string' then return {redis.call('GET',k)} end",
+      "if t=='hash' then return redis.call('HGETALL',k) end",
+      "if t=='list' then return redis.call('LRANGE',k,0,-1) end",
+      "if t=='set' then return redis.call('SMEMBERS',k) end",
+      "if t=='zset' then return redis.call('ZRANGE',k,0,-1) end",
+      'return {}',
+    ].join(' ')
+    const search = `for _,v in ipairs(of(k)) do seen=seen+1 if string.find(v,'${CANARY}',1,true) then told=told..k end end`
+    const script = `local seen=0 local told='' local function of(k) ${values} end for _,k in ipairs(redis.call('KEYS','*')) do ${search} end return seen..' '..told`
+    return (await stage.redisCommand(`EVAL "${script}" 0`)).split('\r\n')[1] ?? ''
+  }
+
+  it('lets in who is known, by role, and tells nobody a secret: in no answer, log, topic or key of Redis', async () => {
+    const secrets = join(stage.folder.path, 'secrets')
+    mkdirSync(secrets)
+    const write = (name: string, text: string): void => writeFileSync(join(secrets, name), text)
+    const keyStore = join(stage.folder.path, 'rest.p12')
+    authority.issue('rest', 'IP:127.0.0.1')
+    const pem = ['-in', join(folder.path, 'rest.pem'), '-inkey', join(folder.path, 'rest.key')]
+    execFileSync('openssl', ['pkcs12', '-export', ...pem, '-out', keyStore, '-passout', `pass:${passwordOf('store')}`])
+    const users = join(stage.folder.path, 'users')
+    writeFileSync(users, (await userLine('ann', 'admin')) + (await userLine('vic', 'viewer')))
+    write('kafka.properties', `jaas=${jaas('worker')}\n`)
+    const keyFile = (id: string): string =>
+      JSON.stringify({ type: 'service_account', client_email: 'a@b.c', private_key: `${CANARY}-${id}` })
+    write('key.json', keyFile('one'))
+    write('project', `${CANARY}-project\n`)
+    const provider = (name: string): Settings => ({
+      [`config.providers.${name}.class`]: name,
+      [`config.providers.${name}.param.allowed.paths`]: secrets,
+      [`config.providers.${name}.param.ttl.ms`]: '500',
+    })
+    const secret = (name: string): string => ph(`dir:${secrets}:${name}`)
+    await using worker = await stage.startStranger('guarded', {
+      ...common(),
+      'sasl.jaas.config': ph(`file:${secrets}/kafka.properties:jaas`),
+      'config.providers': 'file,dir',
+      ...provider('file'),
+      ...provider('dir'),
+      listeners: 'http://127.0.0.1:0,https://127.0.0.1:0',
+      'listeners.https.ssl.keystore.location': keyStore,
+      'listeners.https.ssl.keystore.password': passwordOf('store'),
+      'rest.authentication': 'basic',
+      'rest.basic.users.file': users,
+    })
+    const { rest } = worker
+    const told: string[] = []
+    const asAnn = async (method: string, path: string, body?: unknown): Promise<Said> => {
+      const said = await say(rest + path, 'ann', method, body)
+      told.push(said.text)
+      return said
+    }
+    assert.equal((await asAnn('PUT', '/admin/loggers/root', { level: 'TRACE' })).status, 200)
+
+    const name = stage.unique('guarded')
+    await Promise.all([stage.createTopic(name, 1), stage.createTable(name)])
+    const config = connectorConfig(name, {
+      keySource: 'JSON',
+      keyfile: secret('key.json'),
+      'my.own': secret('project'),
+    })
+    const create = { name, config }
+    assert.equal((await say(`${rest}/connectors`, null, 'POST', create)).status, 401)
+    assert.equal((await say(`${rest}/connectors`, 'mallory', 'POST', create)).status, 401)
+    assert.equal((await say(`${rest}/connectors`, 'vic', 'POST', create)).status, 403)
+    assert.equal((await say(`${rest}/connectors`, 'vic')).text, '[]')
+    assert.equal((await say(`${rest}/health`, null)).status, 200, 'a probe on the same machine')
+    const https = /https:\/\/127\.0\.0\.1:\d+/.exec(readFileSync(worker.child.logFile, 'utf8'))?.[0] ?? ''
+    assert.equal(await overTls(`${https}/connectors`), 401)
+    assert.equal((await asAnn('POST', '/connectors', create)).status, 201)
+    await stage.produceRows(name, range(0, 50), 1)
+    await stage.assertDelivered(name, range(0, 50))
+
+    const failing = `${name}_failing`
+    const unknown = { ...config, project: secret('project'), keyfile: secret('key.json') }
+    assert.equal((await asAnn('POST', '/connectors', { name: failing, config: unknown })).status, 201)
+    const wrong = {
+      ...unknown,
+      name,
+      'append.linger.ms': secret('project'),
+      timestampPartitionFieldName: secret('project'),
+    }
+    const checked = await asAnn('PUT', '/connector-plugins/BigQuerySink/config/validate', wrong)
+    assert.match(checked.text, /Invalid value \[hidden\] for configuration append\.linger\.ms/)
+    assert.equal((await asAnn('PUT', `/connectors/${name}/config`, wrong)).status, 400)
+    await stage.until('the connector of another project fails', async () =>
+      /"state":"FAILED","worker_id":"[^"]*","trace":"[^"]*\[hidden\]/.test(
+        (await asAnn('GET', `/connectors/${failing}/status`)).text,
+      )
+        ? true
+        : null,
+    )
+
+    const epochOf = async (): Promise<number> =>
+      Number(/"epoch":(\d+)/.exec((await asAnn('GET', `/api/v1/connectors/${name}/partitions`)).text)?.[1])
+    const before = await epochOf()
+    write('key.json', keyFile('two'))
+    await stage.until('its tasks restart with the new key', async () => ((await epochOf()) > before ? true : null))
+    await stage.produceRows(name, range(50, 100), 1)
+    await stage.assertDelivered(name, range(0, 100))
+
+    writeFileSync(users, await userLine('ann', 'admin'))
+    await stage.until('who is no longer in the file is no longer known', async () =>
+      (await say(`${rest}/connectors`, 'vic')).status === 401 ? true : null,
+    )
+
+    const routes = [...ROLE_OF_ROUTE.keys()].filter(route => route.startsWith('GET ') && !route.includes('events'))
+    for (const route of [...routes, 'GET /connectors?expand=status&expand=info'])
+      for (const connector of [name, failing]) {
+        const path = route
+          .slice(4)
+          .replace(':name', connector)
+          .replace(':plugin', 'BigQuerySink')
+          .replace(':logger', 'root')
+          .replace(/:[a-z]+/g, '0')
+        const { status, text } = await asAnn('GET', path)
+        assert.ok(status < 500, `${path}: ${text}`)
+      }
+    assert.ok(
+      told.some(text => text.includes(secret('key.json'))),
+      'configs are answered as they were written',
+    )
+    assert.deepEqual(
+      told.filter(text => text.includes(CANARY)),
+      [],
+    )
+
+    const log = readFileSync(worker.child.logFile, 'utf8')
+    assert.match(log, /its tasks on this worker restart/)
+    assert.deepEqual(
+      log.split('\n').filter(line => line.includes(CANARY)),
+      [],
+    )
+    const stored = await stage.consume('guarded-config', 2)
+    assert.ok(
+      stored.some(({ value }) => value?.includes(secret('key.json'))),
+      'and kept so',
+    )
+    for (const { key, value, headers } of stored)
+      assert.ok(![key, value, JSON.stringify(headers)].join().includes(CANARY), String(key))
+    assert.match(await searchRedis(), /^[1-9]\d* $/, 'Redis holds values, and none with a secret')
+  })
 })

@@ -220,7 +220,7 @@ export async function runWorker(
     watchPlaceholders(),
   ])
   health.ready()
-  logger.info({ worker: workerId, rest: api.url }, 'Worker is ready.')
+  logger.info({ worker: workerId, rest: api.urls }, 'Worker is ready.')
   onReady(api.url)
 
   try {
