@@ -20,6 +20,7 @@ import {
 } from './listener.ts'
 import { enterScopes } from './request-scope.ts'
 import { connectorRoutes } from './routes/connectors.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
 import { lifecycleRoutes } from './routes/lifecycle.ts'
@@ -157,6 +158,7 @@ export function buildApi(
   healthRoutes(app, context)
   summaryRoutes(app, context)
   historyRoutes(app, context)
+  eventRoutes(app, context, closing)
   return app
 }
 
