@@ -106,7 +106,13 @@ async function statedStarts(
   const group = groupOf(entry, services)
   if (genesis?.initialOffsets === undefined)
     return group === null ? new Map() : await services.groupOffsets.committed(group, tps, options)
-  return new Map(Object.entries(genesis.initialOffsets).flatMap(([tp, at]) => (at === null ? [] : [[tp, at] as const])))
+  const initial = new Map(Object.entries(genesis.initialOffsets))
+  return new Map(
+    tps.map(formatTopicPartition).flatMap(name => {
+      const at = initial.get(name) ?? null
+      return at === null ? [] : [[name, at] as const]
+    }),
+  )
 }
 
 /** null while the stored config is not valid here: it never ran then. */

@@ -1,0 +1,231 @@
+// Offsets over REST on twins: what is shown while workers know more or less than the journal, and what may be moved when.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConnectorConfig } from '@millrace/config'
+import {
+  type ConfigStore,
+  type ConnectorEntry,
+  type Genesis,
+  type Incarnation,
+  type JournalRecord,
+  type KafkaOffset,
+  kafkaOffset,
+  type Logger,
+  type PartitionReport,
+  partitionResource,
+  startAt,
+  type WorkerId,
+  type WorkerReport,
+} from '@millrace/core'
+import {
+  BigQueryTwin,
+  CoordinationTwin,
+  DeadLettersTwin,
+  GroupOffsetsTwin,
+  JournalTwin,
+  SourceTopicsTwin,
+  VirtualTime,
+} from '@millrace/testkit'
+import { journalOffsets } from '../src/worker/offsets.ts'
+
+const { signal } = new AbortController()
+const QUIET: Logger = { error() {}, warn() {}, info() {}, debug() {}, child: () => QUIET }
+const TP = { topic: 'flights', partition: 0 }
+const ME = 'me' as WorkerId
+const ENTRY: ConnectorEntry = {
+  name: 'c',
+  incarnation: 'inc' as Incarnation,
+  version: 1,
+  configGeneration: 1,
+  config: {
+    name: 'c',
+    'connector.class': 'io.millrace.bigquery.BigQuerySinkConnector',
+    topics: 'flights',
+    project: 'p',
+    defaultDataset: 'd',
+  },
+  targetState: 'STOPPED',
+  hasTasks: false,
+  restarts: { connector: 0, allTasks: 0, tasks: {} },
+  journalId: 'j',
+  predecessors: [],
+  topicsResetAtMs: 0,
+  createdAtMs: 0,
+  updatedAtMs: 0,
+}
+
+function cluster(initialOffsets?: Genesis['initialOffsets']) {
+  const time = new VirtualTime()
+  const redis = new CoordinationTwin({ clock: time, timers: time })
+  const topics = new SourceTopicsTwin({ sliceRecords: 5 })
+  topics.createTopic(TP.topic, 2)
+  const journals = new JournalTwin()
+  const journal = journals.client()
+  const groupOffsets = new GroupOffsetsTwin()
+  const bigQuery = new BigQueryTwin({ clock: time, timers: time })
+  const reports: WorkerReport[] = []
+  const control = { entry: ENTRY }
+  const genesis: Genesis = {
+    journalId: 'j',
+    journalPartitions: 25,
+    partitionsKnown: { [TP.topic]: 2 },
+    ...(initialOffsets !== undefined && { initialOffsets }),
+  }
+  let ids = 0
+  const offsets = journalOffsets({
+    workerId: ME,
+    configStore: {
+      refresh: async () => ({ connectors: new Map([['c', control.entry]]), deleted: new Map() }),
+    } as unknown as ConfigStore,
+    services: {
+      journal,
+      source: topics,
+      groupOffsets,
+      deadLetters: new DeadLettersTwin(),
+      permits: redis.permits,
+      parseConfig: entry => {
+        const parse = parseConnectorConfig(entry.config)
+        assert(parse.ok)
+        return parse.config
+      },
+      converterSettings: entry => entry.config,
+      bigQuery: async () => ({ tables: bigQuery.tables, streams: bigQuery.writeStreams }),
+      genesis: async () => genesis,
+    },
+    leases: redis.leases,
+    partitionsOf: async () => ({ [TP.topic]: 2 }),
+    partitionsNow: () => [TP, { ...TP, partition: 1 }],
+    knownPartitions: () => [{ topic: 'once', partition: 0 }],
+    reports: async () => reports,
+    clock: time,
+    timers: time,
+    random: { nextUint32: () => 7, nextId: () => `id${++ids}` },
+    logger: QUIET,
+  })
+  const log = (...records: readonly JournalRecord[]): Promise<void> =>
+    journals.client().append({ ...TP, incarnation: ENTRY.incarnation }, records)
+  const shown = async (): Promise<Readonly<Record<string, string>>> =>
+    Object.fromEntries(
+      (await offsets.get(ENTRY, { signal })).map(p => [`${p.tp.topic}-${p.tp.partition}`, String(p.nextKafkaOffset)]),
+    )
+  /** Time passes until it is settled. */
+  const passing = async <T>(work: Promise<T>): Promise<T> => {
+    let isOver = false
+    work.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    )
+    for (let step = 0; !isOver && step < 2_000; step++) await time.advance(10)
+    assert(isOver, 'the call returns')
+    return await work
+  }
+  const alter = (partition: number, to: number | null): Promise<void> => {
+    const nextKafkaOffset = to === null ? null : kafkaOffset(to)
+    return passing(offsets.alter(ENTRY, [{ tp: { ...TP, partition }, nextKafkaOffset }], { signal }))
+  }
+  const report = (epoch: number, nextOffset: number): void => {
+    const partition = {
+      connector: 'c',
+      incarnation: ENTRY.incarnation,
+      ...TP,
+      epoch,
+      nextOffset: kafkaOffset(nextOffset),
+    }
+    reports.push({ partitions: [partition as unknown as PartitionReport] } as unknown as WorkerReport)
+  }
+  return { time, redis, topics, groupOffsets, control, offsets, log, shown, alter, passing, report }
+}
+const claim = (claimId: string, epoch: number): JournalRecord => ({
+  kind: 'claim',
+  claimId,
+  epoch,
+  workerId: ME,
+  generation: 1,
+})
+const settled = (claimId: string, epoch: number, to: number): JournalRecord => ({
+  kind: 'settled',
+  claimId,
+  epoch,
+  progress: startAt(kafkaOffset(to)),
+})
+
+test('the owner of the newest claim knows better than the journal; who was overtaken does not', async () => {
+  const { log, shown, report, alter, topics } = cluster()
+  for (let i = 0; i < 20; i++) topics.append(TP, { value: '{}' })
+  await log(claim('a', 1), settled('a', 1, 4))
+  report(1, 9)
+  assert.equal((await shown())['flights-0'], '9')
+  await alter(0, 2)
+  assert.equal((await shown())['flights-0'], '2', 'the old owner still reports 9')
+  report(3, 6)
+  assert.equal((await shown())['flights-0'], '6')
+})
+
+test('before the first claim the group, or initial_offsets instead of it, say where it begins; forgotten says nothing', async () => {
+  const given = { 'flights-0': kafkaOffset(7), 'flights-1': null }
+  for (const [initial, expected] of [
+    [undefined, { 'flights-0': '3' }],
+    [given, { 'flights-0': '7' }],
+  ] as const) {
+    const { groupOffsets, shown, alter } = cluster(initial)
+    await groupOffsets.commit('connect-c', [{ tp: TP, nextKafkaOffset: kafkaOffset(3) }], { signal })
+    assert.deepEqual(await shown(), expected)
+    await alter(0, null)
+    assert.deepEqual(await shown(), {})
+  }
+})
+
+test('what the connector does not read, and what the log does not hold, is refused by name before anything is claimed', async () => {
+  const { alter, offsets, log, shown } = cluster()
+  await log(claim('a', 1), settled('a', 1, 0))
+  await assert.rejects(alter(2, 0), { code: 'POSITION_REFUSED', message: /flights .*has partitions 0 to 1, not 2/ })
+  await assert.rejects(alter(0, 1), { code: 'POSITION_REFUSED', message: /flights-0 holds offsets from 0, .* at 1/ })
+  const elsewhere = [{ tp: { topic: 'toString', partition: 0 }, nextKafkaOffset: null }]
+  await assert.rejects(offsets.alter(ENTRY, elsewhere, { signal }), { message: /reads no topic toString/ })
+  assert.deepEqual(await shown(), { 'flights-0': '0' })
+})
+
+test('a partition that is still being let go is waited for, then the client is told to come again', async () => {
+  const { alter, redis, time, shown } = cluster()
+  const resource = partitionResource('c', TP)
+  const lease = await redis.leases.acquire(resource, 'other' as WorkerId, 60_000)
+  assert(lease !== null)
+  await assert.rejects(alter(0, 0), {
+    code: 'POSITION_NOT_MOVED',
+    message: /tasks haven't stopped completely yet .* can be safely retried\. c\/flights-0 is still being let go\./,
+  })
+  assert.deepEqual(await shown(), {})
+  const moving = alter(0, 0)
+  await time.advance(50)
+  await redis.leases.release(lease)
+  await moving
+  assert.deepEqual(await shown(), { 'flights-0': '0' })
+})
+
+test('without Redis the claim alone decides', async () => {
+  const { alter, redis, shown } = cluster()
+  redis.mode = 'down'
+  await alter(0, 0)
+  assert.deepEqual(await shown(), { 'flights-0': '0' })
+})
+
+test('resumed, or created anew, before the last step: nothing moves', async () => {
+  const { alter, control, log, shown } = cluster()
+  await log(claim('a', 1), settled('a', 1, 0))
+  for (const change of [{ targetState: 'STARTED' as const }, { incarnation: 'other' as Incarnation }]) {
+    control.entry = { ...ENTRY, ...change }
+    await assert.rejects(alter(0, null), { code: 'POSITION_NOT_MOVED' })
+    assert.deepEqual(await shown(), { 'flights-0': '0' })
+  }
+})
+
+test('a reset forgets what is read and whatever the connector ever claimed, as often as it is asked', async () => {
+  const { offsets, groupOffsets, log, shown, passing } = cluster()
+  await log(claim('a', 1), settled('a', 1, 0))
+  const once = { topic: 'once', partition: 0 }
+  const positions = [TP, once].map(tp => ({ tp, nextKafkaOffset: 0n as KafkaOffset }))
+  await groupOffsets.commit('connect-c', positions, { signal })
+  for (let time = 0; time < 2; time++) await passing(offsets.reset(ENTRY, { signal }))
+  assert.deepEqual(await shown(), {})
+  assert.equal((await groupOffsets.committed('connect-c', [TP, once], { signal })).size, 0)
+})
