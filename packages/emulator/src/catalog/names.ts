@@ -18,7 +18,7 @@ export function parseTableResource(name: string): TableRef | undefined {
   return match ? { project: match[1]!, dataset: match[2]!, table: match[3]! } : undefined
 }
 
-export type StreamRef = {
+type StreamRef = {
   readonly table: TableRef
   /** `_default`, or the id the service gave. */
   readonly id: string

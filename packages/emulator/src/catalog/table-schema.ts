@@ -19,9 +19,9 @@ export const COLUMN_TYPES = [
   'STRUCT',
 ] as const
 export type ColumnType = (typeof COLUMN_TYPES)[number]
-export type ColumnMode = 'NULLABLE' | 'REQUIRED' | 'REPEATED'
+type ColumnMode = 'NULLABLE' | 'REQUIRED' | 'REPEATED'
 /** What a RANGE may be of. */
-export type RangeElementType = 'DATE' | 'DATETIME' | 'TIMESTAMP'
+type RangeElementType = 'DATE' | 'DATETIME' | 'TIMESTAMP'
 
 export type Column = {
   readonly name: string

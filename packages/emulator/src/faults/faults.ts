@@ -22,7 +22,7 @@ export const FAULT_EFFECTS = [
   /** AppendRows: the call fails with `code` as it is opened; its stream is the one its routing header names. */
   'refuseOpen',
 ] as const
-export type FaultEffect = (typeof FAULT_EFFECTS)[number]
+type FaultEffect = (typeof FAULT_EFFECTS)[number]
 
 export const FAULT_METHODS = [
   'AppendRows',
@@ -61,7 +61,7 @@ export type FaultSpec = {
   readonly delayMs: number
 }
 
-export type FaultView = FaultSpec & { readonly id: number; readonly seen: number; readonly fired: number }
+type FaultView = FaultSpec & { readonly id: number; readonly seen: number; readonly fired: number }
 
 /** A fault that hit a call. */
 export type Struck = { readonly effect: FaultEffect; readonly delayMs: number; readonly refusal: Refusal }

@@ -24,7 +24,7 @@ export async function ended(job: Job, timeoutMs: unknown): Promise<void> {
 }
 
 /** The statement a query configuration asks for. Throws RestError 400 or 501. */
-export function statementOf(query: Json, project: string, isDryRun: boolean): StatementRequest {
+function statementOf(query: Json, project: string, isDryRun: boolean): StatementRequest {
   const sql = query.query
   if (typeof sql !== 'string' || sql.trim() === '') throw required('query')
   if (query.useLegacySql === true || /^\s*#legacySQL/i.test(sql))

@@ -7,8 +7,8 @@ const list = (shape: Shape): Shape => ({ list: shape })
 const STRINGS = list('string')
 const LABELS: Shape = { map: 'string' }
 
-export const DATASET_REFERENCE: Shape = object({ projectId: 'string', datasetId: 'string' })
-export const TABLE_REFERENCE: Shape = object({ projectId: 'string', datasetId: 'string', tableId: 'string' })
+const DATASET_REFERENCE: Shape = object({ projectId: 'string', datasetId: 'string' })
+const TABLE_REFERENCE: Shape = object({ projectId: 'string', datasetId: 'string', tableId: 'string' })
 
 /** Stored and echoed. */
 export const DATASET_ECHOED: Members = {
@@ -101,11 +101,11 @@ const PARAMETER_VALUE: Members = {
   structValues: { map: () => object(PARAMETER_VALUE) },
   rangeValue: object({ start: () => object(PARAMETER_VALUE), end: () => object(PARAMETER_VALUE) }),
 }
-export const QUERY_PARAMETERS: Shape = list(
+const QUERY_PARAMETERS: Shape = list(
   object({ name: 'string', parameterType: object(PARAMETER_TYPE), parameterValue: object(PARAMETER_VALUE) }),
 )
 
-export const FORMAT_OPTIONS: Shape = object({ useInt64Timestamp: 'bool', timestampOutputFormat: 'string' })
+const FORMAT_OPTIONS: Shape = object({ useInt64Timestamp: 'bool', timestampOutputFormat: 'string' })
 
 /** What jobs.query and a query job's configuration share. */
 const QUERY_COMMON: Members = {

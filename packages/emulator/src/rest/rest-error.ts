@@ -6,7 +6,7 @@ import { SqlRefused } from '../sql/refused.ts'
 import { QueryRefused } from '../storage/storage.ts'
 
 /** The part of a request an error is about. */
-export type ErrorPlace = { readonly location: string; readonly locationType: 'parameter' | 'header' | 'other' }
+type ErrorPlace = { readonly location: string; readonly locationType: 'parameter' | 'header' | 'other' }
 
 /** A message may repeat a name or a query the request was full of. */
 const MESSAGE_CHARS_MAX = 5_000

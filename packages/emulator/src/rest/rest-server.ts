@@ -19,7 +19,7 @@ import { tableRoutes } from './tables.ts'
 
 const PREFIX = '/bigquery/v2'
 
-export type RestListener = { readonly port: number; close(): Promise<void> }
+type RestListener = { readonly port: number; close(): Promise<void> }
 
 /** One path per resource, and the method that is meant: Java sends PATCH as POST with X-HTTP-Method-Override. */
 function canonicalUrl(request: IncomingMessage): string {

@@ -10,7 +10,7 @@ import { checkRange, type Place, RowFault } from './sinks.ts'
 /** Takes the field's array, of at least `length` elements, from a batch. Throws UnusableDescriptor. */
 type BindArray = (batch: ArrowBatch, length: number) => SetElement
 
-export type ArrowMatch = { readonly index: number; readonly bind: BindArray }
+type ArrowMatch = { readonly index: number; readonly bind: BindArray }
 
 /** Throws ExtraFields or UnusableDescriptor. */
 export function matchArrowFields(

@@ -5,7 +5,7 @@ import { type IntervalParts, intervalFrom } from './interval.ts'
 /** A default expression this emulator cannot take; the message says what of it. */
 export class UnusableDefault extends Error {}
 
-export const DEFAULT_FUNCTIONS = [
+const DEFAULT_FUNCTIONS = [
   'CURRENT_DATE',
   'CURRENT_DATETIME',
   'CURRENT_TIME',
@@ -15,7 +15,7 @@ export const DEFAULT_FUNCTIONS = [
   'SESSION_USER',
   'ST_GEOGPOINT',
 ] as const
-export type DefaultFunction = (typeof DEFAULT_FUNCTIONS)[number]
+type DefaultFunction = (typeof DEFAULT_FUNCTIONS)[number]
 
 export type DefaultValue =
   | { readonly kind: 'null' }

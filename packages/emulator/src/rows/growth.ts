@@ -2,7 +2,7 @@
 // memory are many gigabytes: it is refused.
 
 /** Bytes one request may make the columns grow by. 512 MB: a million rows of 30 columns. */
-export const GROWTH_BYTES_MAX: number = 512 * 1024 * 1024
+const GROWTH_BYTES_MAX: number = 512 * 1024 * 1024
 
 /** A request's rows times the table's columns are beyond GROWTH_BYTES_MAX. */
 export class TooManyValues extends Error {

@@ -26,7 +26,7 @@ import { messageReader } from './well-known.ts'
 import { kindOf, packedWireType, wireTypeOf } from './wire-types.ts'
 
 /** Decodes rows of one writer schema into the builders it was compiled for. */
-export type RowDecoder = {
+type RowDecoder = {
   /** Rows of a request follow: what becomes of columns they leave out, and what CURRENT_TIMESTAMP() is for them. */
   begin(missing: MissingValues, nowMs: number): void
   /** Fills row `row`; answers what is wrong with a bad row. */

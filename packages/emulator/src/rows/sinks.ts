@@ -30,7 +30,7 @@ export type Place = { readonly column: Column; readonly name: string; readonly b
 const SHOWN_MAX = 100
 export const shown = (text: string): string => (text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text)
 
-export type TextSink = (row: number, bytes: Buffer, start: number, end: number) => void
+type TextSink = (row: number, bytes: Buffer, start: number, end: number) => void
 
 /** STRING, BYTES, JSON and GEOGRAPHY from their bytes. */
 export function textSink({ column, name, builder }: Place): TextSink {
@@ -167,7 +167,7 @@ const LITERAL_CHARS_MAX = 1000
 const readIfShort = <V>(text: string, parse: (text: string) => V | undefined): V | undefined =>
   text.length > LITERAL_CHARS_MAX ? undefined : parse(text)
 
-export type LiteralSink = (row: number, text: string) => void
+type LiteralSink = (row: number, text: string) => void
 
 /** A value written out as text, for the types that have such a spelling; undefined for the others. */
 export function literalSink(place: Place): LiteralSink | undefined {

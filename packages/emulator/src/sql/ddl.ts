@@ -9,7 +9,7 @@ import type { Query, Translation } from './translation.ts'
 import { parseParameterized } from './types.ts'
 
 /** A column in the REST API's words. */
-export type RestField = Readonly<Record<string, unknown>>
+type RestField = Readonly<Record<string, unknown>>
 export type Ddl =
   | {
       readonly kind: 'createTable'

@@ -13,7 +13,7 @@ import { expectEnd, translationOf } from './translate.ts'
 import type { Query, Translation } from './translation.ts'
 import { columnType, duckdbTypeOf, typeText } from './types.ts'
 
-export type DmlKind = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE_TABLE' | 'MERGE'
+type DmlKind = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE_TABLE' | 'MERGE'
 export type Dml = {
   readonly statement: DmlKind
   readonly sql: string

@@ -17,7 +17,7 @@ export type Relation = {
 }
 
 /** What DuckDB calls the common table and what columns it has. */
-export type CommonTable = { readonly sql: string; readonly columns: readonly Output[] }
+type CommonTable = { readonly sql: string; readonly columns: readonly Output[] }
 
 const PSEUDO_COLUMN = /^_(PARTITIONTIME|PARTITIONDATE|TABLE_SUFFIX|FILE_NAME|CHANGE_TYPE|CHANGE_TIMESTAMP)$/i
 

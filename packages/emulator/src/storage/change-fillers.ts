@@ -12,7 +12,7 @@ import type { RowError, Written } from './storage.ts'
 
 const column = (name: string): Column => ({ name, type: 'STRING', mode: 'NULLABLE', fields: [] })
 /** What changes have besides the table's columns, after them. */
-export const CHANGE_COLUMNS: readonly Column[] = [column('_CHANGE_TYPE'), column('_CHANGE_SEQUENCE_NUMBER')]
+const CHANGE_COLUMNS: readonly Column[] = [column('_CHANGE_TYPE'), column('_CHANGE_SEQUENCE_NUMBER')]
 
 /** The columns of a batch of changes. */
 export const changeSchema = (table: Table): TableSchema => ({ columns: [...table.schema.columns, ...CHANGE_COLUMNS] })

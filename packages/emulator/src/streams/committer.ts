@@ -13,7 +13,7 @@ type Group = {
 const newGroup = (): Group => ({ streams: new Map(), changes: [], answers: [], bytes: 0 })
 
 /** Request bytes accepted and not yet stored, beyond which connections stop reading: columns take about as much again. */
-export const PENDING_BYTES_MAX: number = 64 * 1024 * 1024
+const PENDING_BYTES_MAX: number = 64 * 1024 * 1024
 
 export class Committer {
   private readonly storage: Storage

@@ -31,7 +31,7 @@ export type StreamEvent =
   | { readonly kind: 'commit'; readonly nowMs: number }
 
 /** Times to live without traffic, in milliseconds; 0 = for ever. */
-export type TtlMs = { readonly committed: number; readonly buffered: number; readonly pending: number }
+type TtlMs = { readonly committed: number; readonly buffered: number; readonly pending: number }
 
 export function newStream(
   is: Pick<StreamState, 'name' | 'type' | 'tableKey' | 'incarnation'>,

@@ -32,7 +32,7 @@ export class Refused extends Error {
 export type Found = { readonly name: string; readonly table: Table; readonly state: StreamState | undefined }
 
 /** What became of a commit: all streams at one time, or none for the reasons given. */
-export type Commit = { readonly committedMs: number } | { readonly refusals: readonly Refusal[] }
+type Commit = { readonly committedMs: number } | { readonly refusals: readonly Refusal[] }
 
 /** Streams in one emulator, about 500 bytes each. */
 const STREAMS_MAX = 1_000_000

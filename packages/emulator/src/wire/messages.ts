@@ -23,7 +23,7 @@ function protosFolder(): string {
 }
 
 /** Loads our .proto files; the well-known types are protobufjs's own. */
-export function loadProtos(): protobuf.Root {
+function loadProtos(): protobuf.Root {
   const folder = protosFolder()
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) =>

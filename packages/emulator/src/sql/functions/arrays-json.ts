@@ -14,7 +14,7 @@ const path = (args: readonly Expr[]): string => {
 }
 
 /** BigQuery's `$['a b'].c` and `$.a.0` as DuckDB writes them. */
-export function jsonPath(text: string): string {
+function jsonPath(text: string): string {
   if (!text.startsWith('$')) throw new SqlRefused(`JSONPath must start with '$': ${text}`)
   let out = '$'
   let rest = text.slice(1)
