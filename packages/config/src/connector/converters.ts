@@ -68,6 +68,8 @@ const ENCODING: KeyDefs = {
     doc: 'Character set.',
     importance: 'HIGH',
     group: GROUP,
+    width: 'MEDIUM',
+    displayName: 'Encoding',
   },
 }
 const REGISTRY: KeyDefs = {
