@@ -19,6 +19,7 @@ import {
   openListener,
 } from './listener.ts'
 import { enterScopes } from './request-scope.ts'
+import { bulkRoutes } from './routes/bulk.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -158,6 +159,7 @@ export function buildApi(
   healthRoutes(app, context)
   summaryRoutes(app, context)
   historyRoutes(app, context)
+  bulkRoutes(app, context)
   eventRoutes(app, context, closing)
   return app
 }

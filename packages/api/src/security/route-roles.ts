@@ -37,6 +37,8 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'PUT /connectors/:name/resume',
     'PUT /connectors/:name/stop',
     'POST /connectors/:name/restart',
+    // Deleting needs admin there as well: the route asks.
+    'POST /api/v1/bulk',
     'POST /connectors/:name/tasks/:task/restart',
     'PATCH /connectors/:name/offsets',
     'DELETE /connectors/:name/offsets',
