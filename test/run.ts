@@ -29,6 +29,12 @@ const PARTS: readonly Part[] = [
   { name: 'real Kafka and Redis', files: glob(BROKER_TESTS), concurrency: 2, timeoutMs: 240_000, needsServices: true },
   { name: 'end to end', files: glob('test/e2e/*.test.ts'), concurrency: 1, timeoutMs: 300_000 },
   {
+    name: 'differential with Kafka Connect',
+    files: glob('test/differential/*.test.ts'),
+    concurrency: 1,
+    timeoutMs: 300_000,
+  },
+  {
     name: 'official clients',
     files: glob('test/conformance/**/*.test.ts'),
     concurrency: 2,

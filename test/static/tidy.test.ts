@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { DIFFERENCES_MANUAL, differencesManual } from '../../bin/differences-manual.ts'
 import { ERRORS_MANUAL, errorsManual } from '../../bin/errors-manual.ts'
 import {
   isBuiltin,
@@ -212,6 +213,10 @@ test('every package says in a README what it is', () => {
 
 test('every error code is in the manual (npm run docs)', () => {
   assert.equal(existsSync(ERRORS_MANUAL) ? readFileSync(ERRORS_MANUAL, 'utf8') : '', errorsManual())
+})
+
+test('every deliberate difference from Kafka Connect is in the manual (npm run docs)', () => {
+  assert.equal(existsSync(DIFFERENCES_MANUAL) ? readFileSync(DIFFERENCES_MANUAL, 'utf8') : '', differencesManual())
 })
 
 test('what is left to do has an issue', () => {

@@ -1,0 +1,459 @@
+// Every deliberate difference from Kafka Connect, with its reason. The differential test accepts these and no others, and fails
+// when one of them does not occur any more. docs/reference/differences-from-connect.md is written from this table.
+import type { Disagreement } from './compare.ts'
+import { bodyText, type Request } from './exchange.ts'
+
+export type Difference = {
+  /** For people, as the next three. */
+  readonly request: string
+  readonly connect: string
+  readonly millrace: string
+  readonly reason: string
+  readonly when: {
+    /** On `METHOD /path`. */
+    readonly asked?: RegExp
+    /** On the body of the request. */
+    readonly sent?: RegExp
+    readonly aspect: RegExp
+    readonly connect: RegExp
+    readonly millrace: RegExp
+  }
+}
+
+const ANSWER = /^answer$/
+const VALIDATE = /^PUT \/connector-plugins\/\S+\/validate$/
+const JACKSON =
+  /^500 (Cannot invoke|Cannot deserialize|Cannot construct|Unrecognized (field|token)|Unexpected |HTTP 500|JSON)/
+
+export const DIFFERENCES: readonly Difference[] = [
+  {
+    request: 'a body with fields nobody knows, or `initial_state` nobody knows',
+    connect: '500 `Unrecognized field …`, with class names',
+    millrace: '400 naming the field',
+    reason: 'it is the client that must change something; 500 sets off alarms and retries',
+    when: {
+      aspect: ANSWER,
+      connect: /^500 (Unrecognized field|Cannot construct instance of .*InitialState)/,
+      millrace: /^400 (Unrecognized field|initial_state must be)/,
+    },
+  },
+  {
+    request: 'a config value that is an object or a list',
+    connect: '500 with the text of the Java exception',
+    millrace: '400 naming the key',
+    reason: 'it is the client that must change something; 500 sets off alarms and retries',
+    when: {
+      aspect: ANSWER,
+      connect: /^500 Cannot deserialize value of type `java.lang.String`/,
+      millrace: /^400 The value of configuration \S+ must be/,
+    },
+  },
+  {
+    request: 'a body that is missing, not JSON, or not of the shape that is asked for',
+    connect: '500 with the text of the Java exception',
+    millrace: '400 with a sentence about what is wrong',
+    reason: 'it is the client that must change something; 500 sets off alarms and retries',
+    when: { aspect: ANSWER, connect: JACKSON, millrace: /^400 / },
+  },
+  {
+    request: 'a config value that is `null`',
+    connect: '400 `Null value can not be supplied as the configuration value.`, or a complaint about something else',
+    millrace: '400 naming the key',
+    reason: 'the key is what one has to look for',
+    when: { aspect: ANSWER, connect: /^(400|500) /, millrace: /^400 The value of configuration \S+ may not be null/ },
+  },
+  {
+    request: 'a config without `connector.class`',
+    connect: '400 `Connector config {…} contains no connector type`, with all values',
+    millrace: '400, the same sentence with the keys only',
+    reason: 'the values may be secrets, and messages end in logs',
+    when: {
+      asked: /^(POST|PUT|PATCH) \/connectors/,
+      aspect: ANSWER,
+      connect: /^400 Connector config \{.*=.*\} contains no connector type$/,
+      millrace: /^400 Connector config \{[^=]*\} contains no connector type$/,
+    },
+  },
+  {
+    request: 'PUT `/connector-plugins/{p}/config/validate` without `connector.class`',
+    connect: '500 `…BadRequestException: Connector config {…} contains no connector type`',
+    millrace: '400 `Connector config {…} contains no connector type`, with the keys only',
+    reason: 'as above',
+    when: {
+      asked: /\/validate$/,
+      aspect: ANSWER,
+      connect: /^500 .*BadRequestException: Connector config \{.*\} contains no connector type$/,
+      millrace: /^400 Connector config \{[^=]*\} contains no connector type$/,
+    },
+  },
+  {
+    request: 'a `connector.class` nobody knows',
+    connect: '400 `Failed to find any class …`, the plugins as Java describes them',
+    millrace: '400, the same sentence with the names of the classes',
+    reason: 'the names are what one can write there',
+    when: {
+      aspect: ANSWER,
+      connect:
+        /^400 Failed to find any class that implements Connector and which name matches (\w*), available connectors are: PluginDesc/,
+      millrace:
+        /^400 Failed to find any class that implements Connector and which name matches (\w*), available connectors are: \{\{class}}$/,
+    },
+  },
+  {
+    request: 'POST `/connectors` with a name that is empty or has control characters',
+    connect: '400 among the errors of the config',
+    millrace: '400 before anything else is looked at',
+    reason: 'without a name there is nothing to validate for, and the sentence does not repeat the characters',
+    when: {
+      asked: /^POST \/connectors$/,
+      aspect: ANSWER,
+      connect: /^400 .*\nInvalid value .* for configuration name: String may not /,
+      millrace: /^400 Invalid value for configuration name: the name may not /,
+    },
+  },
+  {
+    request: 'PATCH `/connectors/{n}/config` with another `name`',
+    connect: '200, and the connector has a config that names another one',
+    millrace: '400 as PUT says it',
+    reason: 'a config that contradicts its connector cannot be PUT back',
+    when: {
+      asked: /^PATCH \/connectors\/[^/]+\/config$/,
+      sent: /"name"/,
+      aspect: ANSWER,
+      connect: /^200 /,
+      millrace: /^400 Connector name configuration \(other\) doesn't match connector name in the URL/,
+    },
+  },
+  {
+    request: '`tasks.max` that is no number',
+    connect: '400 with two errors, `Not a number of type INT` and `Value must be non-null`',
+    millrace: '400 with one, which also tells of `auto`',
+    reason: 'one mistake, one error; `auto` is an addition',
+    when: {
+      aspect: ANSWER,
+      connect: /^400 .*\nInvalid value many for configuration tasks.max: Not a number of type INT\n/,
+      millrace: /^400 .*\nInvalid value many for configuration tasks.max: Not a number of type INT or one of: auto\n/,
+    },
+  },
+  {
+    request: 'POST `/connectors`, PUT and PATCH `/connectors/{n}/config`',
+    connect: '`tasks` as they were before: none for a new connector',
+    millrace: '`tasks` as they are from now on',
+    reason: 'how many there are is known at once',
+    when: {
+      asked: /^(POST \/connectors|(PUT|PATCH) \/connectors\/[^/]+\/config)$/,
+      aspect: /^body \$\.tasks$/,
+      connect: /^\[.*\]$/,
+      millrace: /^\[\{/,
+    },
+  },
+  {
+    request: 'POST `/connectors`, PUT `/connectors/{n}/config` of a new connector',
+    connect: '`Location: http://host:port/connectors/{n}`',
+    millrace: '`Location: /connectors/{n}`',
+    reason:
+      'the same place (RFC 9110 §10.2.2), and still the right one behind a proxy that speaks TLS or has another name',
+    when: {
+      asked: /^(POST|PUT) \/connectors/,
+      aspect: /^header location$/,
+      connect: /^http:\/\/127\.0\.0\.1:\{\{port}}\/connectors\/[^/]+$/,
+      millrace: /^\/connectors\/[^/]+$/,
+    },
+  },
+  {
+    request: 'any status',
+    connect: '`version` in connector and tasks, since 4.1',
+    millrace: 'no `version`',
+    reason: 'optional, and a client made before 4.1 that decodes strictly does not know it',
+    when: { aspect: /^body \$.*\.version$/, connect: /^("4\.1\.\d+"|"\{\{.*)$/, millrace: /^\(absent\)$/ },
+  },
+  {
+    request: 'a path that does not exist, a method that a path has not, a content type that is not JSON',
+    connect: '`{error_code, message}` without a content type',
+    millrace: '`Content-Type: application/json`',
+    reason: 'it is JSON',
+    when: { aspect: /^header content-type$/, connect: /^\(absent\)$/, millrace: /^application\/json$/ },
+  },
+  {
+    request: 'a method that a path has not',
+    connect: '405 without `Allow`',
+    millrace: '405 with `Allow`',
+    reason: 'RFC 9110 §15.5.6 requires it',
+    when: { aspect: /^header allow$/, connect: /^\(absent\)$/, millrace: /OPTIONS/ },
+  },
+  {
+    request: 'OPTIONS',
+    connect: '200 with an empty body of type JSON',
+    millrace: '204; `Allow` is the same',
+    reason: 'there is no body',
+    when: { asked: /^OPTIONS /, aspect: ANSWER, connect: /^200$/, millrace: /^204$/ },
+  },
+  {
+    request: 'OPTIONS',
+    connect: '200 with an empty body of type JSON',
+    millrace: '204; `Allow` is the same',
+    reason: 'there is no body',
+    when: {
+      asked: /^OPTIONS /,
+      aspect: /^header content-type$/,
+      connect: /^application\/json$/,
+      millrace: /^\(absent\)$/,
+    },
+  },
+  {
+    request: '`Accept` without JSON, as a browser sends it',
+    connect: '406',
+    millrace: 'the answer, in JSON',
+    reason: 'there is only JSON; a person who looks with a browser is helped more by it',
+    when: { aspect: ANSWER, connect: /^406 HTTP 406 Not Acceptable$/, millrace: /^404 Connector absent not found$/ },
+  },
+  {
+    request: 'a `Content-Type` that is none',
+    connect: '400 as a page of the web server',
+    millrace: '415 as any other content type that is not JSON',
+    reason: 'every error is `{error_code, message}`',
+    when: { aspect: ANSWER, connect: /^400( \{"message":"Bad Request".*)?$/, millrace: /^415 / },
+  },
+  {
+    request: 'what the web server itself refuses: a malformed path, a malformed header',
+    connect: '`Cache-Control: must-revalidate,no-cache,no-store`',
+    millrace: 'none',
+    reason: 'nothing of this API is kept by caches',
+    when: { aspect: /^header cache-control$/, connect: /^must-revalidate/, millrace: /^\(absent\)$/ },
+  },
+  {
+    request: 'POST `/connectors/{n}/restart` with a flag that is neither true nor false',
+    connect: 'counts as false',
+    millrace: '400',
+    reason: 'whoever wrote `onlyFailed=1` meant something else than restarting what runs',
+    when: {
+      asked: /\/restart\?(includeTasks|onlyFailed)=(nonsense|1)$/,
+      aspect: ANSWER,
+      connect: /^204$/,
+      millrace: /^400 The query parameter \w+ must be true or false\.$/,
+    },
+  },
+  {
+    request: 'POST `/connectors/{n}/tasks/{t}/restart` of a task that a stopped connector had',
+    connect: '409 `Cannot complete request momentarily …`, for ever',
+    millrace: '404 `Unknown task: {n}-{t}`',
+    reason: 'there is no such task, and waiting does not bring it; 409 means "exists" and nothing else',
+    when: {
+      asked: /^POST .*\/tasks\/\d\/restart$/,
+      aspect: ANSWER,
+      connect: /^409 Cannot complete request momentarily due to no known leader URL/,
+      millrace: /^404 Unknown task: /,
+    },
+  },
+  {
+    request: 'PATCH `/connectors/{n}/offsets` with a topic that has no name, or numbers below 0',
+    connect: '500 `Failed to alter consumer group offsets for connector {n}` or `Failed to modify offsets …`',
+    millrace: '400 naming what is wrong',
+    reason: 'it is the client that must change something',
+    when: {
+      asked: /^PATCH .*\/offsets$/,
+      aspect: ANSWER,
+      connect: /^500 Failed to (alter consumer group|modify) offsets /,
+      millrace: /^400 /,
+    },
+  },
+  {
+    request: 'PUT `/admin/loggers/{l}` with a level that is a number',
+    connect: "404 `invalid log level '7'.`",
+    millrace: "400 `The 'level' parameter must be a string.`",
+    reason: 'the body is wrong, not the path',
+    when: {
+      asked: /^PUT \/admin\/loggers\//,
+      aspect: ANSWER,
+      connect: /^404 invalid log level '7'\.$/,
+      millrace: /^400 The 'level' parameter must be a string\.$/,
+    },
+  },
+  {
+    request: 'GET, PUT `/admin/loggers/{l}` of any logger but `root`',
+    connect: 'every Java class has its logger',
+    millrace: 'PUT affects none (`[]`), GET says 404',
+    reason: 'there is one logger, `root`: fields tell lines apart, not names',
+    when: {
+      asked: /^PUT \/admin\/loggers\/some\.logger/,
+      aspect: /^body \$$/,
+      connect: /^\["some\.logger"\]$/,
+      millrace: /^\[\]$/,
+    },
+  },
+  {
+    request: 'GET, PUT `/admin/loggers/{l}` of any logger but `root`',
+    connect: 'every Java class has its logger',
+    millrace: 'PUT affects none (`[]`), GET says 404',
+    reason: 'there is one logger, `root`: fields tell lines apart, not names',
+    when: {
+      asked: /^GET \/admin\/loggers\/some\.logger$/,
+      aspect: ANSWER,
+      connect: /^200 \{"level":/,
+      millrace: /^404 Logger some\.logger not found\.$/,
+    },
+  },
+  {
+    request: 'validation: `order`',
+    connect: 'as counted in the Java source, with gaps and doubles',
+    millrace: 'counted from 1 within the group',
+    reason: 'only the sequence means something, and it is that of the answer',
+    when: { asked: VALIDATE, aspect: /^order in the definition of /, connect: /^-?\d+$/, millrace: /^\d+$/ },
+  },
+  {
+    request: 'validation: groups, of the keys of converters',
+    connect: '`Serialization`, `Schemas`',
+    millrace: 'one group per converter: `value.converter`',
+    reason: 'keys of two converters would be mixed',
+    when: {
+      asked: VALIDATE,
+      aspect: /^groups$/,
+      connect: /"Serialization","Schemas"\]$/,
+      millrace: /^\["Common","Transforms","Predicates","Error Handling"/,
+    },
+  },
+  {
+    request: 'validation: groups, of the keys of converters',
+    connect: '`Serialization`, `Schemas`',
+    millrace: 'one group per converter: `value.converter`',
+    reason: 'keys of two converters would be mixed',
+    when: {
+      asked: VALIDATE,
+      aspect: /^group in the definition of \w+\.converter\./,
+      connect: /^("(Serialization|Schemas)"|null)$/,
+      millrace: /^"\w+\.converter"$/,
+    },
+  },
+  {
+    request: 'validation: `connector.plugin.version` and `….converter.plugin.version`',
+    connect: 'the version as default, value and recommended value',
+    millrace: 'accepted and without effect',
+    reason: 'a worker has one version of each plugin',
+    when: {
+      asked: VALIDATE,
+      aspect: /^(default_value|value|recommended_values) in the (definition|value) of connector\.plugin\.version$/,
+      connect: /^(\["4\.1\.\d+"\]|"4\.1\.\d+")$/,
+      millrace: /^(null|\[\])$/,
+    },
+  },
+  {
+    request: 'validation: `connector.plugin.version` and `….converter.plugin.version`',
+    connect: 'the version as default, value and recommended value',
+    millrace: 'accepted and without effect',
+    reason: 'a worker has one version of each plugin',
+    when: { asked: VALIDATE, aspect: /^definition of .*\.plugin\.version$/, connect: /^true$/, millrace: /^false$/ },
+  },
+  {
+    request: 'validation: `key.converter`, `value.converter`, `header.converter`',
+    connect: "the worker's converter as default",
+    millrace: "`null`, which means the worker's",
+    reason: 'it is no property of the definition: the next worker may have another',
+    when: {
+      asked: VALIDATE,
+      aspect: /^(default_value|value) in the (definition|value) of \w+\.converter$/,
+      connect: /^("org\.apache\.kafka\.connect\.\w+\.\w+"|null)$/,
+      millrace: /^(null|"nonsense")$/,
+    },
+  },
+  {
+    request: 'validation: recommended values of converters',
+    connect: 'all that are installed',
+    millrace: 'those that this connector can use',
+    reason: 'the others are refused',
+    when: {
+      asked: VALIDATE,
+      aspect: /^recommended_values in the value of \w+\.converter$/,
+      connect: /^\["org\.apache\.kafka\.connect\.converters\.BooleanConverter"/,
+      millrace: /^\["org\.apache\.kafka\.connect\./,
+    },
+  },
+  {
+    request: 'validation: `….converter.converter.type`',
+    connect: 'a key like others',
+    millrace: 'none',
+    reason: 'the runtime sets it, whatever a config says',
+    when: {
+      asked: VALIDATE,
+      aspect: /^definition of \w+\.converter\.converter\.type$/,
+      connect: /^true$/,
+      millrace: /^false$/,
+    },
+  },
+  {
+    request: 'validation: the value of a key that has errors',
+    connect: 'the value, if it is of the right type',
+    millrace: '`null`',
+    reason: 'what stands there is not known to be what the key is for: it may be a secret in the wrong place',
+    when: {
+      asked: VALIDATE,
+      aspect: /^value in the value of (tasks\.max|config\.action\.reload|errors\.tolerance|transforms)$/,
+      connect: /^"/,
+      millrace: /^null$/,
+    },
+  },
+  {
+    request: 'validation: `transforms` with an alias twice',
+    connect: '`Invalid value [a, a] …`, and the keys of the alias',
+    millrace: '`Invalid value a,a …`, as it was written, and no keys',
+    reason: 'which of the two they belong to is not known',
+    when: {
+      asked: VALIDATE,
+      aspect: /^errors in the value of transforms$/,
+      connect: /Invalid value \[a, a\] for/,
+      millrace: /Invalid value a,a for/,
+    },
+  },
+  {
+    request: 'validation: `transforms` with an alias twice',
+    connect: '`Invalid value [a, a] …`, and the keys of the alias',
+    millrace: '`Invalid value a,a …`, as it was written, and no keys',
+    reason: 'which of the two they belong to is not known',
+    when: { asked: VALIDATE, aspect: /^definition of transforms\.a\.type$/, connect: /^true$/, millrace: /^false$/ },
+  },
+  {
+    request: 'a path with `%2F`, `%25`, `%2E%2E`, `%00`, a broken escape or an empty segment',
+    connect:
+      '400 as an HTML page of the web server: a connector of such a name can be made, but neither read nor deleted',
+    millrace: 'the connector of that name, 404 without one, 400 when it cannot be decoded',
+    reason: 'what can be created can be managed, and every error is JSON',
+    when: { asked: /^GET \/+connectors/, aspect: ANSWER, connect: /^400 "<html>/, millrace: /^(200 \[|40[04] [^"])/ },
+  },
+  {
+    request: 'a path with `%2F`, `%25`, `%2E%2E`, `%00`, a broken escape or an empty segment',
+    connect:
+      '400 as an HTML page of the web server: a connector of such a name can be made, but neither read nor deleted',
+    millrace: 'the connector of that name, 404 without one, 400 when it cannot be decoded',
+    reason: 'what can be created can be managed, and every error is JSON',
+    when: {
+      asked: /^GET \/+connectors/,
+      aspect: /^header content-type$/,
+      connect: /^text\/html;charset=iso-8859-1$/,
+      millrace: /^application\/json/,
+    },
+  },
+  {
+    request: 'a path with `;` in it',
+    connect: 'what follows the `;` is left out of the name',
+    millrace: 'it is part of the name',
+    reason: 'a connector may be called so; parameters within paths are no part of this API',
+    when: {
+      asked: /^GET \/connectors\/x;y=z$/,
+      aspect: ANSWER,
+      connect: /^404 Connector x not found$/,
+      millrace: /^404 Connector x;y=z not found$/,
+    },
+  },
+]
+
+/** The difference that explains a disagreement. */
+export function explanation(request: Request, disagreement: Disagreement): Difference | undefined {
+  return DIFFERENCES.find(({ when }) => {
+    return (
+      (when.asked?.test(`${request.method} ${request.path}`) ?? true) &&
+      (when.sent?.test(bodyText(request.body) ?? '') ?? true) &&
+      when.aspect.test(disagreement.aspect) &&
+      when.connect.test(disagreement.connect) &&
+      when.millrace.test(disagreement.millrace)
+    )
+  })
+}
