@@ -5,6 +5,7 @@ export class Gate {
   readonly #opened: PromiseWithResolvers<void> = Promise.withResolvers<void>()
   #missing: number
   #isOpen = false
+  #isClosed = false
 
   /** @param open rejects when nobody may pass. */
   constructor(count: number, open: () => Promise<void>) {
@@ -19,11 +20,11 @@ export class Gate {
 
   /** Once by each of them. Rejects with why it stays closed, or with `signal.reason`. */
   async pass({ signal }: { signal: AbortSignal }): Promise<void> {
-    const stayAway = (): void => this.#opened.reject(signal.reason)
+    const stayAway = (): void => this.#stayClosed(signal.reason)
     if (signal.aborted) stayAway()
     signal.addEventListener('abort', stayAway, { once: true })
     try {
-      if (--this.#missing === 0) this.#openNow()
+      if (--this.#missing === 0 && !this.#isClosed) this.#openNow()
       await this.#opened.promise
     } finally {
       signal.removeEventListener('abort', stayAway)
@@ -33,10 +34,17 @@ export class Gate {
   #openNow(): void {
     this.#open().then(
       () => {
-        this.#opened.resolve()
+        if (this.#isClosed) return
         this.#isOpen = true
+        this.#opened.resolve()
       },
-      error => this.#opened.reject(error),
+      error => this.#stayClosed(error),
     )
+  }
+
+  #stayClosed(reason: unknown): void {
+    if (this.#isOpen) return
+    this.#isClosed = true
+    this.#opened.reject(reason)
   }
 }

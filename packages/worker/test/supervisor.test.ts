@@ -335,3 +335,27 @@ test('a deleted connector whose rows were under way commits what landed, not wha
   await whilePassing(world, next.stop())
   world.assertExactlyOnce()
 })
+
+test('a partition is let go only when the group has heard the last of it: no commit comes later and overwrites an operator', async () => {
+  const world = await World.open()
+  const process = world.process()
+  const worker = workerIn(world, process)
+  const stop = new AbortController()
+  const publishing = worker.run({ signal: stop.signal })
+  worker.setControl(controlOf(entryOf()))
+  worker.start(assignmentOf(process))
+  world.records.rows(3)
+  await deliversAll(world, { report: () => worker.reports()[0]! })
+  const position = async (): Promise<readonly bigint[]> => [
+    ...(await world.groupOffsets.committed(GROUP, [TP], { signal: SIGNAL })).values(),
+  ]
+  assert.deepEqual(await position(), [], 'the next regular commit is a minute away')
+  await whilePassing(world, worker.drain(assignmentOf(process)))
+  assert.deepEqual(await position(), [3n])
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(1) }], { signal: SIGNAL })
+  await world.time.advance(130_000)
+  assert.deepEqual(await position(), [1n])
+  stop.abort()
+  await whilePassing(world, publishing)
+  assert.deepEqual(await position(), [1n])
+})

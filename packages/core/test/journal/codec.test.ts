@@ -10,7 +10,9 @@ import {
   encodeRecord,
   type Incarnation,
   isMillraceError,
+  kafkaOffset,
   recordKey,
+  startAt,
 } from '@millrace/core'
 import fc from 'fast-check'
 import { journalRecord, SPACE } from './arbitrary-journal.ts'
@@ -41,6 +43,31 @@ test('Genesis comes back as it was', () => {
   const { key, value } = encodeGenesis('inc1' as Incarnation, genesis)
   assert.deepEqual(decodeKey(key), { kind: 'genesis', incarnation: 'inc1' })
   assert.deepEqual(decodeGenesis(value), genesis)
+})
+
+test('Genesis with initial_offsets comes back as it was, beyond what a JSON number holds', () => {
+  const genesis = {
+    journalId: 'j',
+    journalPartitions: 25,
+    partitionsKnown: { flights: 3 },
+    initialOffsets: { 'flights-0': kafkaOffset(2n ** 53n + 1n), 'flights-1': null, 'flights-2': kafkaOffset(0) },
+  }
+  assert.deepEqual(decodeGenesis(encodeGenesis('inc1' as Incarnation, genesis).value), genesis)
+})
+
+test('records as versions wrote them that could not move positions are read as before', () => {
+  const progress = '{"frontier":"4","beyond":[],"fingerprint":null}'
+  assert.deepEqual(decodeRecord(`{"kind":"settled","claimId":"a","epoch":1,"progress":${progress}}`), {
+    kind: 'settled',
+    claimId: 'a',
+    epoch: 1,
+    progress: startAt(kafkaOffset(4)),
+  })
+  assert.deepEqual(decodeGenesis('{"journalId":"j","journalPartitions":25,"partitionsKnown":{"flights":3}}'), {
+    journalId: 'j',
+    journalPartitions: 25,
+    partitionsKnown: { flights: 3 },
+  })
 })
 
 test('a record this version cannot read is JOURNAL_LOST, not a guess', () => {
