@@ -18,7 +18,15 @@ import {
   startWorkerProcess,
   type WorkerProcess,
 } from '@millrace/testkit'
-import { type Admin, type Consumer, Kafka as KafkaClient, logLevel, type Message, type Producer } from 'kafkajs'
+import {
+  type Admin,
+  type Consumer,
+  Kafka as KafkaClient,
+  logLevel,
+  type Message,
+  type Producer,
+  type ProducerConfig,
+} from 'kafkajs'
 
 export const PROJECT = 'p'
 export const DATASET = 'd'
@@ -247,9 +255,12 @@ export class Stage implements AsyncDisposable {
     await this.#producer.send({ topic, messages })
   }
 
-  /** KafkaJS knows partitions added later only after it looked again: it skips them silently until then. */
-  async newProducer(): Promise<Producer> {
-    const producer = this.#client.producer()
+  /**
+   * KafkaJS knows partitions added later only after it looked again: it skips them silently until then. And when one partition of
+   * a request fails, as it may just after its topic was made, it sends all of them again: twice, unless it is idempotent.
+   */
+  async newProducer(options: ProducerConfig = {}): Promise<Producer> {
+    const producer = this.#client.producer(options)
     await producer.connect()
     return producer
   }
