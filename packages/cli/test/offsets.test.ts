@@ -102,8 +102,9 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
     random: { nextUint32: () => 7, nextId: () => `id${++ids}` },
     logger: QUIET,
   })
-  const log = (...records: readonly JournalRecord[]): Promise<void> =>
-    journals.client().append({ ...TP, incarnation: ENTRY.incarnation }, records)
+  const logOf = (partition: number, ...records: readonly JournalRecord[]): Promise<void> =>
+    journals.client().append({ ...TP, partition, incarnation: ENTRY.incarnation }, records)
+  const log = (...records: readonly JournalRecord[]): Promise<void> => logOf(0, ...records)
   const shown = async (): Promise<Readonly<Record<string, string>>> =>
     Object.fromEntries(
       (await offsets.get(ENTRY, { signal })).map(p => [`${p.tp.topic}-${p.tp.partition}`, String(p.nextKafkaOffset)]),
@@ -133,7 +134,7 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
     }
     reports.push({ partitions: [partition as unknown as PartitionReport] } as unknown as WorkerReport)
   }
-  return { time, redis, topics, groupOffsets, control, offsets, log, shown, alter, passing, report }
+  return { time, redis, topics, groupOffsets, control, offsets, log, logOf, shown, alter, passing, report }
 }
 const claim = (claimId: string, epoch: number): JournalRecord => ({
   kind: 'claim',
@@ -228,4 +229,19 @@ test('a reset forgets what is read and whatever the connector ever claimed, as o
   for (let time = 0; time < 2; time++) await passing(offsets.reset(ENTRY, { signal }))
   assert.deepEqual(await shown(), {})
   assert.equal((await groupOffsets.committed('connect-c', [TP, once], { signal })).size, 0)
+})
+
+test('of several partitions all move or none', async () => {
+  const { offsets, log, logOf, shown, passing } = cluster()
+  await log(claim('a', 1), settled('a', 1, 0))
+  await logOf(1, claim('b', 1), settled('b', 1, 0))
+  const both = [0, 1].map(partition => ({ tp: { ...TP, partition }, nextKafkaOffset: null }))
+  await logOf(1, { kind: 'deleted', by: 'somebody' })
+  await assert.rejects(passing(offsets.alter(ENTRY, both, { signal })), {
+    code: 'POSITION_NOT_MOVED',
+    message: /flights-1 was claimed by another worker/,
+  })
+  assert.equal((await shown())['flights-0'], '0')
+  await passing(offsets.alter(ENTRY, both.slice(0, 1), { signal }))
+  assert.equal((await shown())['flights-0'], undefined)
 })
