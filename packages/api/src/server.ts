@@ -28,6 +28,7 @@ import { lifecycleRoutes } from './routes/lifecycle.ts'
 import { loggerRoutes } from './routes/loggers.ts'
 import { millraceRoutes } from './routes/millrace.ts'
 import { offsetRoutes } from './routes/offsets.ts'
+import { openApiRoutes } from './routes/openapi.ts'
 import { pluginRoutes } from './routes/plugins.ts'
 import { rootRoutes } from './routes/root.ts'
 import { summaryRoutes } from './routes/summary.ts'
@@ -159,6 +160,7 @@ export function buildApi(
   healthRoutes(app, context)
   summaryRoutes(app, context)
   historyRoutes(app, context)
+  openApiRoutes(app, context)
   bulkRoutes(app, context)
   eventRoutes(app, context, closing)
   return app

@@ -28,6 +28,8 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'GET /api/v1/connectors/:name',
     'GET /api/v1/connectors/:name/tables',
     'GET /api/v1/events',
+    'GET /api/v1/openapi.json',
+    'GET /api/v1/connector-plugins/:plugin/schema',
     'GET /api/v1/connectors/:name/history',
     'GET /api/v1/connectors/:name/history/:version',
     'GET /api/v1/connectors/:name/diff',
