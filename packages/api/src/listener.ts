@@ -10,7 +10,7 @@ import { errorBody } from './api-error.ts'
 import { addressKey } from './security/token-buckets.ts'
 
 /** A request must have arrived whole by then (slowloris). */
-export const REQUEST_ARRIVAL_TIMEOUT_MS = 30_000
+const REQUEST_ARRIVAL_TIMEOUT_MS = 30_000
 const HEADERS_ARRIVAL_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000

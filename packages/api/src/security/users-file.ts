@@ -7,7 +7,7 @@ export type User = { readonly role: Role; readonly passwordHash: PasswordHash }
 export type Users = ReadonlyMap<string, User>
 
 /** Some 200 bytes each. More people than that have a directory to log in by. */
-export const USERS_MAX = 1_000
+const USERS_MAX = 1_000
 export const USERS_FILE_BYTES_MAX: number = 1024 * 1024
 
 /** Throws CONFIG_INVALID naming the line, never what it holds: a password may stand there by mistake. */
