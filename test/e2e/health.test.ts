@@ -36,6 +36,9 @@ test('a stall has a name, /health tells of Kafka, and both are well again when i
   await stage.produceRows(name, range(0, 40), 4)
   await stage.untilRows(name, 40)
   assert.equal((await health(name)).health, 'OK')
+  const [audited] = await stage.consume('e2e-audit', 1)
+  const { connector, status, changes } = JSON.parse(String(audited?.value))
+  assert.deepEqual([connector, status, changes[0].outcome], [name, 201, 'written'], 'the audit topic has the create')
 
   await stage.fault({ method: 'AppendRows', effect: 'delayReply', delayMs: STALL_MS * 2, times: 1 })
   await stage.produceRows(name, range(40, 44), 4)
