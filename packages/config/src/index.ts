@@ -4,6 +4,7 @@ export {
   type ConnectorParse,
   type CredentialSource,
   type DeadLetterConfig,
+  fullyResolvedConfig,
   parseConnectorConfig,
   resolvedConfig,
   selectTopics,

@@ -2,13 +2,18 @@
 // (KIP-297's TTL, but by what changed and not by the clock). Other workers look for themselves.
 import { createHash } from 'node:crypto'
 import type { ConnectorContext } from '@millrace/config'
-import { hasPlaceholder, resolvedConfig } from '@millrace/config'
+import { fullyResolvedConfig, hasPlaceholder } from '@millrace/config'
 import type { ConnectorEntry, Logger, RawConfig, Timers } from '@millrace/core'
 
 /** 10,000 connectors of a config and 32 bytes; beyond it the oldest are no longer looked at. */
 const CONNECTORS_MAX = 10_000
 
-type Used = { readonly incarnation: string; readonly generation: number; readonly config: RawConfig; digest: string }
+type Used = {
+  readonly incarnation: string
+  readonly config: RawConfig
+  digest: string | null
+  isLost: boolean
+}
 
 export class PlaceholderWatch {
   readonly #context: ConnectorContext
@@ -19,7 +24,7 @@ export class PlaceholderWatch {
   }
 
   /** Called when this worker has parsed the config to run it. */
-  note({ name, incarnation, configGeneration, config }: ConnectorEntry): void {
+  note({ name, incarnation, config }: ConnectorEntry): void {
     this.#used.delete(name)
     if (!Object.values(config).some(hasPlaceholder)) return
     if (config['config.action.reload']?.trim().toLowerCase() === 'none') return
@@ -27,7 +32,7 @@ export class PlaceholderWatch {
       const oldest = this.#used.keys().next()
       if (!oldest.done) this.#used.delete(oldest.value)
     }
-    this.#used.set(name, { incarnation, generation: configGeneration, config, digest: this.#digest(config) })
+    this.#used.set(name, { incarnation, config, digest: this.#digest(config), isLost: false })
   }
 
   /** Until aborted. @param isRunning whether this worker still runs that config. */
@@ -49,7 +54,13 @@ export class PlaceholderWatch {
           continue
         }
         const digest = this.#digest(used.config)
-        if (digest === used.digest) continue
+        if (digest === null && !used.isLost)
+          deps.logger.warn(
+            { connector: name },
+            'A placeholder in use does not resolve any more; its tasks go on with what it stood for.',
+          )
+        used.isLost = digest === null
+        if (digest === null || digest === used.digest) continue
         used.digest = digest
         deps.logger.info(
           { connector: name },
@@ -60,10 +71,9 @@ export class PlaceholderWatch {
     }
   }
 
-  /** One that does not resolve now counts as a change: the restart says what is wrong, and goes on when it is put right. */
-  #digest(config: RawConfig): string {
-    return createHash('sha256')
-      .update(JSON.stringify(resolvedConfig(config, this.#context)))
-      .digest('hex')
+  /** null while one does not resolve: a file that is being replaced is no reason to stop what runs. */
+  #digest(config: RawConfig): string | null {
+    const resolved = fullyResolvedConfig(config, this.#context)
+    return resolved === null ? null : createHash('sha256').update(JSON.stringify(resolved)).digest('hex')
   }
 }

@@ -101,6 +101,12 @@ export function selectTopics(raw: RawConfig, context: ConnectorContext): TopicSe
 export const resolvedConfig = (raw: RawConfig, context: ConnectorContext): RawConfig =>
   resolvePlaceholders(raw, context.providers ?? NO_PROVIDERS).config
 
+/** The same, or null when one does not resolve now. */
+export function fullyResolvedConfig(raw: RawConfig, context: ConnectorContext): RawConfig | null {
+  const { config, errors } = resolvePlaceholders(raw, context.providers ?? NO_PROVIDERS)
+  return errors.length === 0 ? config : null
+}
+
 function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext): ConnectorConfig {
   // Complete, since there are no errors.
   const values = inspection.values as Values<ConnectorKeys>
