@@ -288,6 +288,17 @@ describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () 
     await readEverything(requests, name)
   })
 
+  agree('about the number of tasks of a paused connector', async requests => {
+    const path = '/connectors/resized'
+    await requests.ask('POST', '/connectors', { name: 'resized', config: sinkConfig({ 'tasks.max': 3 }) })
+    await requests.ask('PUT', `${path}/pause`)
+    await requests.ask('PUT', `${path}/config`, sinkConfig({ 'tasks.max': 1 }))
+    await requests.settle()
+    for (const view of ['', '/config', '/status', '/tasks', '/tasks/0/status']) await requests.get(path + view)
+    await requests.ask('PUT', `${path}/resume`)
+    await readEverything(requests, 'resized')
+  })
+
   agree('about connectors created paused or stopped', async requests => {
     for (const [state, name] of [
       ['PAUSED', 'born-paused'],

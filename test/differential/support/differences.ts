@@ -443,6 +443,18 @@ export const DIFFERENCES: readonly Difference[] = [
       millrace: /^404 Connector x;y=z not found$/,
     },
   },
+  {
+    request: 'another config, or `tasks.max`, for a paused connector',
+    connect: 'the tasks it had, with the config they had, until it is resumed',
+    millrace: 'the tasks it will have, with the new config, paused',
+    reason: 'tasks are shares of the partitions, nothing that must be started to be counted',
+    when: {
+      asked: /^GET \/connectors\/resized(\/status|\/tasks)?$/,
+      aspect: /^body \$(\.tasks)?$/,
+      connect: /^\[.*\]$/,
+      millrace: /^\[.*\]$/,
+    },
+  },
 ]
 
 /** The difference that explains a disagreement. */

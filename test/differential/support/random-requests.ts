@@ -43,11 +43,16 @@ export function randomRequest(random: () => number, model: Model): Request {
     [2, () => ({ method: 'GET', path: `/connectors${pick(['', '?expand=status', '?expand=info', '/'])}` })],
   ]
   let left = random() * choices.reduce((sum, [weight]) => sum + weight, 0)
+  let request: Request = { method: 'GET', path }
   for (const [weight, make] of choices) {
     left -= weight
-    if (left < 0) return make()
+    if (left >= 0) continue
+    request = make()
+    break
   }
-  return { method: 'GET', path }
+  // Its tasks show the new config at different times, which is a difference of its own.
+  const isPaused = model.connectors.get(name)?.state === 'PAUSED'
+  return isPaused && request.path.endsWith('/config') ? { method: 'GET', path: `${path}/config` } : request
 }
 
 const RESTART_QUERIES = ['', '?includeTasks=true', '?onlyFailed=true', '?includeTasks=true&onlyFailed=true']
