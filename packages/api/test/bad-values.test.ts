@@ -132,6 +132,14 @@ describe('a config with a wrong value', () => {
     assert.equal((await api.create('a', regex('(a+)+$'))).statusCode, 201)
     assert.equal((await api.create('b', regex('(.*a){20}'))).statusCode, 201)
   })
+
+  test('5,000 keys are not reported as a missing name', async () => {
+    await using api = await TestApi.open()
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`my.${i}`, 'v']))
+    const { message } = (await api.call('PUT', '/connectors/a/config', { ...many, ...CONFIG })).json()
+    assert.doesNotMatch(message, /Missing required/)
+    assert.match(message, /at most 1000 keys, but here are 5006/)
+  })
 })
 
 describe('odd but legal', () => {
