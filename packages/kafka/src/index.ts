@@ -1,6 +1,6 @@
+export { KafkaAuditTopic } from './audit-topic.ts'
 export { type ClientRole, clientSettings, type Properties, serverIdentity } from './client-settings.ts'
 export type { BrokerAddress, ClientSettings, KafkaDeps } from './client-settings-type.ts'
-export { KafkaAuditTopic } from './audit-topic.ts'
 export { Cluster, type NodeId, type PartitionMetadata, type TopicMetadata } from './cluster.ts'
 export { type CompactedLogOptions, KafkaCompactedLog } from './compacted-log.ts'
 export { KafkaDeadLetters } from './dead-letters.ts'
