@@ -54,6 +54,7 @@ function clusterOf(names: readonly string[]) {
     rssBytes: 0,
     takeovers: 0,
     connectorFailures: [],
+    troubles: [],
     partitions: entries.map(entry => ({
       connector: entry.name,
       incarnation: entry.incarnation,

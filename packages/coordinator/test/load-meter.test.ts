@@ -38,6 +38,7 @@ const report = (worker: WorkerId, atMs: number, rows: readonly [number, number][
     takeovers: 0,
     partitions: rows.map(([index, total]) => partition(index, total)),
     connectorFailures: [],
+    troubles: [],
   }),
 ]
 const looked = (...looks: [WorkerId, string][][]): Record<string, number> => {

@@ -78,6 +78,7 @@ function worker(partitions: readonly PartitionReport[], change: Partial<WorkerRe
     takeovers: 0,
     partitions,
     connectorFailures: [],
+    troubles: [],
     ...change,
   }
 }

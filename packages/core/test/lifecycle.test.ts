@@ -77,6 +77,7 @@ const worker = (
   takeovers: 0,
   partitions,
   connectorFailures: [],
+  troubles: [],
   ...more,
 })
 

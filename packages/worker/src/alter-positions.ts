@@ -21,7 +21,7 @@ import {
 import { type ClaimIo, runAlteration } from './claim-runner.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
-import { endIncarnation } from './end-incarnation.ts'
+import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { Gate } from './gate.ts'
 import { resolveStart } from './start-position.ts'
 
@@ -102,7 +102,7 @@ async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promi
   const { entry, gate, deps, signal } = one
   const space: KeySpace = { ...tp, incarnation: entry.incarnation }
   const io = claimIo(tp, space, one)
-  await endPredecessors(io, one)
+  await endPredecessors(tp, space, one)
   const { journal } = deps.services
   const claimId = deps.random.nextId()
   const alteration: Alteration = { nextKafkaOffset, by: deps.by, atMs: deps.clock.nowMs() }
@@ -137,7 +137,12 @@ const behind = (gate: Gate, journal: JournalLog, signal: AbortSignal): JournalLo
   peek: space => journal.peek(space),
 })
 
-function claimIo(tp: TopicPartition, space: KeySpace, { entry, runtime, deps }: One): ClaimIo {
+function claimIo(
+  tp: TopicPartition,
+  space: KeySpace,
+  { entry, runtime, deps }: One,
+  endedAt: KafkaOffset | null = null,
+): ClaimIo {
   const { workerId, services, clock, timers, random } = deps
   const { journal, source, groupOffsets, deadLetters } = services
   const { consumer } = runtime.config
@@ -171,7 +176,7 @@ function claimIo(tp: TopicPartition, space: KeySpace, { entry, runtime, deps }: 
           autoOffsetReset: consumer.autoOffsetReset,
           groupOffsets,
           source,
-          endedAt: null,
+          endedAt,
         },
         options,
       ),
@@ -199,10 +204,21 @@ function claimIo(tp: TopicPartition, space: KeySpace, { entry, runtime, deps }: 
   }
 }
 
-/** Earlier connectors of the name: a frozen worker of theirs must not add rows behind the alteration either. */
-async function endPredecessors(io: ClaimIo, { entry, deps, signal }: One): Promise<void> {
-  const ending = { ...io, workerId: deps.workerId, commit: async () => {} } // the group follows the alteration
-  for (const incarnation of entry.predecessors.toReversed()) await endIncarnation(incarnation, ending, { signal })
+/**
+ * Earlier connectors of the name: a frozen worker of theirs must not add rows behind the alteration either. Ended in full, the
+ * group's commit too: if the alteration is refused in the end, the connector starts by what is stated here.
+ */
+async function endPredecessors(tp: TopicPartition, space: KeySpace, one: One): Promise<void> {
+  const { entry, runtime, deps, signal } = one
+  const { groupOffsets } = deps.services
+  const commit: EndIncarnationIo['commit'] = (nextKafkaOffset, options) =>
+    groupOffsets.commit(runtime.config.consumer.groupId, [{ tp, nextKafkaOffset }], options)
+  let endedAt: KafkaOffset | null = null
+  // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
+  for (const incarnation of entry.predecessors.toReversed()) {
+    const ending = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, commit }
+    endedAt = (await endIncarnation(incarnation, ending, { signal })) ?? endedAt
+  }
 }
 
 /** The audit: every move, with what it skips or delivers again. */

@@ -196,6 +196,28 @@ test('a connector re-created after its position moved back begins there, not whe
   assert.equal(timesOf(world), '0×1 1×1 2×2 3×2 4×2 5×2')
 })
 
+test('refused after it ended the predecessors: the connector begins where they ended, whatever became of the group', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 6)
+  const { signal } = new AbortController()
+  // A frozen owner of the first published late; the second was deleted before it claimed anything.
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(2) }], { signal })
+  const predecessors = ['inc2' as never, SPACE.incarnation]
+  const entry = entryOf({ incarnation: 'inc3' as never, targetState: 'STOPPED', predecessors })
+  const refused = async (): Promise<void> => {
+    // Once more, behind the commit that ended the second.
+    assert.equal(await committed(world), 6n, 'the group follows the predecessors')
+    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(2) }], { signal })
+    throw notMoved(entry)
+  }
+  await assert.rejects(move(world, 0, { entry, confirmStopped: refused }), NOT_MOVED)
+  world.records.rows(2)
+  const next = superviseIn(world, { ...entry, targetState: 'STARTED' })
+  await world.until('it delivers', () => next.report().nextOffset === world.records.end)
+  await whilePassing(world, next.stop())
+  assert.equal(timesOf(world), '0×1 1×1 2×1 3×1 4×1 5×1 6×1 7×1')
+})
+
 test('initial_offsets count for a new incarnation, whatever group and predecessor say; unlisted partitions start by auto.offset.reset', async () => {
   const world = await World.open()
   world.records.rows(6)

@@ -30,6 +30,7 @@ function healthIn(world: World, reporter: Reporter, entry: ConnectorEntry = entr
     takeovers: 0,
     partitions: [reporter.report()],
     connectorFailures: [],
+    troubles: [],
   }
   return connectorHealth(entry, clusterView([worker], null, 'self:1'), {
     nowMs: world.time.nowMs(),

@@ -183,6 +183,7 @@ export function workerReport(worker: string, partitions: WorkerReport['partition
     takeovers: 0,
     partitions,
     connectorFailures: [],
+    troubles: [],
   }
 }
 

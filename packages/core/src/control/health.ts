@@ -127,7 +127,7 @@ function partitionReason(
 /** Work, no progress, and the partition itself does not know why: perhaps its worker does. */
 function withoutProgress(view: PartitionView, report: PartitionReport, worker: WorkerReport): HealthReason {
   const sinceMs = report.progressAtMs ?? null
-  const trouble = worker.troubles?.toSorted((a: Waiting, b: Waiting) => a.sinceMs - b.sinceMs)[0]
+  const trouble = worker.troubles.toSorted((a: Waiting, b: Waiting) => a.sinceMs - b.sinceMs)[0]
   if (report.waiting !== undefined) return of(view, report.waiting.code, 'STALLED', sinceMs, report.waiting.message)
   if (trouble !== undefined) return of(view, trouble.code, 'STALLED', sinceMs, trouble.message)
   const { stage } = report

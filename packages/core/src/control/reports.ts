@@ -95,8 +95,8 @@ export type WorkerReport = {
   readonly takeovers: number
   readonly partitions: readonly PartitionReport[]
   readonly connectorFailures: readonly ConnectorFailure[]
-  /** Services this worker as a whole does not reach; absent or empty when there is nothing to tell. */
-  readonly troubles?: readonly Waiting[]
+  /** Services this worker as a whole does not reach; empty when there is nothing to tell. */
+  readonly troubles: readonly Waiting[]
 }
 
 /** 20 names of about 100 bytes: 2 kB per partition at most. */
