@@ -57,12 +57,12 @@ function listenerErrors(
   const plain = listeners.find(listener => listener.scheme === 'http' && !isLoopbackHost(listener.host))
   const errors: ConfigError[] = []
   if (open !== undefined && values['rest.authentication'] === 'none') {
-    const what = `${listenerText(open)} is not a loopback address, so it needs rest.authentication=basic`
+    const what = `${key}: ${listenerText(open)} is not a loopback address, so it needs rest.authentication=basic`
     errors.push(
       invalid(key, `${what}: without it whoever reaches the worker may do everything. Or listen on 127.0.0.1.`),
     )
   } else if (plain !== undefined && values['rest.plain.http.allow'] === false) {
-    const what = `${listenerText(plain)} would take passwords in clear text from other machines`
+    const what = `${key}: ${listenerText(plain)} would take passwords in clear text from other machines`
     errors.push(invalid(key, `${what}: use https, or rest.plain.http.allow=true behind a proxy that speaks TLS.`))
   }
   if (listeners.some(({ scheme }) => scheme === 'https') && !hasKeyStore(tls, clients)) {
