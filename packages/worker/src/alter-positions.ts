@@ -216,7 +216,7 @@ async function endPredecessors(tp: TopicPartition, space: KeySpace, one: One): P
   let endedAt: KafkaOffset | null = null
   // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
   for (const incarnation of entry.predecessors.toReversed()) {
-    const ending = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, commit }
+    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, commit }
     endedAt = (await endIncarnation(incarnation, ending, { signal })) ?? endedAt
   }
 }

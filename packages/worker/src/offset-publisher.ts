@@ -9,6 +9,7 @@ import {
   type Timers,
   type TopicPartition,
 } from '@millrace/core'
+import { unlessAborted } from './abortable.ts'
 
 type Pending = Map<string, { readonly tp: TopicPartition; readonly nextKafkaOffset: KafkaOffset }>
 
@@ -26,6 +27,8 @@ export class OffsetPublisher {
   /** By group; at most one entry per partition owned. */
   readonly #pending = new Map<string, Pending>()
   #turn: Promise<void> = Promise.resolve()
+  /** The commit that is being answered, and what calls it off. */
+  #underWay: { readonly group: string; readonly pending: Pending; readonly abort: AbortController } | null = null
   #failing = false
 
   constructor(deps: OffsetPublisherDeps) {
@@ -46,38 +49,51 @@ export class OffsetPublisher {
     }
   }
 
-  /** One after the other, so that what `letGo` drops is not under way. */
+  /** One after the other; whoever asked waits no longer than its signal, also for somebody else's turn. */
   publish(options: { signal: AbortSignal }): Promise<void> {
     const mine = this.#turn.then(() => this.#publishAll(options))
     this.#turn = mine.catch(() => {})
-    return mine
+    return unlessAborted(this.#turn, options.signal).catch(() => {})
   }
 
-  /** After this nothing about the partition is published any more: whoever has it next, an operator too, must have the last word. */
+  /**
+   * After this nothing about the partition is sent any more: whoever has it next, an operator too, must have the last word.
+   * Only a request that is on the wire when the signal aborts may still arrive.
+   */
   async letGo(group: string, tp: TopicPartition, options: { signal: AbortSignal }): Promise<void> {
     await this.publish(options)
     this.drop(group, tp)
   }
 
+  /** Forgets what is to be published about the partition, also what a commit under way would try again. */
   drop(group: string, tp: TopicPartition): void {
-    this.#pending.get(group)?.delete(formatTopicPartition(tp))
+    const name = formatTopicPartition(tp)
+    this.#pending.get(group)?.delete(name)
+    if (this.#underWay?.group !== group || !this.#underWay.pending.delete(name)) return
+    this.#underWay.abort.abort() // the others of the group come next time
   }
 
   async #publishAll({ signal }: { signal: AbortSignal }): Promise<void> {
     for (const [group, pending] of this.#pending) {
       this.#pending.delete(group)
+      const abort = new AbortController()
+      this.#underWay = { group, pending, abort }
+      const either = AbortSignal.any([signal, abort.signal])
       try {
-        await this.#deps.groupOffsets.commit(group, [...pending.values()], { signal })
+        await this.#deps.groupOffsets.commit(group, [...pending.values()], { signal: either })
         this.#failing = false
       } catch (error) {
         this.#putBack(group, pending)
-        if (!this.#failing && !signal.aborted)
+        if (either.aborted) return
+        if (!this.#failing)
           this.#deps.logger.warn(
             { group, err: error },
             'Committed offsets cannot be published; lag tools show old ones.',
           )
         this.#failing = true
         return
+      } finally {
+        this.#underWay = null
       }
     }
   }
