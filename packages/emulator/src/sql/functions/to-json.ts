@@ -4,8 +4,8 @@ import { type Expr, expr, once } from '../expr.ts'
 import { notTranslated } from '../refused.ts'
 import type { SqlType } from '../types.ts'
 
+/** JSON is written anew, as BigQuery shows it: without spaces, 2.50 as 2.5. */
 export function jsonText(value: Expr): string {
-  if (value.type?.name === 'JSON') return `coalesce(CAST(${value.sql} AS VARCHAR), 'null')`
   return `coalesce(CAST(${jsonValue(value.sql, value.type)} AS VARCHAR), 'null')`
 }
 
