@@ -257,10 +257,10 @@ export class Stage implements AsyncDisposable {
 
   /**
    * KafkaJS knows partitions added later only after it looked again: it skips them silently until then. And when one partition of
-   * a request fails, as it may just after its topic was made, it sends all of them again: twice, unless it is idempotent.
+   * a request fails, as it may just after its topic was made, it sends all of them again: twice, were it not idempotent.
    */
   async newProducer(options: ProducerConfig = {}): Promise<Producer> {
-    const producer = this.#client.producer(options)
+    const producer = this.#client.producer({ idempotent: true, maxInFlightRequests: 1, ...options })
     await producer.connect()
     return producer
   }
