@@ -11,14 +11,13 @@ import {
   encodeWorkerReport,
   type HealthContext,
   type HealthVerdict,
-  type Incarnation,
-  kafkaOffset,
   noteUnreported,
   PARTITION_STAGES,
   type PartitionReport,
   type WorkerId,
   type WorkerReport,
 } from '../src/index.ts'
+import { INCARNATION, PARTITION_REPORT, workerReport } from './control-samples.ts'
 
 const STALL_MS = 60_000
 /** The reporting worker's clock is far ahead of ours: only its own times may be compared with it. */
@@ -27,7 +26,7 @@ const NOW_MS = 5_000_000
 
 const ENTRY: ConnectorEntry = {
   name: 'c',
-  incarnation: 'inc1' as Incarnation,
+  incarnation: INCARNATION,
   version: 1,
   configGeneration: 1,
   config: { 'tasks.max': '1' },
@@ -42,45 +41,11 @@ const ENTRY: ConnectorEntry = {
 }
 
 function partition(change: Partial<PartitionReport> = {}): PartitionReport {
-  return {
-    connector: 'c',
-    incarnation: ENTRY.incarnation,
-    topic: 't',
-    partition: 0,
-    taskId: 0,
-    state: 'RUNNING',
-    epoch: 1,
-    nextOffset: kafkaOffset(5),
-    endOffset: kafkaOffset(9),
-    lag: 4,
-    inFlightRows: 0,
-    streams: [],
-    takeovers: 0,
-    rowsTotal: 0,
-    deadLettersTotal: 0,
-    droppedTotal: 0,
-    failures: 0,
-    stage: 'appending',
-    progressAtMs: WORKER_NOW_MS,
-    ...change,
-  }
+  return { ...PARTITION_REPORT, stage: 'appending', progressAtMs: WORKER_NOW_MS, ...change }
 }
 
 function worker(partitions: readonly PartitionReport[], change: Partial<WorkerReport> = {}): WorkerReport {
-  return {
-    worker: 'w1' as WorkerId,
-    advertised: 'w1:8083',
-    pid: 1,
-    version: '1',
-    startedAtMs: 0,
-    publishedAtMs: WORKER_NOW_MS,
-    rssBytes: 1,
-    takeovers: 0,
-    partitions,
-    connectorFailures: [],
-    troubles: [],
-    ...change,
-  }
+  return { ...workerReport('w1', partitions), publishedAtMs: WORKER_NOW_MS, ...change }
 }
 
 const CONTEXT: HealthContext = {

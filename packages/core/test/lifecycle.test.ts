@@ -24,8 +24,8 @@ import {
   type WorkerId,
   type WorkerReport,
 } from '../src/index.ts'
+import { INCARNATION, PARTITION_REPORT, workerReport } from './control-samples.ts'
 
-const INCARNATION = 'inc' as Incarnation
 const ENTRY: ConnectorEntry = {
   name: 'c',
   incarnation: INCARNATION,
@@ -42,44 +42,12 @@ const ENTRY: ConnectorEntry = {
   updatedAtMs: 1,
 }
 
-const part = (more: Partial<PartitionReport> = {}): PartitionReport => ({
-  connector: 'c',
-  incarnation: INCARNATION,
-  topic: 't',
-  partition: 0,
-  taskId: 0,
-  state: 'RUNNING',
-  epoch: 1,
-  nextOffset: kafkaOffset(5),
-  endOffset: kafkaOffset(9),
-  lag: 4,
-  inFlightRows: 0,
-  streams: [],
-  takeovers: 0,
-  rowsTotal: 0,
-  deadLettersTotal: 0,
-  droppedTotal: 0,
-  failures: 0,
-  ...more,
-})
+const part = (more: Partial<PartitionReport> = {}): PartitionReport => ({ ...PARTITION_REPORT, ...more })
 const worker = (
   name: string,
   partitions: readonly PartitionReport[] = [],
   more: Partial<WorkerReport> = {},
-): WorkerReport => ({
-  worker: name as WorkerId,
-  advertised: `${name}:8083`,
-  pid: 1,
-  version: '0',
-  startedAtMs: 1,
-  publishedAtMs: 1,
-  rssBytes: 1,
-  takeovers: 0,
-  partitions,
-  connectorFailures: [],
-  troubles: [],
-  ...more,
-})
+): WorkerReport => ({ ...workerReport(name, partitions), ...more })
 
 type Slot = { readonly partition: number; readonly taskId: number; readonly worker: string; readonly topic?: string }
 function assign(partitions: readonly Slot[], tasks: readonly Omit<Slot, 'partition'>[] = partitions): Assignment {
