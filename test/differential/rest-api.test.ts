@@ -399,6 +399,56 @@ describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () 
     await requests.get(path)
   })
 
+  agree('about positions that are moved, forgotten, and gone on from', async requests => {
+    const name = 'moved'
+    const path = `/connectors/${name}/offsets`
+    const element = (topic: string, partition: number, offset: number | string | null): unknown => ({
+      partition: { kafka_topic: topic, kafka_partition: partition },
+      offset: offset === null ? null : { kafka_offset: offset },
+    })
+    const alter = async (...offsets: readonly unknown[]): Promise<void> => {
+      await requests.ask('PATCH', path, { offsets })
+      await requests.get(path)
+    }
+    const allRead = (): Promise<unknown> =>
+      requests.getOnce(path, text => text.match(/"kafka_offset":5\b/g)?.length === 2)
+    const put = (verb: string): Promise<unknown> => requests.ask('PUT', `/connectors/${name}/${verb}`)
+
+    await requests.ask('POST', '/connectors', { name, config: sinkConfig() })
+    await allRead()
+    await put('stop')
+    await requests.settle()
+    await requests.get(path)
+    await alter(element(TOPIC, 0, 2))
+    await alter(element(TOPIC, 0, 1), element(TOPIC, 1, '3'), element(TOPIC, 0, 4))
+    await alter(element(TOPIC, 1, null))
+    await alter(element(TOPIC, 0, 0), element(TOPIC, 1, 5))
+    await put('resume')
+    await allRead()
+    await put('stop')
+    await requests.settle()
+    for (let i = 0; i < 2; i++) {
+      await requests.ask('DELETE', path)
+      await requests.get(path)
+    }
+    await alter(element(TOPIC, 0, null))
+    // What only Kafka Connect does: each is undone before it is looked at.
+    for (const offset of [
+      element(TOPIC, 0, 99),
+      element(TOPIC, 0, '9223372036854775807'),
+      element(TOPIC, 7, 0),
+      element('__consumer_offsets', 0, 0),
+      element('nowhere', 0, 0),
+      element('nowhere', 0, null),
+    ])
+      await requests.ask('PATCH', path, { offsets: [offset] })
+    await requests.ask('PATCH', path, `{"offsets":[],"offsets":${JSON.stringify([element(TOPIC, 0, 1)])}}`)
+    await requests.ask('DELETE', path)
+    await requests.get(path)
+    await put('resume')
+    await allRead()
+  })
+
   agree('about active topics', async requests => {
     const name = 'topics'
     await requests.ask('POST', '/connectors', { name, config: sinkConfig() })

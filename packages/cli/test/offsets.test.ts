@@ -186,6 +186,17 @@ test('what the connector does not read, and what the log does not hold, is refus
   assert.deepEqual(await shown(), { 'flights-0': '0' })
 })
 
+test('what it read once and does not read any more may be forgotten, but not moved', async () => {
+  const { offsets, groupOffsets, passing } = cluster()
+  const tp = { topic: 'once', partition: 0 }
+  await groupOffsets.commit('connect-c', [{ tp, nextKafkaOffset: 3n as KafkaOffset }], { signal })
+  await assert.rejects(offsets.alter(ENTRY, [{ tp, nextKafkaOffset: 0n as KafkaOffset }], { signal }), {
+    code: 'POSITION_REFUSED',
+  })
+  await passing(offsets.alter(ENTRY, [{ tp, nextKafkaOffset: null }], { signal }))
+  assert.equal((await groupOffsets.committed('connect-c', [tp], { signal })).size, 0)
+})
+
 test('a partition that is still being let go is waited for, then the client is told to come again', async () => {
   const { alter, redis, time, shown } = cluster()
   const resource = partitionResource('c', TP)

@@ -21,6 +21,7 @@ export type Difference = {
 }
 
 const ANSWER = /^answer$/
+const PATCH_OFFSETS = /^PATCH \/connectors\/[^/]+\/offsets$/
 const VALIDATE = /^PUT \/connector-plugins\/\S+\/validate$/
 const JACKSON =
   /^500 (Cannot invoke|Cannot deserialize|Cannot construct|Unrecognized (field|token)|Unexpected |HTTP 500|JSON)/
@@ -246,16 +247,61 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
-    request: 'PATCH `/connectors/{n}/offsets` with a topic that has no name, or numbers below 0',
+    request:
+      'PATCH `/connectors/{n}/offsets` with a partition there is not, a topic without a name, or numbers below 0',
     connect: '500 `Failed to alter consumer group offsets for connector {n}` or `Failed to modify offsets …`',
     millrace: '400 naming what is wrong',
     reason: 'it is the client that must change something',
     when: {
-      asked: /^PATCH .*\/offsets$/,
+      asked: PATCH_OFFSETS,
       aspect: ANSWER,
       connect: /^500 Failed to (alter consumer group|modify) offsets /,
       millrace: /^400 /,
     },
+  },
+  {
+    request: 'PATCH `/connectors/{n}/offsets` with an offset that is not in the log of the partition',
+    connect: '200; the consumer then goes on from wherever `auto.offset.reset` says, without a word',
+    millrace: '400 with the offsets there are',
+    reason: 'whoever names an offset wants that one, not all records again and not none of them',
+    when: {
+      asked: PATCH_OFFSETS,
+      aspect: ANSWER,
+      connect: /^200 /,
+      millrace: /^400 orders-\d holds offsets from 0, and its next is 5: it cannot start at /,
+    },
+  },
+  {
+    request: 'PATCH `/connectors/{n}/offsets` with a topic that exists, but that the connector does not read',
+    connect: '200; the position is stored, and nobody ever looks at it',
+    millrace: '400 naming the topic (`null` for one it read once is accepted)',
+    reason: 'a wrong name would look like success, and the records one wanted to skip or repeat would not be',
+    when: {
+      asked: PATCH_OFFSETS,
+      aspect: ANSWER,
+      connect: /^200 /,
+      millrace: /^400 Connector moved reads no topic __consumer_offsets that exists\.$/,
+    },
+  },
+  {
+    request: 'PATCH `/connectors/{n}/offsets` with `null` for a partition without a position',
+    connect: '500 `Failed to alter consumer group offsets for connector {n}` while no other has one either',
+    millrace: '200',
+    reason: 'it is as it was asked to be; DELETE, too, may be asked twice',
+    when: {
+      asked: PATCH_OFFSETS,
+      sent: /"offset":null/,
+      aspect: ANSWER,
+      connect: /^500 Failed to alter consumer group offsets /,
+      millrace: /^200 /,
+    },
+  },
+  {
+    request: 'any body with the same key twice in one object',
+    connect: 'the last one counts',
+    millrace: '400 naming the key',
+    reason: 'one of the two was meant, and nobody can know which; the other would be gone without a word',
+    when: { aspect: ANSWER, connect: /^200 /, millrace: /^400 The request body has the key "[^"]+" twice\.$/ },
   },
   {
     request: 'PUT `/admin/loggers/{l}` with a level that is a number',

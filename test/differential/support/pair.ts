@@ -129,6 +129,21 @@ export class Sequence {
     return answers.millrace
   }
 
+  /** Reads on both sides, each until it answers so; then what they answer is compared as ever. */
+  async getOnce(path: string, isSo: (text: string) => boolean): Promise<Answer> {
+    const request = { method: 'GET', path }
+    const deadline = performance.now() + PATIENCE_MS
+    await both(async side => {
+      for (;;) {
+        const { text } = await this.#ask(side, request)
+        if (isSo(text)) return
+        if (performance.now() > deadline) assert.fail(`${side} goes on answering GET ${path} with ${text}`)
+        await sleep(POLL_MS)
+      }
+    })
+    return await this.request(request)
+  }
+
   /** Asks both to validate a config, and compares the keys they have in common. */
   async validate(config: Readonly<Record<string, unknown>>): Promise<void> {
     const request = { method: 'PUT', path: '/connector-plugins/{{alias}}/config/validate', body: config }

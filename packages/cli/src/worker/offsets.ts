@@ -54,7 +54,12 @@ export function journalOffsets(deps: OffsetsDeps): ConnectorOffsets {
   return {
     get: (entry, options) => positions(entry, deps, options),
     async alter(entry, changes, options) {
-      await assertHeld(entry, changes, deps, options)
+      // What it read once may be forgotten, whether it reads it now or not.
+      const known = new Set(deps.knownPartitions(entry).map(formatTopicPartition))
+      const isLeft = ({ tp, nextKafkaOffset }: PositionOrder): boolean =>
+        nextKafkaOffset === null && known.has(formatTopicPartition(tp))
+      const stated = changes.filter(change => !isLeft(change))
+      await assertHeld(entry, stated, deps, options)
       await move(entry, changes, deps, options)
     },
     async reset(entry, options) {
@@ -94,7 +99,7 @@ const stateOf = (
   signal: AbortSignal,
 ): Promise<KeySpaceState> => journal.readToEnd({ ...tp, incarnation }, { signal })
 
-/** Where partitions begin that nobody claimed yet, as far as somebody stated it: `initial_offsets`, else the group. */
+/** Where partitions begin that nobody claimed yet, as far as somebody stated it: as `resolveStart` of the worker will find it. */
 async function statedStarts(
   entry: ConnectorEntry,
   tps: readonly TopicPartition[],
@@ -103,9 +108,7 @@ async function statedStarts(
 ): Promise<ReadonlyMap<string, KafkaOffset>> {
   if (tps.length === 0) return new Map()
   const genesis = await services.genesis(entry, options)
-  const group = groupOf(entry, services)
-  if (genesis?.initialOffsets === undefined)
-    return group === null ? new Map() : await services.groupOffsets.committed(group, tps, options)
+  if (genesis?.initialOffsets === undefined) return await leftByTheName(entry, tps, services, options)
   const initial = new Map(Object.entries(genesis.initialOffsets))
   return new Map(
     tps.map(formatTopicPartition).flatMap(name => {
@@ -113,6 +116,41 @@ async function statedStarts(
       return at === null ? [] : [[name, at] as const]
     }),
   )
+}
+
+/** Where earlier connectors of the name ended by their journals; the group only where none of them knows. */
+async function leftByTheName(
+  entry: ConnectorEntry,
+  tps: readonly TopicPartition[],
+  services: ConnectorServices,
+  options: { signal: AbortSignal },
+): Promise<ReadonlyMap<string, KafkaOffset>> {
+  const known = new Map<string, KafkaOffset>()
+  const unknown: TopicPartition[] = []
+  const ends = await Promise.all(tps.map(tp => endOfPredecessors(tp, entry, services.journal, options.signal)))
+  for (const [i, tp] of tps.entries()) {
+    const end = ends[i]
+    if (end === undefined) unknown.push(tp)
+    else if (end !== null) known.set(formatTopicPartition(tp), end)
+  }
+  const group = groupOf(entry, services)
+  if (group === null || unknown.length === 0) return known
+  return new Map([...(await services.groupOffsets.committed(group, unknown, options)), ...known])
+}
+
+/** null: an operator had it forgotten. undefined: none of them claimed the partition. */
+async function endOfPredecessors(
+  tp: TopicPartition,
+  { predecessors }: ConnectorEntry,
+  journal: JournalLog,
+  signal: AbortSignal,
+): Promise<KafkaOffset | null | undefined> {
+  for (const incarnation of predecessors) {
+    const state = await journal.readToEnd({ ...tp, incarnation }, { signal })
+    const end = knownPosition(state)
+    if (end !== null || isForgotten(state)) return end
+  }
+  return undefined
 }
 
 /** null while the stored config is not valid here: it never ran then. */
