@@ -1,32 +1,45 @@
-// How the HTTP libraries under Kafka Connect's clients put a request on the wire: their header lines, in their order.
-// The calls and their bodies are read in
-// the clients' sources (connect-client, kafka-connect-client, go-kafka-connect, kafka-connect-py, Strimzi's KafkaConnectApiImpl,
-// kcctl's KafkaConnectApi); the header lines are what those libraries add.
+// How the HTTP libraries under Kafka Connect's clients put a request on the wire: their header lines, in their order. Calls and
+// bodies are read in the clients' sources, header lines in those of their libraries; which and at what version: ../README.md.
 import { HOST, type Recording } from './wire.ts'
 
 type Body = string | undefined
 const lengthOf = (body: string): string => `Content-Length: ${Buffer.byteLength(body)}`
+/** Most libraries say the length of a body, and of none where the method has one as a rule. */
+function writtenLength(request: string, body: Body): readonly string[] {
+  if (body !== undefined) return [lengthOf(body)]
+  return /^(?:PUT|POST|PATCH) /.test(request) ? ['Content-Length: 0'] : []
+}
 const withBody = (line: string, headers: readonly string[], body: Body): Recording =>
   body === undefined ? { line, headers } : { line, headers, body }
 
 /** kcctl: Quarkus REST client (RESTEasy over Apache HttpClient). A body is a String, so its type is JSON by annotation only. */
-export function kcctl(request: string, body?: string): Recording {
-  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
-  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+export const kcctl = (request: string, body?: string): Recording =>
+  resteasy(request, body, 'Apache-HttpClient/4.5.14 (Java/21.0.4)')
+
+/** jikkou: RESTEasy 6.2 over Apache HttpClient, bodies by Jackson. */
+export const jikkou = (request: string, body?: string): Recording =>
+  resteasy(request, body, 'Apache-HttpClient/4.5.14 (Java/25.0.1)')
+
+function resteasy(request: string, body: Body, agent: string): Recording {
   const type = body === undefined ? [] : ['Content-Type: application/json']
   return withBody(
     `${request} HTTP/1.1`,
-    ['Accept: application/json', ...type, ...length, `Host: ${HOST}`, 'Connection: Keep-Alive', KCCTL_AGENT],
+    [
+      'Accept: application/json',
+      ...type,
+      ...writtenLength(request, body),
+      `Host: ${HOST}`,
+      'Connection: Keep-Alive',
+      `User-Agent: ${agent}`,
+    ],
     body,
   )
 }
-const KCCTL_AGENT = 'User-Agent: Apache-HttpClient/4.5.14 (Java/21.0.4)'
 
 /** kafbat/kafka-ui: Spring WebClient on Reactor Netty; header names in lower case. */
 export function kafbat(request: string, body?: string): Recording {
-  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
   const type = body === undefined ? [] : ['content-type: application/json']
-  const length = body === undefined ? (isWrite ? ['content-length: 0'] : []) : [lengthOf(body).toLowerCase()]
+  const length = writtenLength(request, body).map(line => line.toLowerCase())
   return withBody(
     `${request} HTTP/1.1`,
     ['user-agent: ReactorNetty/1.2.9', `host: ${HOST}`, 'accept: application/json', ...type, ...length],
@@ -55,8 +68,7 @@ export function ricardo(request: string, body?: string): Recording {
 
 /** Go's net/http: Host, User-Agent, length, the others by name, and gzip of its own accord. */
 function goRequest(request: string, body: Body, [agent = '', ...others]: readonly string[]): Recording {
-  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
-  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  const length = writtenLength(request, body)
   return withBody(`${request} HTTP/1.1`, [`Host: ${HOST}`, agent, ...length, ...others, 'Accept-Encoding: gzip'], body)
 }
 
@@ -81,9 +93,8 @@ export function akhq(request: string, body = 'null'): Recording {
 
 /** Lenses' kafka-connect-ui: a browser, behind the Caddy proxy that comes with it. */
 export function lenses(request: string, body?: string): Recording {
-  const isWrite = /^(?:PUT|POST) /.test(request)
   const type = body === undefined ? [] : ['Content-Type: application/json']
-  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  const length = writtenLength(request, body)
   return withBody(
     `${request} HTTP/1.1`,
     [
@@ -103,16 +114,14 @@ export function lenses(request: string, body?: string): Recording {
 /** Older Strimzi: Vert.x. JSON content type on DELETE too, which has no body. */
 export function strimziVertx(request: string, body?: string): Recording {
   const type = body !== undefined || request.startsWith('DELETE ') ? ['Content-Type: application/json'] : []
-  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
-  const length = body === undefined ? (isWrite ? ['content-length: 0'] : []) : [lengthOf(body)]
+  const length = body === undefined ? writtenLength(request, body).map(line => line.toLowerCase()) : [lengthOf(body)]
   return withBody(`${request} HTTP/1.1`, ['Accept: application/json', ...type, ...length, `host: ${HOST}`], body)
 }
 
 /** Strimzi today: the JDK's HttpClient, which offers HTTP/2 with every request in clear. */
 export function strimzi(request: string, body?: string): Recording {
   const type = body !== undefined || request.startsWith('DELETE ') ? ['Content-Type: application/json'] : []
-  const isWrite = /^(?:PUT|POST|PATCH) /.test(request)
-  const length = body === undefined ? (isWrite ? ['Content-Length: 0'] : []) : [lengthOf(body)]
+  const length = writtenLength(request, body)
   return withBody(
     `${request} HTTP/1.1`,
     [
@@ -128,6 +137,52 @@ export function strimzi(request: string, body?: string): Recording {
     body,
   )
 }
+
+/**
+ * julie (kafka-topology-builder): Java 11's HttpClient, which gives every request a length, a GET too. JSON content type always, and
+ * a space too many before what it accepts.
+ */
+export const julie = (request: string, body?: string): Recording =>
+  withBody(
+    `${request} HTTP/1.1`,
+    [
+      'Connection: Upgrade, HTTP2-Settings',
+      body === undefined ? 'Content-Length: 0' : lengthOf(body),
+      `Host: ${HOST}`,
+      'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+      'Upgrade: h2c',
+      'User-Agent: Java-http-client/11.0.24',
+      'accept:  application/json',
+      'Content-Type: application/json',
+    ],
+    body,
+  )
+
+/** ns4kafka: Micronaut's client on Netty. A log-in with every request (`null:null` where none is configured), a length with DELETE. */
+export function ns4kafka(request: string, body?: string): Recording {
+  const type = body === undefined ? [] : ['content-type: application/json']
+  const length = request.startsWith('DELETE ') ? ['content-length: 0'] : writtenLength(request, body)
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      'Authorization: Basic bnVsbDpudWxs',
+      `host: ${HOST}`,
+      'connection: keep-alive',
+      ...type,
+      ...length.map(line => line.toLowerCase()),
+    ],
+    body,
+  )
+}
+
+/** connectctl: Go's net/http with encoding/json, which ends every body with a line feed. */
+export function connectctl(request: string, body?: string): Recording {
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  const sent = body === undefined ? undefined : `${body}\n`
+  return goRequest(request, sent, ['User-Agent: 90poe.io/connectctl/0.1.33', 'Accept: application/json', ...type])
+}
+/** connectctl's own liveness check: Go's client with nothing set. */
+export const connectctlProbe: Recording = goRequest('GET /', undefined, ['User-Agent: Go-http-client/1.1'])
 
 /** kafka-connect-py: requests. Python's booleans in queries; no content type where there is no body. */
 export function python(request: string, body?: string): Recording {
