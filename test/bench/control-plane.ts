@@ -9,11 +9,12 @@ import { percentile } from './support/figures.ts'
 import { machine } from './support/machine.ts'
 import { cpuSeconds, rssBytes } from './support/process-meter.ts'
 
-const USAGE = `Usage: npm run bench -- control-plane [--quick] [--connectors N] [--running N] [--calls N] [--json FILE] [--cpu-prof FOLDER]
+const USAGE = `Usage: npm run bench -- control-plane [--quick] [--connectors N] [--running N] [--calls N] [--idle SEC] [--json FILE] [--cpu-prof FOLDER]
 
   --connectors N     connectors in the cluster (1000; 200 with --quick)
   --running N        of which run, each on one partition (50)
   --calls N          calls of each kind (100; 30 with --quick)
+  --idle SEC         how long it is measured at rest (5)
   --json FILE        the figures, for machines
   --cpu-prof FOLDER  a CPU profile of the worker
 `
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     connectors: { type: 'string' },
     running: { type: 'string', default: '50' },
     calls: { type: 'string' },
+    idle: { type: 'string', default: '5' },
     json: { type: 'string' },
     'cpu-prof': { type: 'string' },
   },
@@ -124,9 +126,9 @@ async function measure(): Promise<void> {
     `RSS of the worker: ${megabytes(memory.before)} MB with no connector, ${megabytes(memory.after)} MB with ${connectorCount} after all calls\n`,
   )
   const idleFrom = cpuSeconds(pid)
-  const IDLE_MS = 5_000
-  await new Promise(resolve => setTimeout(resolve, IDLE_MS))
-  const idleShare = (cpuSeconds(pid) - idleFrom) / (IDLE_MS / 1000)
+  const idleSec = Number(flags.idle)
+  await new Promise(resolve => setTimeout(resolve, idleSec * 1000))
+  const idleShare = (cpuSeconds(pid) - idleFrom) / idleSec
   process.stdout.write(`CPU of the worker at rest: ${(idleShare * 100).toFixed(1)} % of a core\n`)
   if (flags.json !== undefined)
     writeFileSync(

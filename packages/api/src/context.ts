@@ -1,5 +1,12 @@
 // What every route works with: the deps, bounded waiting, connectors by name, and one view of the cluster for all.
-import { type ClusterView, type ConnectorEntry, clusterView, type HealthContext, isMillraceError } from '@millrace/core'
+import {
+  type ClusterView,
+  type ConnectorEntry,
+  clusterView,
+  type HealthContext,
+  isMillraceError,
+  mapInPieces,
+} from '@millrace/core'
 import { ApiError, notFound } from './api-error.ts'
 import type { ApiDeps } from './deps.ts'
 
@@ -87,6 +94,11 @@ export class Context {
     } catch (error) {
       return this.#lastKnown(error)
     }
+  }
+
+  /** All that are looked at for one answer: of thousands of connectors other requests do not wait for the last. */
+  inPieces<T, R>(items: Iterable<T>, of: (item: T) => R): Promise<readonly R[]> {
+    return mapInPieces(items, of, this.deps, { signal: this.#closing })
   }
 
   healthContext(): HealthContext {

@@ -214,8 +214,8 @@ test('no worker, no partition, nobody who reports: each is named, once it is mor
   const gone = { connector: 'c', incarnation: 'inc1', topic: 't', partition: 1, taskId: 0, worker: 'w9' as WorkerId }
   const assignment = { generation: { term: 1, counter: 1 }, leader: 'w1' as WorkerId, tasks: [], partitions: [gone] }
   const cluster = clusterView([worker([partition()])], assignment, 'self:1')
-  const seen = noteUnreported(new Map(), [ENTRY], cluster, NOW_MS - STALL_MS)
-  const still = noteUnreported(seen, [ENTRY], cluster, NOW_MS)
+  const seen = new Map(noteUnreported(new Map(), ENTRY, cluster, NOW_MS - STALL_MS))
+  const still = new Map(noteUnreported(seen, ENTRY, cluster, NOW_MS))
   assert.deepEqual(still, seen, 'the first moment is kept')
   const health = (unreportedSinceMs: ReadonlyMap<string, number>, boardAwaySinceMs: number | null = null) =>
     connectorHealth(ENTRY, cluster, { ...CONTEXT, unreportedSinceMs, boardAwaySinceMs })

@@ -165,6 +165,10 @@ export class PartitionSupervisor {
     this.#assignment = assignment
   }
 
+  get takeovers(): number {
+    return this.#takeovers + (this.#partition?.takeovers ?? 0)
+  }
+
   /** Also where progress is noted: to be called every few seconds at least. */
   report(): PartitionReport {
     const running = this.#partition?.view()
@@ -188,10 +192,10 @@ export class PartitionSupervisor {
       lag: end === null || next === null ? null : Math.max(0, Number(end - next)),
       inFlightRows: view?.inFlightRows ?? 0,
       streams: view?.streams ?? [],
-      takeovers: this.#takeovers + (this.#partition?.view().takeovers ?? 0),
-      rowsTotal: this.#rowsTotal + (this.#partition?.view().rowsTotal ?? 0),
-      deadLettersTotal: this.#deadLettersTotal + (this.#partition?.view().deadLettersTotal ?? 0),
-      droppedTotal: this.#droppedTotal + (this.#partition?.view().droppedTotal ?? 0),
+      takeovers: this.takeovers,
+      rowsTotal: this.#rowsTotal + (running?.rowsTotal ?? 0),
+      deadLettersTotal: this.#deadLettersTotal + (running?.deadLettersTotal ?? 0),
+      droppedTotal: this.#droppedTotal + (running?.droppedTotal ?? 0),
       failures: this.#failures,
       ...(view?.lastRecordAtMs != null && { lastRecordAtMs: view.lastRecordAtMs }),
       ...this.#timesOf(view),

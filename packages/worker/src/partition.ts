@@ -127,6 +127,10 @@ export class Partition {
     this.#mailbox.put({ kind: 'letGo' })
   }
 
+  get takeovers(): number {
+    return this.#takeovers
+  }
+
   view(): PartitionView {
     const lanes = [...this.#lanes.values()]
     return {

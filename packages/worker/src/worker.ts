@@ -119,7 +119,7 @@ export class Worker {
 
   get takeovers(): number {
     return [...this.#running.values()].reduce(
-      (sum, { supervisor }) => sum + supervisor.report().takeovers,
+      (sum, { supervisor }) => sum + supervisor.takeovers,
       this.#takeoversBefore,
     )
   }
@@ -192,7 +192,7 @@ export class Worker {
   #end(resource: string, { supervisor }: Running, ending: Promise<void>): void {
     this.#running.delete(resource)
     const gone = ending.then(() => {
-      this.#takeoversBefore += supervisor.report().takeovers
+      this.#takeoversBefore += supervisor.takeovers
       this.#lettingGo.delete(resource)
       this.#converge()
     })

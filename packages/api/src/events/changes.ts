@@ -44,7 +44,7 @@ export type Snapshot = {
   readonly workers: ReadonlyMap<string, string>
   readonly connectors: ReadonlyMap<string, ConnectorSnapshot>
 }
-type ConnectorSnapshot = {
+export type ConnectorSnapshot = {
   readonly state: string
   readonly health: string
   readonly reason: string | null
@@ -52,24 +52,23 @@ type ConnectorSnapshot = {
   readonly takeovers: ReadonlyMap<string, number>
 }
 
-export function snapshotOf(entries: Iterable<ConnectorEntry>, view: ClusterView, context: HealthContext): Snapshot {
-  const connectors = new Map<string, ConnectorSnapshot>()
-  for (const entry of entries) {
-    const status = connectorStatus(entry, view)
-    const health = connectorHealth(entry, view, context)
-    const partitions = partitionViews(entry, view).flatMap(({ topic, partition, worker, report }) =>
-      report === null ? [] : [[`${topic}-${partition}@${worker}`, report.takeovers] as const],
-    )
-    connectors.set(entry.name, {
-      state: status.connector.state,
-      health: health.verdict,
-      reason: health.reasons[0]?.code ?? null,
-      tasks: new Map(status.tasks.map(task => [task.id, { state: task.state, workerId: task.workerId }])),
-      takeovers: new Map(partitions),
-    })
+export function connectorSnapshot(entry: ConnectorEntry, view: ClusterView, context: HealthContext): ConnectorSnapshot {
+  const status = connectorStatus(entry, view)
+  const health = connectorHealth(entry, view, context)
+  const partitions = partitionViews(entry, view).flatMap(({ topic, partition, worker, report }) =>
+    report === null ? [] : [[`${topic}-${partition}@${worker}`, report.takeovers] as const],
+  )
+  return {
+    state: status.connector.state,
+    health: health.verdict,
+    reason: health.reasons[0]?.code ?? null,
+    tasks: new Map(status.tasks.map(task => [task.id, { state: task.state, workerId: task.workerId }])),
+    takeovers: new Map(partitions),
   }
-  return { workers: new Map(view.workers.map(({ worker, advertised }) => [worker, advertised])), connectors }
 }
+
+export const workerAddresses = ({ workers }: ClusterView): ReadonlyMap<string, string> =>
+  new Map(workers.map(({ worker, advertised }) => [worker, advertised]))
 
 export function clusterEvents(before: Snapshot, after: Snapshot): readonly ApiEvent[] {
   const events: ApiEvent[] = []

@@ -45,7 +45,7 @@ export function bulkRoutes(app: FastifyInstance, context: Context): void {
     if (bulk.action === 'delete' && !hasRole(request.principal, 'admin'))
       throw new ApiError(403, 'Deleting connectors needs the role admin.')
     const view = await context.view()
-    const names = select(bulk, context, view)
+    const names = await select(bulk, context, view)
     const results = await perform(bulk, names, context, view)
     return {
       action: bulk.action,
@@ -108,15 +108,17 @@ function flag(body: JsonObject, field: string, fallback: boolean): boolean {
 }
 
 /** All conditions that are given hold. Names are taken as they are: one that does not exist gets its 404. */
-function select(bulk: BulkRequest, context: Context, view: ClusterView): readonly string[] {
+async function select(bulk: BulkRequest, context: Context, view: ClusterView): Promise<readonly string[]> {
   const { connectors } = context.deps.configStore.read()
   const candidates = bulk.names ?? [...connectors.keys()].sort()
-  const selected = candidates.filter(name => {
-    if (bulk.pattern !== null && !matchesGlob(bulk.pattern, name)) return false
+  const found = await context.inPieces(candidates, name => {
+    if (bulk.pattern !== null && !matchesGlob(bulk.pattern, name)) return []
     const entry = connectors.get(name)
-    if (entry === undefined) return bulk.state === null && bulk.health === null
-    return isInState(bulk, entry, context, view)
+    const isWanted =
+      entry === undefined ? bulk.state === null && bulk.health === null : isInState(bulk, entry, context, view)
+    return isWanted ? [name] : []
   })
+  const selected = found.flat()
   if (selected.length > BULK_ITEMS_MAX)
     throw badRequest(`The request selects ${selected.length} connectors; at most ${BULK_ITEMS_MAX} at once.`)
   return selected

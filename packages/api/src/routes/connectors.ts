@@ -120,15 +120,14 @@ async function expanded(
   expand: ReadonlySet<string>,
 ): Promise<Readonly<Record<string, object>>> {
   const view = await context.view()
-  return Object.fromEntries(
-    entries.map(entry => [
-      entry.name,
-      {
-        ...(expand.has('status') ? { status: statusBody(entry, view) } : {}),
-        ...(expand.has('info') ? { info: connectorInfo(entry, view) } : {}),
-      },
-    ]),
-  )
+  const shapes = await context.inPieces(entries, (entry): [string, object] => [
+    entry.name,
+    {
+      ...(expand.has('status') ? { status: statusBody(entry, view) } : {}),
+      ...(expand.has('info') ? { info: connectorInfo(entry, view) } : {}),
+    },
+  ])
+  return Object.fromEntries(shapes)
 }
 
 type CreateRequest = {

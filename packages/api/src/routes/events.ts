@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { ApiError } from '../api-error.ts'
 import type { Context } from '../context.ts'
-import { snapshotOf } from '../events/changes.ts'
+import { type ConnectorSnapshot, connectorSnapshot, type Snapshot, workerAddresses } from '../events/changes.ts'
 import { EventFeed, type NumberedEvent } from '../events/event-feed.ts'
 
 /** Each keeps a connection and at most BACKLOG_BYTES_MAX: 25 MiB together. */
@@ -18,8 +18,15 @@ const RETRY_MS = 2_000
 export function eventRoutes(app: FastifyInstance, context: Context, closing: AbortSignal): void {
   const { deps } = context
   const { configStore, clock, timers, random, logger } = deps
-  const snapshot = async () =>
-    snapshotOf(configStore.read().connectors.values(), await context.view(), context.healthContext())
+  const snapshot = async (): Promise<Snapshot> => {
+    const view = await context.view()
+    const healthContext = context.healthContext()
+    const connectors = await context.inPieces(
+      configStore.read().connectors.values(),
+      (entry): [string, ConnectorSnapshot] => [entry.name, connectorSnapshot(entry, view, healthContext)],
+    )
+    return { workers: workerAddresses(view), connectors: new Map(connectors) }
+  }
   const feed = new EventFeed({ configStore, clock, timers, random, logger, snapshot })
   let running: Promise<void> | null = null
   app.addHook('onListen', async () => {

@@ -1,6 +1,5 @@
 // Whether connectors get on, and if not, why and what to do about it. Judged in core/src/control/health.ts.
 import {
-  type ConnectorEntry,
   type ConnectorHealth,
   connectorHealth,
   connectorStatus,
@@ -35,10 +34,12 @@ export function healthRoutes(app: FastifyInstance, context: Context): void {
   app.get<{ Querystring: Query }>('/api/v1/health', async request => {
     const wanted = verdictFilter(request.query)
     const view = await context.view()
-    const judged = [...configStore.read().connectors.values()]
-      .map((entry: ConnectorEntry) => connectorHealth(entry, view, context.healthContext()))
-      .filter(({ verdict }) => wanted.length === 0 || wanted.includes(verdict))
-    return { connectors: judged.toSorted(byBadness).map(summaryShape) }
+    const healthContext = context.healthContext()
+    const judged = await context.inPieces(configStore.read().connectors.values(), entry =>
+      connectorHealth(entry, view, healthContext),
+    )
+    const found = judged.filter(({ verdict }) => wanted.length === 0 || wanted.includes(verdict))
+    return { connectors: found.toSorted(byBadness).map(summaryShape) }
   })
 }
 

@@ -19,12 +19,8 @@ type Named = { Params: { name: string } }
 export function summaryRoutes(app: FastifyInstance, context: Context): void {
   app.get('/api/v1/connectors', async () => {
     const view = await context.view()
-    const entries = [...context.deps.configStore.read().connectors.values()]
-    return {
-      connectors: entries
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-        .map(entry => summaryShape(entry, view, context)),
-    }
+    const entries = [...context.deps.configStore.read().connectors.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return { connectors: await context.inPieces(entries, entry => summaryShape(entry, view, context)) }
   })
 
   app.get<Named>('/api/v1/connectors/:name', async (request, reply) => {

@@ -9,6 +9,7 @@ import {
   clusterView,
   connectorHealth,
   type HealthVerdict,
+  mapInPieces,
   noteUnreported,
   type WorkerId,
 } from '@millrace/core'
@@ -66,24 +67,22 @@ export class HealthMonitor implements HealthWatch {
     ])
     const view = clusterView(reports, assignment, '')
     const nowMs = this.#system.clock.nowMs()
-    const entries = [...this.#configStore.read().connectors.values()]
-    this.unreportedSinceMs = noteUnreported(this.unreportedSinceMs, entries, view, nowMs)
-    const context = { nowMs, ...this.#context() }
+    const unreportedSinceMs = new Map<string, number>()
+    const context = { nowMs, stallMs: this.stallMs, unreportedSinceMs, boardAwaySinceMs: this.boardAwaySinceMs }
     const changed: ConnectorHealth[] = []
     const verdicts = new Map<string, HealthVerdict>()
-    for (const entry of entries) {
+    const judge = (entry: ConnectorEntry): void => {
+      for (const [key, sinceMs] of noteUnreported(this.unreportedSinceMs, entry, view, nowMs))
+        unreportedSinceMs.set(key, sinceMs)
       const health = connectorHealth(entry, view, context)
       if (health.verdict !== 'OK') verdicts.set(entry.name, health.verdict)
       const before = this.#verdicts.get(entry.name) ?? 'OK'
       if (health.verdict !== before && this.#isToTell(entry, view)) changed.push(health)
     }
+    await mapInPieces(this.#configStore.read().connectors.values(), judge, this.#system, { signal })
+    this.unreportedSinceMs = unreportedSinceMs
     this.#verdicts = verdicts
     this.#tell(changed)
-  }
-
-  #context() {
-    const { stallMs, unreportedSinceMs, boardAwaySinceMs } = this
-    return { stallMs, unreportedSinceMs, boardAwaySinceMs }
   }
 
   /** Workers are sorted by id. */

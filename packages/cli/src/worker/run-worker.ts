@@ -156,7 +156,7 @@ export async function runWorker(
         partitionsOf: (entry, options) => catalog.partitionsOf(entry, options),
         partitionsNow: entry => catalog.partitionsNow(entry),
         knownPartitions: entry => kafka.journal.partitionsOf(entry.incarnation),
-        reports: () => reports.reports(),
+        reports: () => reports.reports({ signal: lifetime.signal }),
         ...system,
       }),
       loggers,
@@ -263,6 +263,7 @@ export async function runWorker(
 /** Traces hold what libraries say, and those know no secrets. */
 function withoutSecrets(partition: PartitionReport, redactor: Redactor): PartitionReport {
   const { trace, waiting, failure } = partition
+  if (trace === undefined && waiting === undefined && failure === undefined) return partition
   return {
     ...partition,
     ...(trace !== undefined && { trace: redactor.text(trace) }),

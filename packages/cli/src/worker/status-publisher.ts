@@ -5,13 +5,17 @@ import {
   type AssignmentBoard,
   decodeWorkerReport,
   encodeWorkerReport,
+  mapInPieces,
   type StatusBoard,
+  type WorkerId,
   type WorkerReport,
 } from '@millrace/core'
 import type { System } from './kafka-side.ts'
 
 /** Staleness of status: at most this plus a round trip. */
 const PUBLISH_EVERY_MS = 500
+
+type ReadReport = { readonly worker: WorkerId; readonly body: string; readonly report: WorkerReport | null }
 
 export class StatusPublisher implements ClusterReports {
   readonly #board: StatusBoard
@@ -20,6 +24,8 @@ export class StatusPublisher implements ClusterReports {
   readonly #ttlMs: number
   readonly #report: () => WorkerReport
   #lastAssignment: Assignment | null = null
+  /** The latest of every other worker; about 600 bytes a partition, twice. */
+  #read: ReadonlyMap<WorkerId, ReadReport> = new Map()
   #awaySinceMs: number | null = null
 
   constructor(
@@ -59,11 +65,19 @@ export class StatusPublisher implements ClusterReports {
   }
 
   /** Without Redis: what this worker knows of itself. */
-  async reports(): Promise<readonly WorkerReport[]> {
+  async reports({ signal }: { signal: AbortSignal }): Promise<readonly WorkerReport[]> {
     const mine = this.#report()
-    const bodies = await this.#board.all().catch(() => new Map())
-    const others = [...bodies].flatMap(([worker, body]) => (worker === mine.worker ? [] : decoded(body)))
-    return [mine, ...others]
+    const bodies = await this.#board.all().catch((): ReadonlyMap<WorkerId, string> => new Map())
+    const others = [...bodies].filter(([worker]) => worker !== mine.worker)
+    const read = await mapInPieces(others, ([worker, body]) => this.#readOnce(worker, body), this.#system, { signal })
+    this.#read = new Map(read.map(each => [each.worker, each]))
+    return [mine, ...read.flatMap(({ report }) => report ?? [])]
+  }
+
+  /** The API, the monitor and the events ask one after the other: a body of megabytes is parsed by the first of them. */
+  #readOnce(worker: WorkerId, body: string): ReadReport {
+    const known = this.#read.get(worker)
+    return known?.body === body ? known : { worker, body, report: decoded(body) }
   }
 
   async assignment(): Promise<Assignment | null> {
@@ -72,10 +86,11 @@ export class StatusPublisher implements ClusterReports {
   }
 }
 
-function decoded(body: string): readonly WorkerReport[] {
+/** null: another version's report, shown once it is upgraded. */
+function decoded(body: string): WorkerReport | null {
   try {
-    return [decodeWorkerReport(body)]
+    return decodeWorkerReport(body)
   } catch {
-    return [] // another version's report: shown once it is upgraded
+    return null
   }
 }

@@ -91,9 +91,8 @@ function reasonsOf(entry: ConnectorEntry, cluster: ClusterView, context: HealthC
   const views = partitionViews(entry, cluster)
   if (views.length === 0 && failed.length === 0 && boardAwaySinceMs === null && ageMs >= graceMs)
     return [wholeConnector('NO_PARTITIONS', 'DEGRADED', entry.updatedAtMs, 'It has no topic-partition to work on.')]
-  const workers = new Map(cluster.workers.map(worker => [worker.worker, worker]))
   const partitions = views.flatMap(
-    view => partitionReason(entry, view, workers.get(view.worker), { ...context, graceMs }) ?? [],
+    view => partitionReason(entry, view, cluster.workerOf.get(view.worker), { ...context, graceMs }) ?? [],
   )
   return [...failed, ...partitions, ...boardReason(context, graceMs), ...deadLetterReason(views)]
 }
@@ -208,21 +207,19 @@ const unreportedKey = (
   view: { readonly topic: string; readonly partition: number; readonly worker: WorkerId },
 ): string => `${name}/${incarnation}/${formatTopicPartition(view)}/${view.worker}`
 
-/** Which partitions nobody reports, and since when: what this worker has to remember between two looks. Bounded by the assignment. */
+/**
+ * Which partitions of a connector nobody reports, and since when: what a worker has to remember between two looks, of all
+ * connectors together. Bounded by the assignment.
+ */
 export function noteUnreported(
   before: ReadonlyMap<string, number>,
-  entries: Iterable<ConnectorEntry>,
+  entry: ConnectorEntry,
   cluster: ClusterView,
   nowMs: number,
-): ReadonlyMap<string, number> {
-  const now = new Map<string, number>()
-  for (const entry of entries) {
-    if (entry.targetState !== 'STARTED') continue
-    for (const view of partitionViews(entry, cluster)) {
-      if (view.report !== null) continue
-      const key = unreportedKey(entry, view)
-      now.set(key, before.get(key) ?? nowMs)
-    }
-  }
-  return now
+): readonly (readonly [key: string, sinceMs: number])[] {
+  if (entry.targetState !== 'STARTED') return []
+  return partitionViews(entry, cluster)
+    .filter(view => view.report === null)
+    .map(view => unreportedKey(entry, view))
+    .map(key => [key, before.get(key) ?? nowMs])
 }

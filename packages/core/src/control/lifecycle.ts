@@ -36,13 +36,17 @@ export type PartitionView = {
 
 /** All reports and the assignment, sorted by connector once, so that showing 1,000 connectors stays one pass. */
 export type ClusterView = {
+  /** By id. */
   readonly workers: readonly WorkerReport[]
+  readonly workerOf: ReadonlyMap<WorkerId, WorkerReport>
   readonly reportsOf: ReadonlyMap<string, readonly ReportedPartition[]>
   readonly failuresOf: ReadonlyMap<string, readonly ReportedFailure[]>
   readonly partitionsOf: ReadonlyMap<string, readonly PartitionAssignment[]>
   readonly tasksOf: ReadonlyMap<string, readonly TaskAssignment[]>
   /** `worker_id` of the worker that answers: shown where no better one is known. */
   readonly self: string
+  /** What partitionViews found: states, health and sums of a connector are made of the same. */
+  readonly viewsOf: WeakMap<ConnectorEntry, readonly PartitionView[]>
 }
 type ReportedPartition = { readonly worker: WorkerReport; readonly report: PartitionReport }
 type ReportedFailure = { readonly worker: WorkerReport; readonly failure: ConnectorFailure }
@@ -58,6 +62,7 @@ export function clusterView(
   const workers = [...reports].sort((a, b) => compareText(a.worker, b.worker))
   return {
     workers,
+    workerOf: new Map(workers.map(worker => [worker.worker, worker])),
     reportsOf: Map.groupBy(
       workers.flatMap(worker => worker.partitions.map(report => ({ worker, report }))),
       item => item.report.connector,
@@ -69,6 +74,7 @@ export function clusterView(
     partitionsOf: Map.groupBy(assignment?.partitions ?? [], item => item.connector),
     tasksOf: Map.groupBy(assignment?.tasks ?? [], item => item.connector),
     self,
+    viewsOf: new WeakMap(),
   }
 }
 
@@ -94,6 +100,14 @@ const assignedTasks = (entry: ConnectorEntry, cluster: ClusterView): readonly Ta
 
 /** Everything known about the connector's partitions, by topic and partition; other incarnations are left out. */
 export function partitionViews(entry: ConnectorEntry, cluster: ClusterView): readonly PartitionView[] {
+  const known = cluster.viewsOf.get(entry)
+  if (known !== undefined) return known
+  const found = findPartitions(entry, cluster)
+  cluster.viewsOf.set(entry, found)
+  return found
+}
+
+function findPartitions(entry: ConnectorEntry, cluster: ClusterView): readonly PartitionView[] {
   const views = new Map<string, PartitionView>()
   for (const assigned of cluster.partitionsOf.get(entry.name) ?? []) {
     if (assigned.incarnation === entry.incarnation)
@@ -115,7 +129,7 @@ function isBetter(worker: WorkerReport, report: PartitionReport, known: Partitio
 }
 
 function assignedView(assigned: PartitionAssignment, cluster: ClusterView): PartitionView {
-  const owner = cluster.workers.find(worker => worker.worker === assigned.worker)
+  const owner = cluster.workerOf.get(assigned.worker)
   const { topic, partition, taskId, worker } = assigned
   return { topic, partition, taskId, worker, workerId: owner?.advertised ?? cluster.self, report: null }
 }
@@ -127,8 +141,9 @@ function reportedView(worker: WorkerReport, report: PartitionReport): PartitionV
 
 export function connectorStatus(entry: ConnectorEntry, cluster: ClusterView): ConnectorStatus {
   const partitions = Map.groupBy(partitionViews(entry, cluster), view => view.taskId)
-  const workers = new Map(cluster.workers.map(worker => [worker.worker, worker.advertised]))
-  const hosts = new Map(assignedTasks(entry, cluster).map(task => [task.taskId, workers.get(task.worker)]))
+  const hosts = new Map(
+    assignedTasks(entry, cluster).map(task => [task.taskId, cluster.workerOf.get(task.worker)?.advertised]),
+  )
   const tasks = taskIds(entry, cluster).map(id =>
     taskStatus(entry, id, partitions.get(id) ?? [], hosts.get(id), cluster.self),
   )

@@ -111,14 +111,14 @@ export function encodeWorkerReport(report: WorkerReport): string {
   const partitions = report.partitions.map(partition => {
     const streams = partition.streams.slice(0, STREAMS_REPORTED_MAX)
     const tables = partition.tables?.slice(0, STREAMS_REPORTED_MAX)
-    const bounded = { ...partition, streams, ...(tables === undefined ? {} : { tables }) }
+    const nextOffset = partition.nextOffset?.toString() ?? null
+    const endOffset = partition.endOffset?.toString() ?? null
+    const bounded = { ...partition, nextOffset, endOffset, streams, ...(tables === undefined ? {} : { tables }) }
     if (partition.trace === undefined) return bounded
     const charsMax = wholeTraces++ < TRACES_WHOLE_MAX ? TRACE_CHARS_MAX : TRACE_BEGINNING_CHARS
     return { ...bounded, trace: partition.trace.slice(0, charsMax) }
   })
-  return JSON.stringify({ ...report, partitions }, (_key, value: unknown) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  )
+  return JSON.stringify({ ...report, partitions }) // a replacer would be called for every value
 }
 
 /** Throws CONFIG_INVALID naming the field; the caller shows the worker as unknown and goes on. */
