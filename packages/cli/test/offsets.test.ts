@@ -134,7 +134,7 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
     }
     reports.push({ partitions: [partition as unknown as PartitionReport] } as unknown as WorkerReport)
   }
-  return { time, redis, topics, groupOffsets, control, offsets, log, logOf, shown, alter, passing, report }
+  return { time, redis, topics, journals, groupOffsets, control, offsets, log, logOf, shown, alter, passing, report }
 }
 const claim = (claimId: string, epoch: number): JournalRecord => ({
   kind: 'claim',
@@ -174,6 +174,24 @@ test('before the first claim the group, or initial_offsets instead of it, say wh
     await alter(0, null)
     assert.deepEqual(await shown(), {})
   }
+})
+
+test('before the first claim of a connector made anew, the journal of the earlier one says where it begins, not the group', async () => {
+  const { groupOffsets, journals, offsets } = cluster()
+  const old = 'old' as Incarnation
+  const entry = { ...ENTRY, predecessors: ['never claimed' as Incarnation, old] }
+  const group = [0, 1].map(partition => ({ tp: { ...TP, partition }, nextKafkaOffset: kafkaOffset(9) }))
+  await groupOffsets.commit('connect-c', group, { signal })
+  const positions = async (): Promise<readonly string[]> =>
+    (await offsets.get(entry, { signal })).map(p => `${p.tp.partition}@${p.nextKafkaOffset}`)
+  assert.deepEqual(await positions(), ['0@9', '1@9'], 'the group where no journal knows')
+  const log = journals.client()
+  await log.append({ ...TP, incarnation: old }, [claim('a', 1), settled('a', 1, 4)])
+  assert.deepEqual(await positions(), ['0@4', '1@9'])
+  const altered = { by: 'rest', atMs: 0, from: kafkaOffset(4) }
+  const forgotten: JournalRecord = { kind: 'settled', claimId: 'b', epoch: 2, progress: null, altered }
+  await log.append({ ...TP, incarnation: old }, [claim('b', 2), forgotten])
+  assert.deepEqual(await positions(), ['1@9'], 'forgotten is forgotten by the successor, too')
 })
 
 test('what the connector does not read, and what the log does not hold, is refused by name before anything is claimed', async () => {

@@ -177,6 +177,7 @@ function claimIo(
           groupOffsets,
           source,
           endedAt,
+          logger,
         },
         options,
       ),
@@ -205,18 +206,15 @@ function claimIo(
 }
 
 /**
- * Earlier connectors of the name: a frozen worker of theirs must not add rows behind the alteration either. Ended in full, the
- * group's commit too: if the alteration is refused in the end, the connector starts by what is stated here.
+ * Earlier connectors of the name: a frozen worker of theirs must not add rows behind the alteration either. If the alteration is
+ * refused in the end, the connector starts by what is stated here.
  */
 async function endPredecessors(tp: TopicPartition, space: KeySpace, one: One): Promise<void> {
-  const { entry, runtime, deps, signal } = one
-  const { groupOffsets } = deps.services
-  const commit: EndIncarnationIo['commit'] = (nextKafkaOffset, options) =>
-    groupOffsets.commit(runtime.config.consumer.groupId, [{ tp, nextKafkaOffset }], options)
+  const { entry, deps, signal } = one
   let endedAt: KafkaOffset | null = null
   // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
   for (const incarnation of entry.predecessors.toReversed()) {
-    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, commit }
+    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId }
     endedAt = (await endIncarnation(incarnation, ending, { signal })) ?? endedAt
   }
 }

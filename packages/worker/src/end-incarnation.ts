@@ -1,5 +1,5 @@
-// Delete acts as an owner (journal.md): claim what the incarnation left, fold it, commit the frontier to the group, write Deleted.
-// After that nobody can claim its key space again, and a re-created connector continues from the group without a duplicate.
+// Delete acts as an owner (journal.md): claim what the incarnation left, fold it, write Deleted. After that nobody can claim its
+// key space again, and a re-created connector continues from what it states.
 import {
   type Incarnation,
   type KafkaOffset,
@@ -10,15 +10,12 @@ import {
 } from '@millrace/core'
 import { type ClaimIo, runClaim } from './claim-runner.ts'
 
-export type EndIncarnationIo = ClaimIo & {
-  readonly workerId: WorkerId
-  commit(next: KafkaOffset, options: { signal: AbortSignal }): Promise<void>
-}
+export type EndIncarnationIo = ClaimIo & { readonly workerId: WorkerId }
 
 /**
  * Does nothing where the incarnation is ended already. Also where it never claimed the partition it is ended: an owner that
  * was paused before its first claim would deliver everything again. Rejects IN_DOUBT where it is.
- * Answers where it ended: the successor starts no lower, whatever a late commit of a frozen owner made of the group.
+ * Answers where it ended: there its successor starts, whatever late commits of a frozen owner made of the group.
  */
 export async function endIncarnation(
   incarnation: Incarnation,
@@ -45,7 +42,6 @@ export async function endIncarnation(
       )
     }
     case 'owning':
-      await io.commit(end.ownership.progress.frontier, { signal })
       await io.journal.append(space, [{ kind: 'deleted', by: io.workerId }])
       return end.ownership.progress.frontier
   }

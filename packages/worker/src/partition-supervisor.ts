@@ -142,7 +142,8 @@ export class PartitionSupervisor {
       const runtime = await this.#deps.runtimeOf(this.#entry, () =>
         openConnector(this.#entry, this.#deps.services, { signal }),
       )
-      await this.#endIncarnation(this.#entry.incarnation, runtime, deps, signal)
+      const endedAt = await this.#endIncarnation(this.#entry.incarnation, deps, signal)
+      if (endedAt !== null) await this.#tellGroup(runtime.config.consumer.groupId, endedAt, signal)
     } catch (error) {
       this.#logger.warn(
         { err: error },
@@ -348,6 +349,7 @@ export class PartitionSupervisor {
             groupOffsets,
             source,
             endedAt,
+            logger: this.#logger,
           },
           options,
         ),
@@ -365,7 +367,7 @@ export class PartitionSupervisor {
     // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
     for (const incarnation of entry.predecessors.toReversed()) {
       // Each begins no lower than the one before it, unless an operator or initial_offsets said so: then that counts.
-      endedAt = (await this.#endIncarnation(incarnation, runtime, deps, signal)) ?? endedAt
+      endedAt = (await this.#endIncarnation(incarnation, deps, signal)) ?? endedAt
     }
     return deps
   }
@@ -373,7 +375,6 @@ export class PartitionSupervisor {
   /** What an earlier connector of this name left here; also what this one leaves when it is deleted. */
   async #endIncarnation(
     incarnation: Incarnation,
-    { config }: ConnectorRuntime,
     deps: PartitionDeps,
     signal: AbortSignal,
   ): Promise<KafkaOffset | null> {
@@ -381,13 +382,21 @@ export class PartitionSupervisor {
       ...deps,
       space: { ...this.#tp, incarnation },
       saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, deps, options),
-      commit: async (nextKafkaOffset, options) => {
-        const group = config.consumer.groupId
-        this.#deps.onProgress(group, this.#tp, nextKafkaOffset) // nothing older is published after it
-        await this.#deps.services.groupOffsets.commit(group, [{ tp: this.#tp, nextKafkaOffset }], options)
-      },
     }
     return await endIncarnation(incarnation, io, { signal })
+  }
+
+  /** The last word about a deleted connector, for lag tools and for another sink that goes on from here. */
+  async #tellGroup(group: string, endedAt: KafkaOffset, signal: AbortSignal): Promise<void> {
+    this.#deps.onProgress(group, this.#tp, endedAt) // nothing older is published after it
+    try {
+      await this.#deps.services.groupOffsets.commit(group, [{ tp: this.#tp, nextKafkaOffset: endedAt }], { signal })
+    } catch (error) {
+      this.#logger.warn(
+        { group, endedAt, err: error },
+        'The deleted connector is ended, but its group was not told where.',
+      )
+    }
   }
 
   /** IN_DOUBT says what it saw, and waits for an operator's Verdict: the next claim folds it. */

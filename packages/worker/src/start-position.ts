@@ -4,7 +4,7 @@ import {
   type Genesis,
   type GroupOffsets,
   type KafkaOffset,
-  kafkaOffset,
+  type Logger,
   MillraceError,
   type RecordSource,
   type TopicPartition,
@@ -19,11 +19,13 @@ export type StartDeps = {
   readonly source: RecordSource
   /** Where the latest earlier connector of this name ended by its journal; null where there was none. */
   readonly endedAt: KafkaOffset | null
+  readonly logger: Logger
 }
 
 /**
- * `initial_offsets`; else the committed offset of the group (a migration from Kafka Connect continues without a duplicate); else the beginning for a
- * partition that appeared after the connector; else auto.offset.reset. Rejects GROUP_IN_USE when another sink is running.
+ * `initial_offsets`; else where the earlier connector of this name ended by its journal; else the committed offset of the group (a
+ * migration from Kafka Connect continues without a duplicate); else the beginning for a partition that appeared after the
+ * connector; else auto.offset.reset. Rejects GROUP_IN_USE when another sink is running.
  * A position that an operator had forgotten, or that `initial_offsets` leaves out, starts by auto.offset.reset alone.
  */
 export async function resolveStart(
@@ -50,18 +52,29 @@ export async function resolveStart(
 
 /** What the create request or the name's past says; null when nothing does. */
 async function statedStart(
-  { tp, group, genesis, groupOffsets, endedAt }: StartDeps,
+  { tp, group, genesis, groupOffsets, endedAt, logger }: StartDeps,
   { signal }: { signal: AbortSignal },
 ): Promise<KafkaOffset | null> {
   const name = formatTopicPartition(tp)
   const { initialOffsets } = genesis
   if (initialOffsets !== undefined) return Object.hasOwn(initialOffsets, name) ? (initialOffsets[name] ?? null) : null
-  const committed = (await groupOffsets.committed(group, [tp], { signal })).get(name)
-  return committed === undefined && endedAt === null ? null : later(committed, endedAt)
+  const committed = (await groupOffsets.committed(group, [tp], { signal })).get(name) ?? null
+  if (endedAt === null) return committed
+  if (committed !== null && committed !== endedAt) overrule(committed, endedAt, { tp, group, logger })
+  return endedAt
 }
 
-/** A commit cannot be fenced: one that a frozen owner published late may lie below what the journal knows. */
-function later(committed: KafkaOffset | undefined, endedAt: KafkaOffset | null): KafkaOffset {
-  if (committed === undefined || endedAt === null) return committed ?? endedAt ?? kafkaOffset(0)
-  return committed > endedAt ? committed : endedAt
+/**
+ * A commit cannot be fenced: a frozen owner's may arrive late, too low, or too high where an operator moved the position back. So
+ * the group counts for nothing where the journal of an earlier connector knows (decision 0006).
+ */
+function overrule(
+  committed: KafkaOffset,
+  endedAt: KafkaOffset,
+  { tp, group, logger }: Pick<StartDeps, 'tp' | 'group' | 'logger'>,
+): void {
+  logger.warn(
+    { ...tp, group, committed, endedAt },
+    'The group stands elsewhere than the journal of the earlier connector of this name, and the journal counts: where another sink went on meanwhile, create the connector with initial_offsets.',
+  )
 }

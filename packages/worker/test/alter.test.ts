@@ -196,6 +196,29 @@ test('a connector re-created after its position moved back begins there, not whe
   assert.equal(timesOf(world), '0×1 1×1 2×2 3×2 4×2 5×2')
 })
 
+test('a commit that arrives late and too high, after the position moved back and the connector was deleted, skips nothing', async () => {
+  const cases = {
+    'deleted in order': { deletes: true, predecessors: [SPACE.incarnation] },
+    'ended by its successor': { deletes: false, predecessors: [SPACE.incarnation] },
+    'another between that never claimed': { deletes: false, predecessors: ['inc2' as never, SPACE.incarnation] },
+  }
+  for (const [name, { deletes, predecessors }] of Object.entries(cases)) {
+    const world = await World.open()
+    await deliveredAndStopped(world, 6)
+    await move(world, 2)
+    if (deletes) await whilePassing(world, superviseIn(world, STOPPED).delete())
+    const { signal } = new AbortController()
+    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(6) }], { signal })
+    const told: object[] = []
+    const logger: Logger = { ...QUIET, warn: fields => void told.push(fields), child: () => logger }
+    const next = superviseIn(world, entryOf({ incarnation: 'inc3' as never, predecessors }), { logger })
+    await world.until('it delivers', () => next.report().nextOffset === world.records.end)
+    await whilePassing(world, next.stop())
+    assert.equal(timesOf(world), '0×1 1×1 2×2 3×2 4×2 5×2', name)
+    assert.deepEqual(told[0], { ...TP, group: GROUP, committed: 6n, endedAt: 2n }, `${name}: it is told`)
+  }
+})
+
 test('refused after it ended the predecessors: the connector begins where they ended, whatever became of the group', async () => {
   const world = await World.open()
   await deliveredAndStopped(world, 6)
@@ -205,9 +228,7 @@ test('refused after it ended the predecessors: the connector begins where they e
   const predecessors = ['inc2' as never, SPACE.incarnation]
   const entry = entryOf({ incarnation: 'inc3' as never, targetState: 'STOPPED', predecessors })
   const refused = async (): Promise<void> => {
-    // Once more, behind the commit that ended the second.
-    assert.equal(await committed(world), 6n, 'the group follows the predecessors')
-    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(2) }], { signal })
+    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(3) }], { signal })
     throw notMoved(entry)
   }
   await assert.rejects(move(world, 0, { entry, confirmStopped: refused }), NOT_MOVED)
@@ -238,6 +259,7 @@ test('initial_offsets count for a new incarnation, whatever group and predecesso
         groupOffsets: world.groupOffsets,
         source: world.topics,
         endedAt: kafkaOffset(4),
+        logger: QUIET,
       },
       { forgotten: false, signal },
     )

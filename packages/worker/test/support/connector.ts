@@ -6,6 +6,7 @@ import type {
   ControlState,
   Genesis,
   Incarnation,
+  Logger,
   PartitionAssignment,
   PartitionReport,
   RawConfig,
@@ -118,11 +119,16 @@ function depsOf(
 export function superviseIn(
   world: World,
   entry: ConnectorEntry = entryOf(),
-  { process = world.process(), ...options }: ServiceOptions & { readonly process?: Process } = {},
+  {
+    process = world.process(),
+    logger = QUIET,
+    ...options
+  }: ServiceOptions & { readonly process?: Process; readonly logger?: Logger } = {},
 ): PartitionSupervisor {
   let runtime: Promise<ConnectorRuntime> | null = null
   const supervisor = new PartitionSupervisor(entry, assignmentOf(process, { incarnation: entry.incarnation }), {
     ...depsOf(world, process, options),
+    logger,
     runtimeOf: (_entry, open) => {
       const opened = runtime ?? open()
       runtime = opened
