@@ -3,13 +3,11 @@
 // the writer's choice. https://cloud.google.com/docs/authentication/external/externally-sourced-credentials
 // No error of this file carries anything of a key, a token or an answer but names; the library's own errors are not attached.
 import { createPrivateKey } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { type ErrorCode, isMillraceError, MillraceError, type Secret } from '@millrace/core'
 import { type AuthClient, GoogleAuth, JWT, OAuth2Client, PluggableAuthClient } from 'google-auth-library'
 
 export type CredentialSource =
   | { readonly kind: 'applicationDefault' }
-  | { readonly kind: 'keyFile'; readonly path: string }
   | { readonly kind: 'keyJson'; readonly json: Secret }
 
 /** Both are needed: the first for tables (REST), the second suffices for rows. */
@@ -35,7 +33,7 @@ export async function openCredentials(
   tokenEndpoint: string | undefined,
 ): Promise<FetchToken> {
   const client =
-    source.kind === 'applicationDefault' ? await applicationDefaultClient() : await serviceAccountClient(source)
+    source.kind === 'applicationDefault' ? await applicationDefaultClient() : serviceAccountClient(source.json)
   if (tokenEndpoint !== undefined) redirectTokenRequests(client, tokenEndpoint)
   return async () => {
     try {
@@ -46,9 +44,9 @@ export async function openCredentials(
   }
 }
 
-async function serviceAccountClient(source: Exclude<CredentialSource, { kind: 'applicationDefault' }>): Promise<JWT> {
-  const text = source.kind === 'keyFile' ? await readKeyFile(source.path) : source.json.reveal()
-  const key = parseServiceAccountKey(text, source.kind === 'keyFile' ? `keyfile ${source.path}` : 'keyfile')
+/** Of the key only who it is and how it signs: where tokens come from is Google's constant, whatever `token_uri` it names. */
+function serviceAccountClient(json: Secret): JWT {
+  const key = parseServiceAccountKey(json.reveal())
   return new JWT({ email: key.email, key: key.privateKey, keyId: key.keyId, scopes: [...SCOPES] })
 }
 
@@ -58,31 +56,22 @@ const withoutToken = (client: AuthClient): AuthClient =>
 
 type ServiceAccountKey = { readonly email: string; readonly privateKey: string; readonly keyId: string }
 
-async function readKeyFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw authFailed(`keyfile ${path} cannot be read (${reason}).`)
-  }
-}
-
-/** @param origin names the key in messages. JSON.parse would quote the file, so its error is dropped. */
-function parseServiceAccountKey(text: string, origin: string): ServiceAccountKey {
+/** JSON.parse would quote the key, so its error is dropped. */
+function parseServiceAccountKey(text: string): ServiceAccountKey {
   const key = parseObject(text)
-  if (key === null) throw authFailed(`${origin} is not a JSON object.`)
+  if (key === null) throw authFailed('keyfile is not a JSON object.')
   if (key.type !== 'service_account') {
     const kind = typeof key.type === 'string' && /^[a-z_]{1,40}$/.test(key.type) ? key.type : 'unknown'
-    throw authFailed(`${origin} holds credentials of type ${kind}; only service_account is accepted here.`)
+    throw authFailed(`keyfile holds credentials of type ${kind}; only service_account is accepted here.`)
   }
   const { client_email: email, private_key: privateKey, private_key_id: keyId } = key
   if (typeof email !== 'string' || typeof privateKey !== 'string') {
-    throw authFailed(`${origin} lacks client_email or private_key.`)
+    throw authFailed('keyfile lacks client_email or private_key.')
   }
   try {
     createPrivateKey(privateKey)
   } catch {
-    throw authFailed(`${origin}: private_key is not a valid PEM key.`)
+    throw authFailed('keyfile: private_key is not a valid PEM key.')
   }
   return { email, privateKey, keyId: typeof keyId === 'string' ? keyId : '' }
 }

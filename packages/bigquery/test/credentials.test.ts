@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -150,10 +153,12 @@ test('an authority named by NODE_EXTRA_CA_CERTS is trusted by both APIs', async 
     await using apis = await startApis(new Set(['token-1']))
     await using tokens = await startTokenEndpoint()
     const script = `
+      import { readFileSync } from 'node:fs'
+      import { Secret } from '@millrace/core'
       import { openBigQuery } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
       import { time, table, stream, signal } from ${JSON.stringify(new URL('./support/harness.ts', import.meta.url).href)}
       const [endpoint, restEndpoint, tokenEndpoint, path] = process.argv.slice(1)
-      await using bigquery = await openBigQuery({ ...time, endpoint, restEndpoint, tokenEndpoint, credentials: { kind: 'keyFile', path } })
+      await using bigquery = await openBigQuery({ ...time, endpoint, restEndpoint, tokenEndpoint, credentials: { kind: 'keyJson', json: new Secret(readFileSync(path, 'utf8')) } })
       await bigquery.tables.get(table, { signal })
       await bigquery.writeStreams.exists(stream, { signal })`
     const args = [
@@ -242,9 +247,16 @@ test('a key that is unusable is refused at once, naming what is wrong and quotin
     [keyJson(serviceAccount({ private_key: `-----BEGIN PRIVATE KEY-----\n${CANARY}\n` })), /not a valid PEM key/],
     [keyJson({ type: 'service_account', client_email: CANARY }), /lacks client_email or private_key/],
     [keyJson({ type: 'external_account', credential_source: { url: CANARY } }), /type external_account/],
+    [keyJson({ type: 'external_account', credential_source: { file: '/etc/passwd' } }), /type external_account/],
+    [
+      keyJson({ type: 'external_account', credential_source: { executable: { command: CANARY } } }),
+      /type external_account/,
+    ],
+    [keyJson({ type: 'external_account_authorized_user', token_url: CANARY }), /type external_account_authorized_user/],
+    [keyJson({ type: 'impersonated_service_account', source_credentials: {} }), /type impersonated_service_account/],
+    [keyJson({ type: 'gdch_service_account', token_uri: CANARY }), /type gdch_service_account/],
     [keyJson({ type: 'authorized_user', refresh_token: CANARY }), /type authorized_user/],
     [keyJson({ type: `x ${CANARY}` }), /type unknown/],
-    [{ kind: 'keyFile', path: '/nowhere/key.json' }, /\/nowhere\/key\.json cannot be read \(ENOENT\)/],
   ]
   for (const [source, expected] of bad) {
     const error = await rejection(openBigQuery({ ...time, credentials: source }))
@@ -254,17 +266,50 @@ test('a key that is unusable is refused at once, naming what is wrong and quotin
   }
 })
 
-test('a key file works like a key, and its own token_uri is ignored', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-key-'))
+test('a key is used twice, each time for a token of its own', async () => {
+  await using tokens = await startTokenEndpoint()
+  const fetchToken = await openCredentials(keyJson(serviceAccount()), `http://127.0.0.1:${tokens.port}/`)
+  assert.equal((await fetchToken()).token, 'token-1')
+  assert.equal((await fetchToken()).token, 'token-2', 'the library must not serve a token of its own cache')
+})
+
+test('whatever addresses a key names, its assertion goes to Google’s token endpoint and nowhere else', async () => {
+  const asked: string[] = []
+  const proxy = createServer().on('connect', (request, socket) => {
+    asked.push(String(request.url))
+    socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const { port } = proxy.address() as AddressInfo
+  const before = { ...process.env }
+  const names = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'HTTP_PROXY', 'http_proxy'] as const
+  for (const name of names) delete process.env[name]
+  process.env.HTTPS_PROXY = `http://127.0.0.1:${port}`
   try {
-    const path = join(folder, 'key.json')
-    await writeFile(path, JSON.stringify(serviceAccount()))
-    await using tokens = await startTokenEndpoint()
-    const fetchToken = await openCredentials({ kind: 'keyFile', path }, `http://127.0.0.1:${tokens.port}/`)
-    assert.equal((await fetchToken()).token, 'token-1')
-    assert.equal((await fetchToken()).token, 'token-2', 'the library must not serve a token of its own cache')
+    const evil = `https://${CANARY}.example.com`
+    const addresses = {
+      token_uri: `${evil}/token`,
+      auth_uri: `${evil}/auth`,
+      auth_provider_x509_cert_url: `${evil}/certs`,
+      client_x509_cert_url: `${evil}/cert`,
+      universe_domain: `${CANARY}.example.com`,
+      quota_project_id: 'other',
+      subject: 'ceo@example.com',
+      service_account_impersonation_url: `${evil}/impersonate`,
+      credential_source: { url: `${evil}/source`, file: '/etc/passwd', executable: { command: '/bin/false' } },
+    }
+    const fetchToken = await openCredentials(keyJson(serviceAccount(addresses)), undefined)
+    assertWithoutSecrets(await rejection(fetchToken()))
+    assert.ok(asked.length > 0, 'it did ask')
+    assert.deepEqual(new Set(asked), new Set(['oauth2.googleapis.com:443']))
   } finally {
-    await rm(folder, { recursive: true })
+    for (const name of names) {
+      const value = before[name]
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+    proxy.close()
+    proxy.closeAllConnections()
   }
 })
 

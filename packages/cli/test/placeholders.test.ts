@@ -109,6 +109,28 @@ describe('placeholders in use', () => {
   })
 })
 
+describe('files of providers', {
+  skip: process.platform !== 'linux' && 'asks the Linux kernel where a file is',
+}, () => {
+  test('are where they were judged to be, and end where they end, whatever their size says', async () => {
+    const folder = dataFolder('placeholders')
+    mkdirSync(join(folder.path, 'a'), { recursive: true })
+    try {
+      writeFileSync(join(folder.path, 'a', 'file'), 'inside')
+      const judged = providerFiles.realPath(join(folder.path, 'a', 'file'))
+      assert.equal(providerFiles.read(judged, 100), 'inside')
+      mkdirSync(join(folder.path, 'elsewhere'))
+      writeFileSync(join(folder.path, 'elsewhere', 'file'), 'outside')
+      renameSync(join(folder.path, 'a'), join(folder.path, 'b'))
+      symlinkSync('elsewhere', join(folder.path, 'a'))
+      assert.throws(() => providerFiles.read(judged, 100), { code: 'ELOOP' }, 'a folder became a link meanwhile')
+      assert.throws(() => providerFiles.read(`/proc/${process.pid}/environ`, 10), { code: 'EFBIG' })
+    } finally {
+      await folder.remove()
+    }
+  })
+})
+
 describe('files of providers', () => {
   test('are regular files: a pipe without a writer is not waited for', async () => {
     const folder = dataFolder('placeholders')
@@ -122,6 +144,8 @@ describe('files of providers', () => {
       assert.throws(() => providerFiles.read(join(folder.path, 'big'), 100), { code: 'EFBIG' })
       symlinkSync('big', join(folder.path, 'link'))
       assert.throws(() => providerFiles.read(join(folder.path, 'link'), 1000), { code: 'ELOOP' })
+      assert.equal(providerFiles.read(join(folder.path, 'big'), 101).length, 101)
+      assert.throws(() => providerFiles.read('/dev/zero', 1000), { code: 'NOT_A_FILE' })
     } finally {
       await folder.remove()
     }

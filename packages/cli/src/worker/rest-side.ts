@@ -1,5 +1,4 @@
 // What the REST API listens with: certificate and users from their files, kept up to date while the worker runs.
-import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import {
   type ApiSecurity,
@@ -14,6 +13,7 @@ import type { RestConfig } from '@millrace/config'
 import { MillraceError } from '@millrace/core'
 import { serverIdentity } from '@millrace/kafka'
 import type { System } from './kafka-side.ts'
+import { providerFiles } from './provider-files.ts'
 import { WatchedFile } from './watched-file.ts'
 
 const TLS_PREFIX = 'listeners.https'
@@ -101,10 +101,9 @@ export class RestSide {
 
 function readBounded(path: string, key: string, bytesMax: number): string {
   try {
-    if (statSync(path).size > bytesMax) throw new Error('too large')
-    return readFileSync(path, 'utf8')
+    return providerFiles.read(providerFiles.realPath(path), bytesMax)
   } catch (cause) {
-    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : 'too large'
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
     throw invalid(key, `${path} cannot be read (${why})`, cause)
   }
 }

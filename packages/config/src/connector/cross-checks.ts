@@ -1,6 +1,7 @@
 // What the keys of a connector must satisfy together. Texts follow Kafka Connect's where it has the same check.
 import type { ConfigError, Values } from '../definition/key.ts'
 import { invalid, invalidValue } from '../definition/key.ts'
+import { isAllowedPath } from '../providers/allowed-files.ts'
 import { compileRegex } from '../regex/compile.ts'
 import type { ClientOverrides } from './client-overrides.ts'
 import type { ConnectorKeys } from './connector-keys.ts'
@@ -21,7 +22,7 @@ export function crossChecks(
     ...deadLetterErrors(values),
     ...reservedTopicErrors(values, context),
     ...groupErrors(values, overrides, context),
-    ...credentialErrors(values),
+    ...credentialErrors(values, context.keyfilePaths ?? null),
     ...tableErrors(values),
     ...partitioningErrors(values),
   ]
@@ -103,7 +104,7 @@ function groupErrors(
 }
 
 /** Never says anything about the content of the key. */
-function credentialErrors(values: ConnectorValues): readonly ConfigError[] {
+function credentialErrors(values: ConnectorValues, paths: readonly string[] | null): readonly ConfigError[] {
   const { keySource, keyfile } = values
   if (keySource === undefined || keyfile === undefined) return []
   const key = keyfile?.reveal() ?? ''
@@ -111,10 +112,14 @@ function credentialErrors(values: ConnectorValues): readonly ConfigError[] {
     return key === '' ? [] : [invalid('keyfile', 'keyfile must be empty when keySource is APPLICATION_DEFAULT')]
   }
   if (keySource === 'FILE') {
-    return key.startsWith('{') ? [invalid('keyfile', 'keyfile holds a key itself, so keySource must be JSON')] : []
+    if (key.startsWith('{')) return [invalid('keyfile', 'keyfile holds a key itself, so keySource must be JSON')]
+    return key === '' || paths === null || isAllowedPath(key, paths) ? [] : [invalid('keyfile', OUTSIDE)]
   }
   return jsonKeyErrors(key)
 }
+
+const OUTSIDE =
+  'Invalid value [hidden] for configuration keyfile: its path is not below bigquery.keyfile.allowed.paths of the worker, which must be set where the REST API needs a log-in'
 
 /** Keys of other types (`external_account`) may name URLs and programs to run: never from a connector's configuration. */
 const KEY_TYPE = 'service_account'

@@ -31,6 +31,8 @@ export type ConnectorContext = {
   readonly overridePolicy?: OverridePolicy
   /** What placeholders stand for on this worker; without it there are none. */
   readonly providers?: ConfigProviders
+  /** Where the file of a keyfile may be; null or absent: anywhere. */
+  readonly keyfilePaths?: readonly string[] | null
 }
 
 export type Inspection = {

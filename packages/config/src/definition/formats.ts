@@ -28,6 +28,7 @@ export type Format =
   | 'redisUrl'
   | 'listener'
   | 'brokerAddress'
+  | 'absolutePath'
 
 export const FORMATS: Readonly<Record<Format, TextFormat>> = {
   connectorName: {
@@ -65,6 +66,7 @@ export const FORMATS: Readonly<Record<Format, TextFormat>> = {
   redisUrl: { describe: 'a redis:// or rediss:// URL', problem: text => urlProblem(text, ['redis:', 'rediss:']) },
   listener: matching(/^https?:\/\/[^/?#@\s]*:\d{1,5}$/i, 'scheme://host:port'),
   brokerAddress: matching(/^[^\s,:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'host:port'),
+  absolutePath: matching(/^\/[^\p{Cc}]*$/u, 'an absolute path'),
 }
 
 function urlProblem(text: string, protocols: readonly string[]): string | null {

@@ -295,6 +295,7 @@ function build(
         values['connector.client.config.override.allowlist'],
       ),
       providers,
+      keyfilePaths: values['bigquery.keyfile.allowed.paths'] ?? (values['rest.authentication'] === 'none' ? null : []),
     },
     providersLookEveryMs: lookEveryMs,
   }

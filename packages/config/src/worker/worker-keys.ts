@@ -329,6 +329,14 @@ export const WORKER_KEYS = {
     importance: 'MEDIUM',
     group: 'BigQuery',
   },
+  'bigquery.keyfile.allowed.paths': {
+    type: 'LIST',
+    default: null,
+    rule: { maxItems: 100, format: 'absolutePath' },
+    doc: 'Folders and files a connector’s keyfile may be in (keySource=FILE), absolute, separated by commas. Absent: any file while nobody has to log in, which only loopback listeners allow, and none with rest.authentication: who may write a connector is not who may read the worker’s files. Empty: none.',
+    importance: 'MEDIUM',
+    group: 'BigQuery',
+  },
   'stream.create.burst': {
     type: 'INT',
     default: 40,

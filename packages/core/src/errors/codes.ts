@@ -130,7 +130,7 @@ export const ERROR_CODES = {
   },
   BIGQUERY_AUTH_FAILED: {
     cause: 'Credentials are missing, refused or expired.',
-    fix: 'Check keyfile, keySource and that the service account is enabled.',
+    fix: 'Check keyfile, keySource, bigquery.keyfile.allowed.paths of the worker and that the service account is enabled.',
   },
   BIGQUERY_PERMISSION_DENIED: {
     cause:
