@@ -42,6 +42,7 @@ describe('the worker', () => {
     const connectors = (await api.call('GET', '/connector-plugins')).json()
     assert.deepEqual(connectors, [
       { class: 'io.millrace.bigquery.BigQuerySinkConnector', type: 'sink', version: '0.1.0' },
+      { class: 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector', type: 'sink', version: '0.1.0' },
     ])
     const all = (await api.call('GET', '/connector-plugins?connectorsOnly=false')).json()
     assert.ok(all.some((plugin: { type: string }) => plugin.type === 'converter'))

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CONNECTOR_CLASS, connectorPlugins, pluginConfig, validateConnectorConfig } from '../src/index.ts'
 
+const WEPAY_CLASS = 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector'
+
 test('connectors alone are listed unless all plugins are asked for', () => {
   assert.deepEqual(connectorPlugins('1.2.3', { connectorsOnly: true }), [
     { class: CONNECTOR_CLASS, type: 'sink', version: '1.2.3' },
+    { class: WEPAY_CLASS, type: 'sink', version: '1.2.3' },
   ])
   const all = connectorPlugins('1.2.3', { connectorsOnly: false })
   const count = (type: string): number => all.filter(plugin => plugin.type === type).length
   assert.deepEqual(
     ['sink', 'converter', 'header_converter', 'transformation', 'predicate'].map(count),
-    [1, 12, 4, 26, 3],
+    [2, 12, 4, 26, 3],
   )
   assert.ok(all.some(plugin => plugin.class === 'org.apache.kafka.connect.transforms.Cast$Key'))
 })
@@ -20,7 +23,7 @@ test('every listed plugin has definitions, by full and by simple name', () => {
     assert.ok(pluginConfig(plugin.class), plugin.class)
     assert.deepEqual(pluginConfig(plugin.class.split('.').at(-1) ?? ''), pluginConfig(plugin.class))
   }
-  assert.deepEqual(pluginConfig('com.wepay.kafka.connect.bigquery.BigQuerySinkConnector'), pluginConfig('BigQuerySink'))
+  assert.deepEqual(pluginConfig(WEPAY_CLASS), pluginConfig('BigQuerySink'))
   assert.deepEqual(pluginConfig('RecordIsTombstone'), [])
 })
 

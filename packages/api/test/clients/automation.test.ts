@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CONFIG } from '../support/test-api.ts'
 import * as read from './support/reads.ts'
-import { ansible, curl, exporter, python, ricardo, strimzi, strimziVertx } from './support/recordings.ts'
+import {
+  ansible,
+  curl,
+  exporter,
+  goExporter,
+  goKafkaExporter,
+  python,
+  ricardo,
+  strimzi,
+  strimziVertx,
+} from './support/recordings.ts'
 import { configText, createText, openScene } from './support/scene.ts'
 import { HOST } from './support/wire.ts'
 
@@ -18,6 +28,7 @@ for (const [title, send] of [
       read.info(await wire.expect(201, send('PUT /connectors/a%2D%3Eb/config', configText({ name: 'a->b' }))))
       const config = read.stringMap(await wire.expect(200, send('GET /connectors/a%2D%3Eb/config')))
       assert.equal(config.name, 'a->b')
+      read.info(await wire.expect(200, send('GET /connectors/a%2D%3Eb')))
       read.info(await wire.expect(200, send('PUT /connectors/a%2D%3Eb/config', JSON.stringify(config))))
       assert.equal(wire.api.store.read().connectors.get('a->b')?.version, 1, 'nothing restarts')
       read.status(await wire.expect(200, send('GET /connectors/a%2D%3Eb/status')))
@@ -44,10 +55,12 @@ for (const [title, send] of [
       assert.ok(read.list(await wire.expect(200, send('GET /connector-plugins'))).length > 0)
     })
 
-    test('lists loggers under a path with a slash, as a map of levels', async () => {
+    test('lists loggers under a path with a slash, as a map of levels, and sets one on every worker', async () => {
       await using wire = await openScene()
       const loggers = read.object(await wire.expect(200, send('GET /admin/loggers/')))
       for (const level of Object.values(loggers)) assert.equal(typeof read.object(level).level, 'string')
+      const set = send('PUT /admin/loggers/root?scope=cluster', '{"level":"DEBUG"}')
+      assert.equal(await wire.expect(204, set), undefined)
     })
 
     test('writes back the offsets it has read, as the JSON it has read', async () => {
@@ -176,6 +189,19 @@ describe('status exporters', () => {
     for (const poll of polls) for (const each of Object.values(read.object(poll))) read.status(read.object(each).status)
     assert.equal(reads, 1)
   })
+
+  for (const [title, get] of [
+    ['Go’s client as it is', goExporter],
+    ['go-kafka/connect', goKafkaExporter],
+  ] as const)
+    test(`written in Go, by ${title}, ask for the names and then for the state of each`, async () => {
+      await using wire = await openScene()
+      const counts: Record<string, number> = {}
+      for (const name of read.list(await wire.expect(200, get('/connectors'))))
+        for (const { state } of read.status(await wire.expect(200, get(`/connectors/${name}/status`))).tasks)
+          counts[state] = (counts[state] ?? 0) + 1
+      assert.deepEqual(counts, { RUNNING: 3, FAILED: 1 })
+    })
 })
 
 describe('scripts', () => {

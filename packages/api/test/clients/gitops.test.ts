@@ -8,6 +8,7 @@ import { configText, createText, openScene } from './support/scene.ts'
 import type { WireApi } from './support/wire.ts'
 
 const FULL_CLASS = 'io.millrace.bigquery.BigQuerySinkConnector'
+const WEPAY_CLASS = 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector'
 const versionOf = (wire: WireApi, name: string): number | undefined =>
   wire.api.store.read().connectors.get(name)?.version
 
@@ -105,15 +106,17 @@ describe('jikkou', () => {
 })
 
 describe('ns4kafka', () => {
-  test('knows a class by the list of plugins, and shows the errors of a validation', async () => {
+  test('takes a class of its list of plugins only, ours and the pasted one, and shows the errors of a validation', async () => {
     await using wire = await openScene()
     const plugins = read.list(await wire.expect(200, ns4kafka('GET /connector-plugins'))).map(read.stringMap)
-    assert.equal(plugins.find(plugin => plugin.class === FULL_CLASS)?.type, 'sink')
-    const validate = `PUT /connector-plugins/${FULL_CLASS}/config/validate`
-    const config = { name: 'new', 'connector.class': FULL_CLASS }
-    assert.equal(read.validation(await wire.expect(200, ns4kafka(validate, configText(config)))).errorCount, 0)
-    const wrong = await wire.expect(200, ns4kafka(validate, configText({ ...config, 'tasks.max': 'many' })))
-    assert.equal(read.validation(wrong).errorsOf('tasks.max').length, 1)
+    for (const className of [FULL_CLASS, WEPAY_CLASS]) {
+      assert.equal(plugins.find(plugin => plugin.class === className)?.type, 'sink')
+      const validate = `PUT /connector-plugins/${className}/config/validate`
+      const config = { name: 'new', 'connector.class': className }
+      assert.equal(read.validation(await wire.expect(200, ns4kafka(validate, configText(config)))).errorCount, 0)
+      const wrong = await wire.expect(200, ns4kafka(validate, configText({ ...config, 'tasks.max': 'many' })))
+      assert.equal(read.validation(wrong).errorsOf('tasks.max').length, 1)
+    }
   })
 
   test('writes every change by PUT, under a name encoded as forms are', async () => {
@@ -208,7 +211,7 @@ describe('90poe’s connectctl', () => {
   test('lists plugins and validates by the last part of the class name', async () => {
     await using wire = await openScene()
     for (const plugin of read.list(await wire.expect(200, connectctl('GET /connector-plugins')))) read.stringMap(plugin)
-    const config = { ...declared, 'connector.class': 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector' }
+    const config = { ...declared, 'connector.class': WEPAY_CLASS }
     const path = 'PUT /connector-plugins/BigQuerySinkConnector/config/validate'
     assert.equal(read.validation(await wire.expect(200, connectctl(path, goText(config)))).errorCount, 0)
   })

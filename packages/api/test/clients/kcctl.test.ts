@@ -107,6 +107,7 @@ describe('kcctl', () => {
     assert.deepEqual(Object.keys(root).sort(), ['last_modified', 'level'])
     const set = await wire.expect(200, kcctl('PUT /admin/loggers/root', '{"level": "DEBUG"}'))
     assert.deepEqual(set, ['root'])
+    assert.equal(await wire.expect(204, kcctl('PUT /admin/loggers/root?scope=cluster', '{"level": "WARN"}')), undefined)
     read.error(await wire.expect(404, kcctl('GET /admin/loggers/nobody')), 404)
   })
 

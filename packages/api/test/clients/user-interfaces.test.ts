@@ -1,10 +1,20 @@
-// The web interfaces for Kafka: kafbat/kafka-ui, Redpanda Console, AKHQ, Lenses' kafka-connect-ui.
+// The web interfaces for Kafka: kafbat/kafka-ui, Redpanda Console, AKHQ, Lenses' kafka-connect-ui, Debezium UI, Control Center.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { OPEN } from '../../src/index.ts'
 import * as read from './support/reads.ts'
-import { akhq, kafbat, lenses, redpandaConsole } from './support/recordings.ts'
+import {
+  akhq,
+  controlCenter,
+  DEBEZIUM_ORIGIN,
+  debezium,
+  debeziumPreflight,
+  kafbat,
+  lenses,
+  redpandaConsole,
+} from './support/recordings.ts'
 import { configText, createText, openScene } from './support/scene.ts'
-import { HOST } from './support/wire.ts'
+import { HOST, type WireApi } from './support/wire.ts'
 
 const FULL_CLASS = 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector'
 
@@ -197,5 +207,102 @@ describe('Lenses’ kafka-connect-ui', () => {
     })
     assert.ok(preflight.status === 204 || preflight.status === 200 || preflight.status === 403)
     for (const header of preflight.headers.keys()) assert.ok(!header.startsWith('access-control-'), header)
+  })
+})
+
+describe('Debezium UI', () => {
+  const cors = { origins: [DEBEZIUM_ORIGIN], methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] }
+  const openToIt = (): Promise<WireApi> => openScene({ ...OPEN, cors })
+
+  test('shows its table by two lists, of states and of configs, each under a path with a slash at its end', async () => {
+    await using wire = await openToIt()
+    const states = await wire.replay(debezium('GET /connectors/?expand=status'))
+    assert.equal(states.headers.get('access-control-allow-origin'), DEBEZIUM_ORIGIN, 'or the browser keeps it back')
+    const infos = read.object(await wire.expect(200, debezium('GET /connectors/?expand=info')))
+    for (const [name, each] of Object.entries(read.object(JSON.parse(states.text)))) {
+      read.status(read.object(each).status)
+      const { config } = read.info(read.object(infos[name]).info)
+      assert.ok(config['connector.class'] !== undefined, 'a table without it is not drawn at all')
+    }
+  })
+
+  test('pauses, resumes, restarts and deletes: a preflight, then the call, with an empty object for a body', async () => {
+    await using wire = await openToIt()
+    for (const [method, path, code] of [
+      ['PUT', '/connectors/runs/pause', 202],
+      ['PUT', '/connectors/runs/resume', 202],
+      ['POST', '/connectors/runs/restart', 204],
+      ['DELETE', '/connectors/runs', 204],
+    ] as const) {
+      const preflight = await wire.replay(debeziumPreflight(method, path))
+      assert.equal(preflight.status, 204)
+      assert.ok(preflight.headers.get('access-control-allow-methods')?.split(', ').includes(method))
+      assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /\bcontent-type\b/)
+      assert.equal(await wire.expect(code, debezium(`${method} ${path}`)), undefined)
+    }
+  })
+
+  test('shows one connector, and creates one; an error is its message', async () => {
+    await using wire = await openToIt()
+    read.stringMap(await wire.expect(200, debezium('GET /connectors/fails/config')))
+    read.status(await wire.expect(200, debezium('GET /connectors/fails/status')))
+    const form = createText('new', { 'errors.log.enable': false, 'tasks.max': 1 })
+    read.info(await wire.expect(201, debezium('POST /connectors/', form)))
+    read.error(await wire.expect(409, debezium('POST /connectors/', form)), 409)
+  })
+
+  test('asks for what only Debezium’s own REST extension has, and is told 404 in JSON', async () => {
+    await using wire = await openToIt()
+    for (const path of ['connector-plugins', 'transforms', 'topic-creation-enabled'])
+      read.error(await wire.expect(404, debezium(`GET /debezium/${path}`)), 404)
+  })
+
+  test('may change nothing unless its origin is allowed', async () => {
+    await using wire = await openScene()
+    read.error(await wire.expect(403, debezium('PUT /connectors/runs/pause')), 403)
+    const seen = await wire.replay(debezium('GET /connectors/?expand=status'))
+    assert.equal(seen.headers.get('access-control-allow-origin'), undefined)
+  })
+})
+
+describe('Confluent Control Center', () => {
+  test('asks for the id of a metadata server first, and takes 404 for an answer', async () => {
+    await using wire = await openScene()
+    read.error(await wire.expect(404, controlCenter('GET /v1/metadata/id')), 404)
+    const root = read.stringMap(await wire.expect(200, controlCenter('GET /')))
+    assert.ok((root.kafka_cluster_id ?? '').length > 0, 'it shows the Connect cluster below that Kafka cluster')
+  })
+
+  test('lists connectors and draws the form of one from a validation of its plugin', async () => {
+    await using wire = await openScene()
+    for (const name of read.list(await wire.expect(200, controlCenter('GET /connectors')))) {
+      read.info(await wire.expect(200, controlCenter(`GET /connectors/${name}`)))
+      read.status(await wire.expect(200, controlCenter(`GET /connectors/${name}/status`)))
+    }
+    for (const plugin of read.list(await wire.expect(200, controlCenter('GET /connector-plugins')))) {
+      const { class: name = '' } = read.stringMap(plugin)
+      const body = JSON.stringify({ 'connector.class': name })
+      const path = `PUT /connector-plugins/${name}/config/validate`
+      assert.ok(read.validation(await wire.expect(200, controlCenter(path, body))).errorCount > 0)
+    }
+  })
+
+  test('creates, edits, pauses, resumes, restarts and deletes', async () => {
+    await using wire = await openScene()
+    read.info(await wire.expect(201, controlCenter('POST /connectors', createText('new'))))
+    read.info(await wire.expect(200, controlCenter('PUT /connectors/new/config', configText({ 'tasks.max': '1' }))))
+    assert.equal(await wire.expect(202, controlCenter('PUT /connectors/new/pause')), undefined)
+    assert.equal(await wire.expect(202, controlCenter('PUT /connectors/new/resume')), undefined)
+    assert.equal(await wire.expect(204, controlCenter('POST /connectors/fails/tasks/1/restart')), undefined)
+    assert.equal(await wire.expect(204, controlCenter('DELETE /connectors/new')), undefined)
+  })
+
+  test('reads and sets log levels', async () => {
+    await using wire = await openScene()
+    assert.equal(
+      read.object(read.object(await wire.expect(200, controlCenter('GET /admin/loggers'))).root).level,
+      'INFO',
+    )
+    assert.deepEqual(await wire.expect(200, controlCenter('PUT /admin/loggers/root', '{"level":"DEBUG"}')), ['root'])
   })
 })

@@ -13,12 +13,14 @@ import { classNamed, PREDICATES, TRANSFORMATIONS } from './transformations.ts'
 
 export const CONNECTOR_CLASS = 'io.millrace.bigquery.BigQuerySinkConnector'
 export const TASK_CLASS = 'io.millrace.bigquery.BigQuerySinkTask'
-/** Other names a configuration may give the connector, for migration: Aiven and Confluent share the wepay class. */
+/** The class of Aiven's and of Confluent's connector. Listed as well: ns4kafka and web forms take no class that is not in the list. */
+const WEPAY_CLASS = 'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector'
+const LISTED_CONNECTORS: readonly string[] = [CONNECTOR_CLASS, WEPAY_CLASS]
+/** All names a configuration may give the connector. */
 const CONNECTOR_ALIASES: readonly string[] = [
-  CONNECTOR_CLASS,
+  ...LISTED_CONNECTORS,
   'BigQuerySinkConnector',
   'BigQuerySink',
-  'com.wepay.kafka.connect.bigquery.BigQuerySinkConnector',
   'BigQueryStorageSink',
 ]
 export const isConnectorClass = (name: string): boolean => CONNECTOR_ALIASES.includes(name)
@@ -33,7 +35,7 @@ const HEADER_CONVERTERS = [SIMPLE_HEADER_CONVERTER, JSON_CONVERTER, STRING_CONVE
 export function connectorPlugins(version: string, options: { readonly connectorsOnly: boolean }): readonly Plugin[] {
   const of = (type: PluginType, classes: readonly string[]): readonly Plugin[] =>
     classes.map(name => ({ class: name, type, version }))
-  const connectors = of('sink', [CONNECTOR_CLASS])
+  const connectors = of('sink', LISTED_CONNECTORS)
   if (options.connectorsOnly) return connectors
   return [
     ...connectors,

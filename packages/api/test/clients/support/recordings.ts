@@ -99,7 +99,7 @@ export function lenses(request: string, body?: string): Recording {
     `${request} HTTP/1.1`,
     [
       `Host: ${HOST}`,
-      'User-Agent: Mozilla/5.0 (X11; Linux x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36',
+      `User-Agent: ${CHROME}`,
       ...length,
       'Accept: application/json, text/plain, */*',
       'Accept-Encoding: gzip, deflate',
@@ -109,6 +109,61 @@ export function lenses(request: string, body?: string): Recording {
     ],
     body,
   )
+}
+
+/** Where Debezium UI's own pages come from. */
+export const DEBEZIUM_ORIGIN = 'http://localhost:9000'
+const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
+
+/** Debezium UI: axios in a browser, straight to the worker from a page of another origin. What it PUTs and POSTs has a body always. */
+export function debezium(request: string, body?: string): Recording {
+  const isWrite = /^(?:PUT|POST) /.test(request)
+  const sent = isWrite ? (body ?? '{}') : undefined
+  return withBody(
+    `${request} HTTP/1.1`,
+    [
+      `Host: ${HOST}`,
+      'Connection: keep-alive',
+      ...(sent === undefined ? [] : [lengthOf(sent)]),
+      'sec-ch-ua: "Chromium";v="126"',
+      request.startsWith('GET ') ? 'Accept: application/json' : 'Accept: application/json, text/plain, */*',
+      ...(sent === undefined ? [] : ['Content-Type: application/json']),
+      'sec-ch-ua-mobile: ?0',
+      `User-Agent: ${CHROME}`,
+      'sec-ch-ua-platform: "Linux"',
+      ...fromAnotherOrigin,
+    ],
+    sent,
+  )
+}
+/** What the browser asks by itself before each of those that may change something. */
+export const debeziumPreflight = (method: string, path: string): Recording => ({
+  line: `OPTIONS ${path} HTTP/1.1`,
+  headers: [
+    `Host: ${HOST}`,
+    'Connection: keep-alive',
+    'Accept: */*',
+    `Access-Control-Request-Method: ${method}`,
+    ...(method === 'DELETE' ? [] : ['Access-Control-Request-Headers: content-type']),
+    `User-Agent: ${CHROME}`,
+    ...fromAnotherOrigin,
+  ],
+})
+const fromAnotherOrigin: readonly string[] = [
+  `Origin: ${DEBEZIUM_ORIGIN}`,
+  'Sec-Fetch-Site: cross-site',
+  'Sec-Fetch-Mode: cors',
+  'Sec-Fetch-Dest: empty',
+  `Referer: ${DEBEZIUM_ORIGIN}/`,
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-US,en;q=0.9',
+]
+
+/** Confluent Control Center is closed: the calls are known, of the header lines only what its REST reference asks clients for. */
+export function controlCenter(request: string, body?: string): Recording {
+  const type = body === undefined ? [] : ['Content-Type: application/json']
+  const length = writtenLength(request, body)
+  return withBody(`${request} HTTP/1.1`, [`Host: ${HOST}`, 'Accept: application/json', ...type, ...length], body)
 }
 
 /** Older Strimzi: Vert.x. JSON content type on DELETE too, which has no body. */
@@ -204,17 +259,17 @@ export function python(request: string, body?: string): Recording {
   )
 }
 
-/** cp-ansible's kafka_connectors: Ansible's urllib, one connection a call. */
+/** cp-ansible's kafka_connectors: Ansible's urllib, one connection a call, a type only where there is a body. */
 export function ansible(request: string, body?: string): Recording {
-  const length = body === undefined ? [] : [lengthOf(body)]
+  const type = body === undefined ? [] : ['Content-Type: application/json']
   return withBody(
     `${request} HTTP/1.1`,
     [
       'Accept-Encoding: identity',
-      ...length,
+      ...writtenLength(request, body),
       `Host: ${HOST}`,
       'User-Agent: ansible-httpget',
-      'Content-Type: application/json',
+      ...type,
       'Connection: close',
     ],
     body,
@@ -232,6 +287,12 @@ export const exporter = (path: string): Recording => ({
     'Connection: keep-alive',
   ],
 })
+
+/** Status exporters in Go: net/http as it is (x3ro, Ecube-Labs), or go-kafka/connect (autotrader). */
+export const goExporter = (path: string): Recording =>
+  goRequest(`GET ${path}`, undefined, ['User-Agent: Go-http-client/1.1'])
+export const goKafkaExporter = (path: string): Recording =>
+  goRequest(`GET ${path}`, undefined, ['User-Agent: go-kafka/0.9 connect/0.9.0', 'Accept: application/json'])
 
 /** curl, as in every tutorial: `curl -X … -H 'Content-Type: application/json' -d @file`. */
 export const curl = (request: string, body?: string, more: readonly string[] = []): Recording =>

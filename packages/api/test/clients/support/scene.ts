@@ -1,5 +1,6 @@
 // What the recorded requests find: connectors that run, fail, pause and stand still.
 import { kafkaOffset } from '@millrace/core'
+import type { ApiSecurity } from '../../../src/index.ts'
 import { CONFIG } from '../../support/test-api.ts'
 import { WireApi } from './wire.ts'
 
@@ -9,8 +10,8 @@ export const createText = (name: string, over: object = {}, more: object = {}): 
   JSON.stringify({ name, config: { ...CONFIG, ...over }, ...more })
 
 /** `runs` has two tasks at work; `fails` one FAILED task of two; `rests` is PAUSED, `stands` STOPPED. */
-export async function openScene(): Promise<WireApi> {
-  const wire = await WireApi.open()
+export async function openScene(security?: ApiSecurity): Promise<WireApi> {
+  const wire = await WireApi.open(security)
   const { api } = wire
   for (const name of ['runs', 'fails']) await api.create(name)
   await api.create('rests', {}, { initial_state: 'PAUSED' })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createConnection } from 'node:net'
 import { gunzipSync } from 'node:zlib'
-import { startApi } from '../../../src/index.ts'
+import { type ApiSecurity, OPEN, startApi } from '../../../src/index.ts'
 import { TestApi } from '../../support/test-api.ts'
 
 /** Whoever waits longer for an answer has found a hang. */
@@ -32,9 +32,10 @@ export class WireApi implements AsyncDisposable {
     this.#close = close
   }
 
-  static async open(): Promise<WireApi> {
+  static async open(security: ApiSecurity = OPEN): Promise<WireApi> {
     const api = await TestApi.open()
-    const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
+    const listeners = [{ scheme: 'http', host: '127.0.0.1', port: 0 }] as const
+    const running = await startApi(api.deps, { listeners, security })
     return new WireApi(api, running.url, () => running.close())
   }
 
