@@ -265,7 +265,7 @@ test('of several partitions all move or none', async () => {
   await log(claim('a', 1), settled('a', 1, 0))
   await logOf(1, claim('b', 1), settled('b', 1, 0))
   const both = [0, 1].map(partition => ({ tp: { ...TP, partition }, nextKafkaOffset: null }))
-  await logOf(1, { kind: 'deleted', by: 'somebody' })
+  await logOf(1, { kind: 'deleted', claimId: 'b', epoch: 1, by: 'somebody' })
   await assert.rejects(passing(offsets.alter(ENTRY, both, { signal })), {
     code: 'POSITION_NOT_MOVED',
     message: /flights-1 was claimed by another worker/,

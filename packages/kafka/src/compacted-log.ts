@@ -47,7 +47,7 @@ export class KafkaCompactedLog implements CompactedLog {
       {
         followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS,
         staleLeaderMs: options.staleLeaderMs ?? STALE_LEADER_MS,
-        format: FORMAT,
+        formats: [FORMAT],
       },
     )
   }

@@ -6,6 +6,7 @@ import {
   decodeKey,
   decodeRecord,
   EMPTY_KEY_SPACE,
+  type EncodedRecord,
   encodeGenesis,
   encodeKey,
   encodeRecord,
@@ -13,11 +14,14 @@ import {
   type Genesis,
   type GenesisLog,
   type Incarnation,
-  JOURNAL_FORMAT,
+  JOURNAL_FORMAT_OLDEST,
+  JOURNAL_FORMATS,
+  type JournalFormat,
   type JournalLog,
   type JournalRecord,
   type KeySpace,
   type KeySpaceState,
+  type RecordHeader,
   type TopicPartition,
 } from '@millrace/core'
 import type { Cluster } from './cluster.ts'
@@ -36,6 +40,11 @@ export type JournalLogOptions = {
 
 const FOLLOW_INTERVAL_MS = 1_000
 
+const headersOf = (format: JournalFormat): readonly RecordHeader[] => [
+  { key: FORMAT_HEADER, value: Buffer.from(format) },
+]
+const entryOf = ({ key, value, format }: EncodedRecord): LogEntry => ({ key, value, headers: headersOf(format) })
+
 export class KafkaJournalLog implements JournalLog, GenesisLog {
   readonly #partitions: number
   readonly #writers: readonly LogWriter[]
@@ -46,7 +55,7 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
   readonly #genesis = new Map<Incarnation, Genesis>()
 
   private constructor(cluster: Cluster, options: JournalLogOptions) {
-    const headers = [{ key: FORMAT_HEADER, value: Buffer.from(JOURNAL_FORMAT) }]
+    const headers = headersOf(JOURNAL_FORMAT_OLDEST)
     this.#partitions = options.partitions
     this.#writers = Array.from(
       { length: options.partitions },
@@ -61,7 +70,7 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
       {
         followIntervalMs: options.followIntervalMs ?? FOLLOW_INTERVAL_MS,
         staleLeaderMs: options.staleLeaderMs ?? STALE_LEADER_MS,
-        format: JOURNAL_FORMAT,
+        formats: JOURNAL_FORMATS,
       },
     )
   }
@@ -80,7 +89,7 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
   async append(space: KeySpace, records: readonly JournalRecord[]): Promise<void> {
     await this.#write(
       space,
-      records.map(record => encodeRecord(space, record)),
+      records.map(record => entryOf(encodeRecord(space, record))),
     )
   }
 
@@ -101,7 +110,7 @@ export class KafkaJournalLog implements JournalLog, GenesisLog {
   }
 
   async writeGenesis(incarnation: Incarnation, genesis: Genesis): Promise<void> {
-    await this.#writers[this.#partitionOf(incarnation)]!.append([encodeGenesis(incarnation, genesis)])
+    await this.#writers[this.#partitionOf(incarnation)]!.append([entryOf(encodeGenesis(incarnation, genesis))])
   }
 
   async readGenesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null> {

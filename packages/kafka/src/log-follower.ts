@@ -27,8 +27,8 @@ export type LogTrouble = { readonly sinceMs: number; readonly message: string }
 export type LogFollowerOptions = {
   /** How often the tail is read when nobody asks. */
   readonly followIntervalMs: number
-  /** Value of the `millrace.format` header that every record must carry. */
-  readonly format: string
+  /** Values of the `millrace.format` header that are understood; every record must carry one. */
+  readonly formats: readonly string[]
   /** "Out of range" and ends below our position are believed only after this long: a deposed leader may not know it yet. */
   readonly staleLeaderMs: number
 }
@@ -253,7 +253,8 @@ export class LogFollower {
           const { bytes, keyStart, keyEnd, valueStart, valueEnd, headersStart, headersEnd } = slice
           const headers = readHeaders(bytes, headersStart[i]!, headersEnd[i]!)
           const format = headers.find(h => h.key === FORMAT_HEADER)?.value?.toString()
-          if (format !== this.#options.format || keyStart[i] === -1) throw this.#foreign(p, offset, format)
+          if (format === undefined || !this.#options.formats.includes(format) || keyStart[i] === -1)
+            throw this.#foreign(p, offset, format)
           const key = bytes.toString('utf8', keyStart[i], keyEnd[i])
           const value = valueStart[i] === -1 ? null : bytes.toString('utf8', valueStart[i], valueEnd[i])
           this.#onRecord({ partition: p.index, offset, key, value })

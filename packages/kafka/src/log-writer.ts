@@ -9,7 +9,12 @@ import { errorName, protocolRequest } from './kafkajs-internals.ts'
 import { produceRequest } from './produce-request.ts'
 import { encodeRecordBatch, type OutgoingRecord, type ProducerIdentity, recordSizeMax } from './record-batch-encoder.ts'
 
-export type LogEntry = { readonly key: string; readonly value: string | null }
+export type LogEntry = {
+  readonly key: string
+  readonly value: string | null
+  /** Instead of the writer's own. */
+  readonly headers?: readonly RecordHeader[]
+}
 
 export type LogWriterOptions = {
   /** From the first try of a produce until its outcome counts as unknown. */
@@ -53,7 +58,7 @@ export class LogWriter {
   #acknowledged = -1n
   #failure: MillraceError | null = null
 
-  /** @param headers every record gets, e.g. `millrace.format`. */
+  /** @param headers every record gets that states none, e.g. `millrace.format`. */
   constructor(
     cluster: Cluster,
     tp: TopicPartition,
@@ -78,10 +83,10 @@ export class LogWriter {
   append(entries: readonly LogEntry[]): Promise<bigint> {
     const timestampMs = this.#cluster.deps.clock.nowMs()
     return this.appendRecords(
-      entries.map(({ key, value }) => ({
+      entries.map(({ key, value, headers }) => ({
         key: Buffer.from(key),
         value: value === null ? null : Buffer.from(value),
-        headers: this.#headers,
+        headers: headers ?? this.#headers,
         timestampMs,
       })),
     )

@@ -2,6 +2,7 @@
 // key space again, and a re-created connector continues from what it states.
 import {
   type Incarnation,
+  isDeleted,
   type KafkaOffset,
   type KeySpace,
   knownPosition,
@@ -24,15 +25,12 @@ export async function endIncarnation(
 ): Promise<KafkaOffset | null> {
   const space: KeySpace = { ...io.space, incarnation }
   const before = await io.journal.readToEnd(space, { signal })
-  if (before.deleted) return knownPosition(before)
+  if (isDeleted(before)) return knownPosition(before)
   const claimId = io.random.nextId()
   const end = await runClaim({ claimId, workerId: io.workerId, generation: 0 }, { ...io, space }, { signal })
   switch (end.kind) {
-    case 'fenced': {
-      if (end.deleted) return knownPosition(await io.journal.readToEnd(space, { signal }))
-      const message = `Another worker is ending the deleted incarnation of ${space.topic}-${space.partition}.`
-      throw new MillraceError('FENCED', 'fenced', message)
-    }
+    case 'fenced':
+      return await endedByNow(space, io, { signal })
     case 'inDoubt': {
       const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
       throw new MillraceError(
@@ -41,8 +39,22 @@ export async function endIncarnation(
         `The deleted incarnation of ${space.topic}-${space.partition}: ${saw}.`,
       )
     }
-    case 'owning':
-      await io.journal.append(space, [{ kind: 'deleted', by: io.workerId }])
-      return end.ownership.progress.frontier
+    case 'owning': {
+      const { epoch } = end.ownership
+      await io.journal.append(space, [{ kind: 'deleted', claimId, epoch, by: io.workerId }])
+      return await endedByNow(space, io, { signal })
+    }
   }
+}
+
+/** Whoever claimed before our Deleted may be delivering: then it is void, and the end is to be tried anew. */
+async function endedByNow(
+  space: KeySpace,
+  { journal }: EndIncarnationIo,
+  { signal }: { signal: AbortSignal },
+): Promise<KafkaOffset | null> {
+  const state = await journal.readToEnd(space, { signal })
+  if (isDeleted(state)) return knownPosition(state)
+  const message = `Another worker claimed the deleted incarnation of ${space.topic}-${space.partition}.`
+  throw new MillraceError('FENCED', 'fenced', message)
 }

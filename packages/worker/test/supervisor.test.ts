@@ -1,7 +1,7 @@
 // One partition under supervision, from the connector's entry on: start positions, failures and restarts, fences, the end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Incarnation, kafkaOffset, LeaseLost } from '@millrace/core'
+import { type Incarnation, type JournalLog, kafkaOffset, LeaseLost } from '@millrace/core'
 import {
   assignmentOf,
   CONFIG,
@@ -15,7 +15,7 @@ import {
   whilePassing,
   workerIn,
 } from './support/connector.ts'
-import { TABLE, TP, World } from './support/world.ts'
+import { type Run, TABLE, TP, World } from './support/world.ts'
 
 const SIGNAL = new AbortController().signal
 const INC1 = 'inc1' as Incarnation
@@ -268,6 +268,31 @@ test('an owner of the old incarnation that wakes up before its first claim finds
   const zombie = world.begin()
   await world.ended(zombie)
   assert.deepEqual(zombie.end, { kind: 'fenced', deleted: true })
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('an owner of the old incarnation that claims between the fold that ends it and the Deleted voids that end', async () => {
+  const world = await World.open()
+  world.records.rows(9)
+  const process = world.process()
+  let zombie: Run | null = null
+  const journal: JournalLog = {
+    append: async (space, records) => {
+      if (zombie === null && records.some(record => record.kind === 'deleted')) {
+        zombie = world.begin()
+        await world.delivered(zombie)
+      }
+      await process.journal.append(space, records)
+    },
+    readToEnd: (space, options) => process.journal.readToEnd(space, options),
+    delete: (space, keys) => process.journal.delete(space, keys),
+    peek: space => process.journal.peek(space),
+  }
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }), { process, journal })
+  await deliversAll(world, next)
+  world.records.rows(4)
+  await deliversAll(world, next)
   await whilePassing(world, next.stop())
   world.assertExactlyOnce()
 })

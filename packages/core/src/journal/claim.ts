@@ -4,7 +4,7 @@
 import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
 import { EMPTY, type IntervalSet } from '../interval-set.ts'
-import { headClaim, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
+import { headClaim, isDeleted, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
 import { startAt } from './progress.ts'
 import type { JournalRecord, Progress } from './records.ts'
 import {
@@ -170,12 +170,12 @@ export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
 }
 
 const fenced = (journal: KeySpaceState): ClaimStep => ({
-  state: { kind: 'fenced', deleted: journal.deleted },
+  state: { kind: 'fenced', deleted: isDeleted(journal) },
   effects: [],
 })
 
 function claim(state: ClaimIdentity, journal: KeySpaceState): ClaimStep {
-  if (journal.deleted) return fenced(journal)
+  if (isDeleted(journal)) return fenced(journal)
   const { claimId, workerId, generation } = state
   const epoch = (headClaim(journal)?.epoch ?? 0) + 1
   return {

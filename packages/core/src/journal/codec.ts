@@ -1,23 +1,36 @@
 // Journal records as text: `incarnation/topic/partition/<record key>` and compact JSON. Readable with any console consumer.
+// Each record says the lowest format whose readers understand it (header `millrace.format`); what is newer than a reader ends its
+// partition of the journal there, instead of being misread. So versions mix until the first record that needs the newer one.
 import { MillraceError } from '../errors/error.ts'
 import { type Incarnation, type KafkaOffset, kafkaOffset, streamOffset } from '../ids.ts'
 import type { IntervalSet } from '../interval-set.ts'
 import { formatKeySpace, type KeySpace, recordKey } from './key-space.ts'
 import type { Altered, Fingerprint, Genesis, IntentBatch, JournalRecord, Progress } from './records.ts'
 
-export const JOURNAL_FORMAT = '1'
+/**
+ * What this version reads. 2: an altering Settled or a Deleted may be void, and a Genesis may state initial offsets; a reader of 1
+ * takes the first two at their word and knows nothing of the third.
+ */
+export const JOURNAL_FORMATS: readonly JournalFormat[] = ['1', '2']
+export type JournalFormat = '1' | '2'
+/** Of what every reader understands, tombstones too. */
+export const JOURNAL_FORMAT_OLDEST: JournalFormat = '1'
 
-export type EncodedRecord = { readonly key: string; readonly value: string }
+export type EncodedRecord = { readonly key: string; readonly value: string; readonly format: JournalFormat }
 
 export function encodeRecord(space: KeySpace, record: JournalRecord): EncodedRecord {
-  return { key: `${formatKeySpace(space)}/${recordKey(record)}`, value: JSON.stringify(record, toJson) }
+  const key = `${formatKeySpace(space)}/${recordKey(record)}`
+  return { key, value: JSON.stringify(record, toJson), format: isConditional(record) ? '2' : '1' }
 }
+const isConditional = (record: JournalRecord): boolean =>
+  record.kind === 'deleted' || (record.kind === 'settled' && (record.altered !== undefined || record.progress === null))
 export const encodeKey = (space: KeySpace, key: string): string => `${formatKeySpace(space)}/${key}`
 
 export const genesisKey = (incarnation: Incarnation): string => `${incarnation}/genesis`
 export const encodeGenesis = (incarnation: Incarnation, genesis: Genesis): EncodedRecord => ({
   key: genesisKey(incarnation),
   value: JSON.stringify(genesis, toJson),
+  format: genesis.initialOffsets === undefined ? '1' : '2',
 })
 
 /** Offsets travel as decimal strings: JSON numbers end at 2^53. */
@@ -57,7 +70,7 @@ export function decodeGenesis(value: string): Genesis {
 export function decodeRecord(value: string): JournalRecord {
   const json = parse(value)
   const kind = text(json, 'kind')
-  const claimId = kind === 'deleted' ? '' : text(json, 'claimId')
+  const claimId = isUnconditionalEnd(json) ? '' : text(json, 'claimId')
   switch (kind) {
     case 'claim':
       return {
@@ -114,14 +127,19 @@ export function decodeRecord(value: string): JournalRecord {
         rows: streamOffset(text(json, 'rows')),
         by: text(json, 'by'),
       }
-    case 'deleted':
-      return { kind, by: text(json, 'by') }
+    case 'deleted': {
+      const epoch = isUnconditionalEnd(json) ? Number.MAX_SAFE_INTEGER : integer(json, 'epoch')
+      return { kind, claimId, epoch, by: text(json, 'by') }
+    }
     default:
       throw corrupt(`record kind ${JSON.stringify(kind)}`)
   }
 }
 
 type Json = Readonly<Record<string, unknown>>
+
+/** As format 1 wrote it: no claim is higher. */
+const isUnconditionalEnd = (json: Json): boolean => json['kind'] === 'deleted' && json['epoch'] === undefined
 
 const altered = (json: Json): Altered => ({
   by: text(json, 'by'),

@@ -14,6 +14,7 @@ export type IntentRecord = Of<'intent'>
 export type SettledRecord = Of<'settled'> & { readonly journalOffset: bigint }
 export type ReleaseRecord = Of<'release'>
 export type VerdictRecord = Of<'verdict'>
+export type DeletedRecord = Of<'deleted'> & { readonly journalOffset: bigint }
 
 /** Immutable: `applyRecord` answers a new value. Maps are keyed by record key; a handful of entries each. */
 export type KeySpaceState = {
@@ -23,7 +24,7 @@ export type KeySpaceState = {
   readonly settled: ReadonlyMap<string, SettledRecord>
   readonly releases: ReadonlyMap<string, ReleaseRecord>
   readonly verdicts: ReadonlyMap<string, VerdictRecord>
-  readonly deleted: boolean
+  readonly deletions: ReadonlyMap<string, DeletedRecord>
 }
 
 export const EMPTY_KEY_SPACE: KeySpaceState = {
@@ -33,7 +34,7 @@ export const EMPTY_KEY_SPACE: KeySpaceState = {
   settled: new Map(),
   releases: new Map(),
   verdicts: new Map(),
-  deleted: false,
+  deletions: new Map(),
 }
 
 /** The key of a record inside its key space. Every key belongs to one claim, so compaction never hides another claim's word. */
@@ -54,7 +55,7 @@ export function recordKey(record: JournalRecord): string {
     case 'verdict':
       return `verdict/${record.claimId}/${record.stream}`
     case 'deleted':
-      return 'deleted'
+      return `deleted/${record.claimId}`
   }
 }
 
@@ -76,14 +77,19 @@ export function applyRecord(
       return { ...state, opens: withEntry(state.opens, key, record) }
     case 'intent':
       return { ...state, intents: withEntry(state.intents, key, record) }
-    case 'settled':
+    case 'settled': {
+      // So is an operator's word, whose place in the log decides whether it counts.
+      if (state.settled.get(key)?.altered !== undefined) return state
       return { ...state, settled: withEntry(state.settled, key, { ...record, journalOffset }) }
+    }
     case 'release':
       return { ...state, releases: withEntry(state.releases, key, record) }
     case 'verdict':
       return { ...state, verdicts: withEntry(state.verdicts, key, record) }
-    case 'deleted':
-      return { ...state, deleted: true }
+    case 'deleted': {
+      if (state.deletions.has(key)) return state
+      return { ...state, deletions: withEntry(state.deletions, key, { ...record, journalOffset }) }
+    }
     case 'barrier':
       return state
   }
@@ -103,8 +109,10 @@ function removeKey(state: KeySpaceState, key: string): KeySpaceState {
       return { ...state, releases: without(state.releases, key) }
     case 'verdict':
       return { ...state, verdicts: without(state.verdicts, key) }
+    case 'deleted':
+      return { ...state, deletions: without(state.deletions, key) }
     default:
-      return state // barriers hold nothing; `deleted` is never removed
+      return state // barriers hold nothing
   }
 }
 
@@ -133,19 +141,29 @@ export function headClaim(state: KeySpaceState): ClaimRecord | null {
 
 /** Whether `claimId` still owns the key space. Judge it only on a state read to the end of the log. */
 export const isHead = (state: KeySpaceState, claimId: string): boolean =>
-  !state.deleted && headClaim(state)?.claimId === claimId
+  !isDeleted(state) && headClaim(state)?.claimId === claimId
+
+/** Compare-and-set: whether a Claim with a higher epoch stands before the record in the log. */
+const isOvertaken = (
+  state: KeySpaceState,
+  { epoch, journalOffset }: { readonly epoch: number; readonly journalOffset: bigint },
+): boolean => [...state.claims.values()].some(c => c.epoch > epoch && c.journalOffset < journalOffset)
+
+/** Whether its incarnation has ended: nobody can claim it any more. Judge it only on a state read to the end of the log. */
+export const isDeleted = (state: KeySpaceState): boolean =>
+  [...state.deletions.values()].some(deletion => !isOvertaken(state, deletion))
 
 /**
- * Whether a Claim with a higher epoch stands before it in the log: then what an operator asked for came too late, and must not
- * land in what that claim has begun. An owner's own Settled states nothing but the truth, wherever it lands.
+ * What an operator asked for too late must not land in what a higher claim has begun. An owner's own Settled states nothing but the
+ * truth, wherever it lands.
  */
-const isVoid = (state: KeySpaceState, { altered, epoch, journalOffset }: SettledRecord): boolean =>
-  altered !== undefined && [...state.claims.values()].some(c => c.epoch > epoch && c.journalOffset < journalOffset)
+const isVoid = (state: KeySpaceState, settled: SettledRecord): boolean =>
+  settled.altered !== undefined && isOvertaken(state, settled)
 
 /** Whether the alteration of this claim is in force. Judge it only on a state read to the end of the log. */
 export function isAltered(state: KeySpaceState, claimId: string): boolean {
   const settled = state.settled.get(`settled/${claimId}`)
-  return !state.deleted && settled?.altered !== undefined && !isVoid(state, settled)
+  return !isDeleted(state) && settled?.altered !== undefined && !isVoid(state, settled)
 }
 
 /** The Settled with the highest *epoch* below `epoch`, never by position. */
@@ -179,7 +197,7 @@ export const releaseOf = (state: KeySpaceState, open: OpenRecord): ReleaseRecord
 /** Keys of everything below `epoch`: what a head claim may delete once its own Settled is the base. */
 export function keysBelow(state: KeySpaceState, epoch: number): readonly string[] {
   const keys: string[] = []
-  for (const group of [state.claims, state.opens, state.intents, state.settled, state.releases])
+  for (const group of [state.claims, state.opens, state.intents, state.settled, state.releases, state.deletions])
     for (const [key, record] of group) if (record.epoch < epoch) keys.push(key)
   for (const [key, verdict] of state.verdicts) {
     const claim = state.claims.get(`claim/${verdict.claimId}`)

@@ -84,7 +84,13 @@ export type JournalRecord =
       readonly rows: StreamOffset
       readonly by: string
     }
-  | { readonly kind: 'deleted'; readonly by: string }
+  | {
+      /** The incarnation ends here: nobody is head any more. Void behind a higher Claim, whose owner may be delivering. */
+      readonly kind: 'deleted'
+      readonly claimId: string
+      readonly epoch: number
+      readonly by: string
+    }
 
 /** Who moved a position, and from where; `from` is null where nothing had begun. */
 export type Altered = { readonly by: string; readonly atMs: number; readonly from: KafkaOffset | null }

@@ -88,7 +88,7 @@ const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('barrier' as const), claimId }),
   fc.record({ kind: fc.constant('verdict' as const), claimId, stream, rows: offset.map(streamOffset), by: text }),
-  fc.record({ kind: fc.constant('deleted' as const), by: text }),
+  fc.record({ kind: fc.constant('deleted' as const), claimId, epoch, by: text }),
 )
 
 /** As plain objects: fast-check's have no prototype. */
@@ -169,6 +169,13 @@ export const laid = (firstRow: number, { rows = [], dead = [], drop = [] }: Outc
 /** The key space after these records, in this order. */
 export const journalOf = (...records: readonly JournalRecord[]): KeySpaceState =>
   records.reduce((state, record, i) => applyRecord(state, recordKey(record), record, BigInt(i)), EMPTY_KEY_SPACE)
+
+export const deletedOf = (id: string, epochOfIt: number): JournalRecord => ({
+  kind: 'deleted',
+  claimId: id,
+  epoch: epochOfIt,
+  by: 'w' as WorkerId,
+})
 
 export const settledUpTo = (progress: Progress | null): string =>
   progress === null

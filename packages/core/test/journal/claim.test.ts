@@ -85,7 +85,7 @@ const SAMPLES: Record<ClaimState['kind'], ClaimState> = {
   owning: start(...toSettling, { kind: 'appended' }, read(headed())).state,
   altered: altering(5, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }, { kind: 'appended' }, read(headed()))
     .state,
-  fenced: start(read(journalOf({ kind: 'deleted', by: 'x' }))).state,
+  fenced: start(read(journalOf({ kind: 'deleted', claimId: 'x', epoch: 9, by: 'x' }))).state,
   inDoubt: { kind: 'inDoubt', doubts: [] },
 }
 const EVENTS: Record<ClaimEvent['kind'], ClaimEvent> = {
@@ -161,13 +161,16 @@ test('Fenced: every read that finds another head, or Deleted, ends the claim wit
   for (const kind of ['confirming', 'folding', 'confirmingSettled'] as const) {
     for (const [later, deleted] of [
       [claimOf('other', 3), false],
-      [{ kind: 'deleted', by: 'x' } satisfies JournalRecord, true],
+      [{ kind: 'deleted', claimId: 'x', epoch: 9, by: 'x' } satisfies JournalRecord, true],
     ] as const) {
       const step = stepClaim(SAMPLES[kind], read(headed(later)))
       assert.deepEqual(step, { state: { kind: 'fenced', deleted }, effects: [] }, kind)
     }
   }
-  assert.deepEqual(outcome(SAMPLES.following, read(journalOf({ kind: 'deleted', by: 'x' }))), 'fenced: ')
+  assert.deepEqual(
+    outcome(SAMPLES.following, read(journalOf({ kind: 'deleted', claimId: 'x', epoch: 9, by: 'x' }))),
+    'fenced: ',
+  )
 })
 
 test('a claim of the same epoch that is earlier in the log wins', () => {

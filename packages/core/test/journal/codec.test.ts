@@ -2,20 +2,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  applyRecord,
   decodeGenesis,
   decodeKey,
   decodeRecord,
+  EMPTY_KEY_SPACE,
   encodeGenesis,
   encodeKey,
   encodeRecord,
   type Incarnation,
+  isDeleted,
   isMillraceError,
+  type JournalRecord,
   kafkaOffset,
   recordKey,
   startAt,
 } from '@millrace/core'
 import fc from 'fast-check'
-import { journalRecord, SPACE } from './arbitrary-journal.ts'
+import { claimOf, deletedOf, journalRecord, SPACE, settledOf } from './arbitrary-journal.ts'
 
 test('every record comes back as it was, under its own key', () => {
   fc.assert(
@@ -68,6 +72,29 @@ test('records as versions wrote them that could not move positions are read as b
     journalPartitions: 25,
     partitionsKnown: { flights: 3 },
   })
+})
+
+test('a Deleted as format 1 wrote it counts whatever stands before it', () => {
+  const record = decodeRecord('{"kind":"deleted","by":"w"}')
+  const journal = [claimOf('a', 1), claimOf('b', 2)].reduce(
+    (state, claim, i) => applyRecord(state, recordKey(claim), claim, BigInt(i)),
+    EMPTY_KEY_SPACE,
+  )
+  assert.ok(isDeleted(applyRecord(journal, 'deleted', record, 3n)))
+  assert.ok(isDeleted(applyRecord(applyRecord(journal, 'deleted', record, 3n), 'deleted', null, 4n)), 'and for ever')
+})
+
+test('what a reader of format 1 would misread says 2; everything else says 1, so that versions mix until then', () => {
+  const genesis = { journalId: 'j', journalPartitions: 25, partitionsKnown: {} }
+  const altered = { by: 'x', atMs: 0, from: null }
+  const moved = { ...settledOf('a', 1, 3), altered } as JournalRecord
+  const forgotten: JournalRecord = { kind: 'settled', claimId: 'a', epoch: 1, progress: null, altered }
+  const formats = [claimOf('a', 1), settledOf('a', 1, 3), moved, forgotten, deletedOf('a', 1)].map(
+    record => encodeRecord(SPACE, record).format,
+  )
+  assert.deepEqual(formats, ['1', '1', '2', '2', '2'])
+  assert.equal(encodeGenesis(SPACE.incarnation, genesis).format, '1')
+  assert.equal(encodeGenesis(SPACE.incarnation, { ...genesis, initialOffsets: {} }).format, '2')
 })
 
 test('a record this version cannot read is JOURNAL_LOST, not a guess', () => {

@@ -6,6 +6,8 @@ import {
   baseBelow,
   EMPTY_KEY_SPACE,
   headClaim,
+  isAltered,
+  isDeleted,
   isHead,
   type JournalRecord,
   type KeySpaceState,
@@ -16,6 +18,7 @@ import {
 import fc from 'fast-check'
 import {
   claimOf,
+  deletedOf,
   intentOf,
   journalOf,
   journalRecord,
@@ -30,10 +33,18 @@ import {
 type Entry = { readonly offset: bigint; readonly key: string; readonly record: JournalRecord | null }
 const foldOf = (log: readonly Entry[]): KeySpaceState =>
   log.reduce((state, { key, record, offset }) => applyRecord(state, key, record, offset), EMPTY_KEY_SPACE)
-/** Rule W: a Claim is written once. */
+/** Rule W: a Claim is written once, and so is what may be void behind another. */
 const writtenOnce = (records: readonly JournalRecord[]): readonly JournalRecord[] => {
   const seen = new Set<string>()
-  return records.filter(record => record.kind !== 'claim' || (!seen.has(record.claimId) && seen.add(record.claimId)))
+  return records.filter(record => {
+    if (seen.has(recordKey(record))) return false
+    const isOnce =
+      record.kind === 'claim' ||
+      record.kind === 'deleted' ||
+      (record.kind === 'settled' && record.altered !== undefined)
+    if (isOnce) seen.add(recordKey(record))
+    return true
+  })
 }
 
 test('the head is the Claim with the highest epoch; among equals the first in the log', () => {
@@ -48,9 +59,29 @@ test('a second copy of a Claim, as a retried produce may leave it, does not move
 })
 
 test('nobody is head of a deleted key space, whatever is written after', () => {
-  const journal = journalOf(claimOf('a', 1), { kind: 'deleted', by: 'w' }, claimOf('b', 2))
-  assert.ok(journal.deleted && !isHead(journal, 'a') && !isHead(journal, 'b'))
-  assert.ok(applyRecord(journal, 'deleted', null, 9n).deleted, 'Deleted is never removed')
+  const journal = journalOf(claimOf('a', 1), deletedOf('a', 1), claimOf('b', 2))
+  assert.ok(isDeleted(journal) && !isHead(journal, 'a') && !isHead(journal, 'b'))
+  assert.ok(isDeleted(journalOf(claimOf('a', 1), deletedOf('a', 1), claimOf('b', 2), deletedOf('a', 1))))
+})
+
+test('a Deleted behind a higher Claim is void, and stays so when that claim is superseded', () => {
+  const journal = journalOf(claimOf('a', 1), claimOf('b', 2), deletedOf('a', 1))
+  assert.ok(!isDeleted(journal) && isHead(journal, 'b'))
+  const superseded = [claimOf('c', 3), settledOf('c', 3, 0)].reduce(
+    (state, record, i) => applyRecord(state, recordKey(record), record, BigInt(10 + i)),
+    journal,
+  )
+  const left = keysBelow(superseded, 3).reduce((state, key) => applyRecord(state, key, null, 99n), superseded)
+  assert.ok(!isDeleted(left) && isHead(left, 'c'))
+  assert.ok(isDeleted(applyRecord(left, 'deleted/c', deletedOf('c', 3), 100n)))
+})
+
+test('a second copy of what may be void does not move it behind the claim that came after it', () => {
+  assert.ok(isDeleted(journalOf(claimOf('a', 1), deletedOf('a', 1), claimOf('b', 2), deletedOf('a', 1))))
+  const moved = { ...settledOf('a', 1, 5), altered: { by: 'x', atMs: 0, from: null } } as JournalRecord
+  const journal = journalOf(claimOf('a', 1), moved, claimOf('b', 2), moved)
+  assert.ok(isAltered(journal, 'a'))
+  assert.equal(baseBelow(journal, 2)?.claimId, 'a')
 })
 
 test('the base is the Settled with the highest epoch below, never the last in the log', () => {

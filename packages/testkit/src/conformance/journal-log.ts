@@ -6,6 +6,7 @@ import {
   type GenesisLog,
   headClaim,
   type Incarnation,
+  isDeleted,
   type JournalLog,
   type JournalRecord,
   type KeySpace,
@@ -121,14 +122,18 @@ export function describeJournalLog(name: string, open: () => Promise<JournalLogS
       }
     })
 
-    check('a deleted key is gone for everybody, and `deleted` stays', async (subject, signal) => {
+    check('a deleted key is gone for everybody, and Deleted stays', async (subject, signal) => {
       const [one, two] = [await subject.client(), await subject.client()]
-      await one.append(space(0), [claim('old', 1), claim('new', 2), { kind: 'deleted', by: 'someone' }])
-      await one.delete(space(0), ['claim/old', 'deleted'])
+      await one.append(space(0), [
+        claim('old', 1),
+        claim('new', 2),
+        { kind: 'deleted', claimId: 'new', epoch: 2, by: 'someone' },
+      ])
+      await one.delete(space(0), ['claim/old'])
       for (const log of [one, two]) {
         const state = await log.readToEnd(space(0), { signal })
         assert.deepEqual([...state.claims.keys()], ['claim/new'])
-        assert.equal(state.deleted, true)
+        assert.equal(isDeleted(state), true)
       }
     })
 
