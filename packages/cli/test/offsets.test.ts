@@ -65,6 +65,7 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
   const bigQuery = new BigQueryTwin({ clock: time, timers: time })
   const reports: WorkerReport[] = []
   const control = { entry: ENTRY }
+  let beforeReports: () => Promise<void> = async () => {}
   const genesis: Genesis = {
     journalId: 'j',
     journalPartitions: 25,
@@ -89,14 +90,17 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
         return parse.config
       },
       converterSettings: entry => entry.config,
-      bigQuery: async () => ({ tables: bigQuery.tables, streams: bigQuery.writeStreams }),
+      bigQuery: async () => ({ tables: bigQuery.tables, streams: bigQuery.writeStreams, close: () => {} }),
       genesis: async () => genesis,
     },
     leases: redis.leases,
     partitionsOf: async () => ({ [TP.topic]: 2 }),
     partitionsNow: () => [TP, { ...TP, partition: 1 }],
     knownPartitions: () => [{ topic: 'once', partition: 0 }],
-    reports: async () => reports,
+    reports: async () => {
+      await beforeReports()
+      return reports
+    },
     clock: time,
     timers: time,
     random: { nextUint32: () => 7, nextId: () => `id${++ids}` },
@@ -134,7 +138,26 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
     }
     reports.push({ partitions: [partition as unknown as PartitionReport] } as unknown as WorkerReport)
   }
-  return { time, redis, topics, journals, groupOffsets, control, offsets, log, logOf, shown, alter, passing, report }
+  const onReports = (work: () => Promise<void>): void => {
+    beforeReports = work
+  }
+  return {
+    time,
+    redis,
+    topics,
+    journals,
+    groupOffsets,
+    control,
+    offsets,
+    log,
+    logOf,
+    shown,
+    alter,
+    passing,
+    report,
+    reports,
+    onReports,
+  }
 }
 const claim = (claimId: string, epoch: number): JournalRecord => ({
   kind: 'claim',
@@ -160,6 +183,33 @@ test('the owner of the newest claim knows better than the journal; who was overt
   assert.equal((await shown())['flights-0'], '2', 'the old owner still reports 9')
   report(3, 6)
   assert.equal((await shown())['flights-0'], '6')
+})
+
+test('the position never goes back by itself: not while a later claim counts, not when the report of its owner is gone', async () => {
+  const { log, shown, report, reports, alter, topics } = cluster()
+  for (let i = 0; i < 20; i++) topics.append(TP, { value: '{}' })
+  await log(claim('a', 1), settled('a', 1, 0))
+  report(1, 9)
+  await log(claim('b', 2))
+  assert.equal((await shown())['flights-0'], '9', 'b has not counted yet')
+  reports.length = 0
+  assert.equal((await shown())['flights-0'], '9', 'it was told so')
+  await log(settled('b', 2, 10))
+  assert.equal((await shown())['flights-0'], '10', 'what was counted is the truth')
+  report(2, 12)
+  assert.equal((await shown())['flights-0'], '12')
+  reports.length = 0
+  await alter(0, 2)
+  assert.equal((await shown())['flights-0'], '2')
+  await alter(0, null)
+  assert.deepEqual(await shown(), {})
+})
+
+test('a partition that is let go of while it is asked for is shown where it was left', async () => {
+  const { log, shown, onReports } = cluster()
+  await log(claim('a', 1), settled('a', 1, 4))
+  onReports(() => log(settled('a', 1, 9)))
+  assert.equal((await shown())['flights-0'], '9')
 })
 
 test('before the first claim the group, or initial_offsets instead of it, say where it begins; forgotten says nothing', async () => {

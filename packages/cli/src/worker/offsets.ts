@@ -1,16 +1,18 @@
 // Positions of a connector as the REST API shows and moves them: the journal, read to its end, on whatever worker is asked.
-// At rest the journal lags behind: what the last batch settled is written with the next one, or after 30 s. The worker that holds
-// the newest claim knows better; what an older claim reports was overtaken, by an operator perhaps, and counts for nothing.
+// The journal lags behind: what the last batch settled is written with the next one, or after 30 s. The owner knows better, and
+// what it reported holds, also after it is gone, until a later claim has counted what it left or an operator has moved the position:
+// then that is a newer base in the journal. So the position shown never goes back by itself.
 import type { ConnectorOffsets, ConnectorPosition } from '@millrace/api'
 import {
+  baseBelow,
   type Clock,
   type ConfigStore,
   type ConnectorEntry,
   formatTopicPartition,
-  headClaim,
   isForgotten,
   type JournalLog,
   type KafkaOffset,
+  type KeySpace,
   type KeySpaceState,
   knownPosition,
   type Leases,
@@ -24,6 +26,9 @@ import {
   type WorkerReport,
 } from '@millrace/core'
 import { alterPositions, type ConnectorServices, notMoved, type PositionOrder } from '@millrace/worker'
+
+/** Positions remembered: a tenth of a kilobyte each. The one not asked for longest is forgotten first. */
+const TOLD_MAX = 10_000
 
 /** A stopped connector drains that long before a request to move its positions is told to come again. */
 const DRAIN_WAIT_MS = 10_000
@@ -51,8 +56,9 @@ export type OffsetsDeps = {
 }
 
 export function journalOffsets(deps: OffsetsDeps): ConnectorOffsets {
+  const told = new ToldPositions()
   return {
-    get: (entry, options) => positions(entry, deps, options),
+    get: (entry, options) => positions(entry, told, deps, options),
     async alter(entry, changes, options) {
       // What it read once may be forgotten, whether it reads it now or not.
       const known = new Set(deps.knownPartitions(entry).map(formatTopicPartition))
@@ -75,21 +81,50 @@ export function journalOffsets(deps: OffsetsDeps): ConnectorOffsets {
 
 async function positions(
   entry: ConnectorEntry,
+  told: ToldPositions,
   deps: OffsetsDeps,
   { signal }: { signal: AbortSignal },
 ): Promise<readonly ConnectorPosition[]> {
   const { journal } = deps.services
-  const [reports, states] = await Promise.all([
-    deps.reports(),
-    Promise.all(deps.partitionsNow(entry).map(async tp => ({ tp, state: await stateOf(tp, entry, journal, signal) }))),
-  ])
+  // In this order: a partition that was let go of before its worker reported has its position in the journal.
+  const reports = await deps.reports()
+  const states = await Promise.all(
+    deps.partitionsNow(entry).map(async tp => ({ tp, state: await stateOf(tp, entry, journal, signal) })),
+  )
   const unbegun = states.filter(({ state }) => knownPosition(state) === null && !isForgotten(state)).map(({ tp }) => tp)
   const stated = await statedStarts(entry, unbegun, deps, { signal })
   return states.flatMap(({ tp, state }): ConnectorPosition[] => {
-    const logged = knownPosition(state) ?? stated.get(formatTopicPartition(tp)) ?? null
-    const nextKafkaOffset = higher(logged, reportedPosition(entry, tp, state, reports))
+    const known = knownPosition(state)
+    const reported = reportedPosition(entry, tp, baseEpoch(state), reports)
+    const nextKafkaOffset =
+      known === null
+        ? higher(stated.get(formatTopicPartition(tp)) ?? null, reported)
+        : told.atLeast({ ...tp, incarnation: entry.incarnation }, baseEpoch(state), higher(known, reported) ?? known)
     return nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }]
   })
+}
+
+/** Of the claim whose Settled everything before it counts for nothing; 0 while there is none. */
+const baseEpoch = (state: KeySpaceState): number => baseBelow(state, Number.POSITIVE_INFINITY)?.epoch ?? 0
+
+/** What was told on this worker and is not in the journal yet. Good for as long as no later base is. */
+class ToldPositions {
+  readonly #told = new Map<string, { readonly baseEpoch: number; readonly nextKafkaOffset: KafkaOffset }>()
+
+  /** The position, or what was told above the same base if that was more. */
+  atLeast(space: KeySpace, baseEpoch: number, position: KafkaOffset): KafkaOffset {
+    const key = `${space.incarnation}/${formatTopicPartition(space)}`
+    const before = this.#told.get(key)
+    const isOfBase = before !== undefined && before.baseEpoch === baseEpoch
+    const nextKafkaOffset = isOfBase && before.nextKafkaOffset > position ? before.nextKafkaOffset : position
+    this.#told.delete(key)
+    this.#told.set(key, { baseEpoch, nextKafkaOffset })
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= TOLD_MAX) break
+      this.#told.delete(oldest)
+    }
+    return nextKafkaOffset
+  }
 }
 
 const stateOf = (
@@ -165,13 +200,12 @@ function groupOf(entry: ConnectorEntry, services: ConnectorServices): string | n
 function reportedPosition(
   { name, incarnation }: ConnectorEntry,
   { topic, partition }: TopicPartition,
-  state: KeySpaceState,
+  baseEpoch: number,
   reports: readonly WorkerReport[],
 ): KafkaOffset | null {
-  const epoch = headClaim(state)?.epoch ?? 0
   return reports
     .flatMap(({ partitions }) => partitions)
-    .filter(report => report.connector === name && report.incarnation === incarnation && report.epoch >= epoch)
+    .filter(report => report.connector === name && report.incarnation === incarnation && report.epoch >= baseEpoch)
     .filter(report => report.topic === topic && report.partition === partition)
     .reduce<KafkaOffset | null>((best, { nextOffset }) => higher(best, nextOffset), null)
 }
