@@ -1,5 +1,5 @@
 // Sockets of the API: http and https listeners, before a request reaches the router. What is refused here is told in JSON too.
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer, METHODS, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -56,7 +56,7 @@ export async function openListener(
   limitPerAddress(server, limits.connectionsMaxPerAddress)
   server.on('clientError', answerClientError)
   server.on('checkExpectation', (_request, response) => {
-    response.writeHead(417, { 'content-type': 'application/json; charset=utf-8' })
+    response.writeHead(417, { 'content-type': 'application/json' })
     response.end(JSON.stringify(errorBody(417, 'Expect is not supported but for 100-continue.')))
   })
   await new Promise<void>((resolve, reject) => {
@@ -120,16 +120,26 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
 }
 
 /** Not HTTP, or too slow, or headers without end: nothing the router ever sees. */
-function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
+function answerClientError(error: Error & { code?: string; rawPacket?: Buffer }, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
-  const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'Bad Request']
+  const [status, reason] = clientErrorOf(error)
   const body = JSON.stringify(errorBody(status, `HTTP ${status} ${reason}`))
-  const head = ['content-type: application/json; charset=utf-8', `content-length: ${body.length}`, 'connection: close']
+  const head = ['content-type: application/json', `content-length: ${body.length}`, 'connection: close']
   socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
+
+function clientErrorOf({ code, rawPacket }: { code?: string; rawPacket?: Buffer }): readonly [number, string] {
+  // Node's parser knows a list of methods; what it does not know may be a method all the same, or no HTTP at all.
+  const method = REQUEST_LINE.exec(rawPacket?.toString('latin1', 0, REQUEST_LINE_BYTES_MAX) ?? '')?.[1]
+  const isUnknownMethod = code === 'HPE_INVALID_METHOD' && method !== undefined && !METHODS.includes(method)
+  return isUnknownMethod ? [405, 'Method Not Allowed'] : (CLIENT_ERRORS[code ?? ''] ?? [400, 'Bad Request'])
+}
+
+const REQUEST_LINE_BYTES_MAX = 8192
+const REQUEST_LINE = /^([A-Z]{1,32}) \/\S* HTTP\/1\.[01]\r\n/
 
 /** CONFIG_INVALID unless only this machine can reach the listeners: an open control plane is an open door. */
 export function assertLoopback(listeners: readonly Listener[]): void {
