@@ -44,6 +44,7 @@ export class ChannelPool {
   readonly #credentials: ChannelCredentials
   readonly #slots = new Set<Slot>()
   #unary: Client | undefined
+  #isClosed = false
 
   /** @param ca PEM certificates trusted besides the system's; NODE_EXTRA_CA_CERTS works as well. */
   constructor(endpoint: Endpoint, ca: string | undefined) {
@@ -75,6 +76,7 @@ export class ChannelPool {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#unary?.close()
     this.#unary = undefined
     for (const slot of this.#slots) slot.client.close()
@@ -107,6 +109,8 @@ export class ChannelPool {
   }
 
   #openClient(): Client {
+    if (this.#isClosed)
+      throw new MillraceError('BIGQUERY_UNREACHABLE', 'retry', 'This connection to BigQuery is closed.')
     // An emulator is reached directly; a proxy named in the environment is meant for the world outside.
     const proxy = this.#endpoint.isPlaintext ? { 'grpc.enable_http_proxy': 0 } : {}
     return new Client(`${this.#endpoint.host}:${this.#endpoint.port}`, this.#credentials, {

@@ -37,6 +37,7 @@ export class TokenCache implements TokenSource {
 
   async token({ signal }: { signal: AbortSignal }): Promise<string> {
     signal.throwIfAborted()
+    if (this.#life.signal.aborted) throw closed()
     const held = this.#held
     if (held === null || this.#ageMs(held) >= held.lifetimeMs - EXPIRY_MARGIN_MS)
       return await untilAborted(this.#join(), signal)
@@ -85,6 +86,7 @@ export class TokenCache implements TokenSource {
           : new MillraceError('BIGQUERY_UNREACHABLE', 'retry', 'No access token within 30 s.')
       },
     )
+    if (this.#life.signal.aborted) throw closed() // it came too late: nothing is kept any more
     this.#held = {
       token: fetched.token,
       obtainedMs: startedMs,
@@ -95,6 +97,9 @@ export class TokenCache implements TokenSource {
     return fetched.token
   }
 }
+
+const closed = (): MillraceError =>
+  new MillraceError('BIGQUERY_UNREACHABLE', 'retry', 'These credentials are not in use any more.')
 
 /** The flight goes on for the others when one caller is cancelled. */
 async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise<T> {

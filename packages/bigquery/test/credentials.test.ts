@@ -335,6 +335,40 @@ test('the operator may use application default credentials of another kind', asy
   }
 })
 
+test('what is closed forgets its token, asks for no other, and connects to nobody', async () => {
+  const seen: string[] = []
+  await using apis = await startApis(new Set(['token-1', 'token-2']), seen)
+  await using tokens = await startTokenEndpoint()
+  const bigquery = await openBigQuery({
+    ...apis,
+    ...time,
+    timers: impatientTimers,
+    ca: TEST_CA,
+    credentials: keyJson(serviceAccount()),
+    tokenEndpoint: `http://127.0.0.1:${tokens.port}/`,
+  })
+  await bigquery.tables.get(table, { signal })
+  assert.equal(await bigquery.writeStreams.exists(stream, { signal }), true)
+  await bigquery[Symbol.asyncDispose]()
+  assert.equal(seen.length, 2)
+  assert.equal((await rejection(bigquery.tables.get(table, { signal }))).code, 'BIGQUERY_UNREACHABLE')
+  assert.equal((await rejection(bigquery.writeStreams.exists(stream, { signal }))).code, 'BIGQUERY_UNREACHABLE')
+  const append = await appendOnce(bigquery)
+  assert.equal(append?.kind === 'broken' && append.error.code, 'BIGQUERY_UNREACHABLE')
+  assert.deepEqual([seen.length, tokens.asked.length], [2, 1])
+})
+
+test('a token that arrives after the end is not kept', async () => {
+  const flight = Promise.withResolvers<{ token: string; lifetimeMs: number }>()
+  const cache = new TokenCache(() => flight.promise, time.clock, time.timers)
+  const asked = cache.token({ signal })
+  flight.resolve({ token: CANARY, lifetimeMs: 1_000_000 })
+  cache.close()
+  assert.equal((await rejection(asked)).code, 'BIGQUERY_UNREACHABLE')
+  assert.ok(!inspect(cache, { depth: 5, showHidden: true }).includes(CANARY))
+  assert.equal((await rejection(cache.token({ signal }))).message, 'These credentials are not in use any more.')
+})
+
 class ManualClock implements Clock {
   ms = 0
   nowMs(): number {

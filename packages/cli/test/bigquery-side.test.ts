@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { BigQuery, openBigQuery } from '@millrace/bigquery'
 import { type ConnectorConfig, parseConnectorConfig, parseWorkerConfig, type WorkerConfig } from '@millrace/config'
 import { isMillraceError, type Logger, type MillraceError } from '@millrace/core'
 import { dataFolder, VirtualTime } from '@millrace/testkit'
@@ -32,16 +33,12 @@ function connectorOf(over: Readonly<Record<string, string>>, worker = workerOf({
   assert.ok(parse.ok, JSON.stringify(parse))
   return parse.config
 }
-function sideOf(worker: WorkerConfig): BigQuerySide {
+function sideOf(worker: WorkerConfig, open?: typeof openBigQuery): BigQuerySide {
   const nothing = (): void => {}
   const logger: Logger = { error: nothing, warn: nothing, info: nothing, debug: nothing, child: () => logger }
   const time = new VirtualTime()
-  return new BigQuerySide(worker, {
-    clock: time,
-    timers: time,
-    random: { nextUint32: () => 1, nextId: () => 'i' },
-    logger,
-  })
+  const random = { nextUint32: () => 1, nextId: () => 'id' }
+  return new BigQuerySide(worker, { clock: time, timers: time, random, logger }, open)
 }
 async function refusal(opening: Promise<unknown>): Promise<MillraceError> {
   const error = await opening.then(
@@ -134,5 +131,78 @@ describe('the file of a keyfile', () => {
     const plain = { 'bigquery.endpoint': 'http://127.0.0.1:1', 'bigquery.rest.endpoint': 'http://127.0.0.1:1' }
     await using side = sideOf(workerOf(plain))
     await side.servicesFor(connectorOf({ keyfile: '/nowhere/key.json' }))
+  })
+})
+
+describe('credentials that nobody uses any more', () => {
+  /** Which keys are open, in the order they were opened; `-` before one that was closed. */
+  class Openings {
+    readonly seen: string[] = []
+    failure: Error | null = null
+    readonly open: typeof openBigQuery = async ({ credentials }) => {
+      const id = credentials?.kind === 'keyJson' ? JSON.parse(credentials.json.reveal()).client_email : 'default'
+      this.seen.push(id)
+      if (this.failure !== null) throw this.failure
+      const close = async (): Promise<void> => void this.seen.push(`-${id}`)
+      return { tables: {}, writeStreams: {}, [Symbol.asyncDispose]: close } as unknown as BigQuery
+    }
+  }
+  const json = (id: string): ConnectorConfig => connectorOf({ keySource: 'JSON', keyfile: key(id) })
+  const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+  test('are closed with the last connector that has them, and opened anew when one comes back', async () => {
+    const { open, seen } = new Openings()
+    await using side = sideOf(workerOf({}), open)
+    const first = await side.servicesFor(json('one'))
+    const second = await side.servicesFor(json('one'))
+    const rotated = await side.servicesFor(json('two'))
+    assert.deepEqual(seen, ['one@b.c', 'two@b.c'], 'the same are shared')
+    first.close()
+    first.close()
+    await turn()
+    assert.deepEqual(seen.slice(2), [], 'somebody uses them, and once is once')
+    second.close()
+    await turn()
+    assert.deepEqual(seen.slice(2), ['-one@b.c'])
+    const again = await side.servicesFor(json('one'))
+    rotated.close()
+    again.close()
+    await turn()
+    assert.deepEqual(seen.slice(3), ['one@b.c', '-two@b.c', '-one@b.c'])
+  })
+
+  test('are those before a file changed, for whoever opens it next', async () => {
+    const folder = dataFolder('bigquery-side')
+    mkdirSync(folder.path, { recursive: true })
+    const path = join(folder.path, 'key.json')
+    const { open, seen } = new Openings()
+    try {
+      await using side = sideOf(workerOf({}), open)
+      writeFileSync(path, key('one'))
+      const before = await side.servicesFor(connectorOf({ keyfile: path }))
+      writeFileSync(path, key('two'))
+      await side.servicesFor(connectorOf({ keyfile: path }))
+      before.close()
+      await turn()
+      assert.deepEqual(seen, ['one@b.c', 'two@b.c', '-one@b.c'])
+    } finally {
+      await folder.remove()
+    }
+  })
+
+  test('leave nothing behind when they cannot be opened, and everything is closed at the end', async () => {
+    const openings = new Openings()
+    const side = sideOf(workerOf({}), openings.open)
+    openings.failure = new Error('not now')
+    const both = await Promise.allSettled([side.servicesFor(json('one')), side.servicesFor(json('one'))])
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    )
+    openings.failure = null
+    await side.servicesFor(json('one'))
+    await side.servicesFor(json('two'))
+    await side[Symbol.asyncDispose]()
+    assert.deepEqual(openings.seen, ['one@b.c', 'one@b.c', 'two@b.c', '-one@b.c', '-two@b.c'])
   })
 })

@@ -52,8 +52,19 @@ export async function alterPositions(
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
   if (orders.length === 0) return
+  const runtime = await openConnector(entry, deps.services, { signal })
+  try {
+    await alterTogether(orders, { entry, runtime, deps, signal })
+  } finally {
+    runtime.close()
+  }
+}
+
+async function alterTogether(
+  orders: readonly PositionOrder[],
+  { entry, runtime, deps, signal }: Omit<One, 'gate'>,
+): Promise<void> {
   const { services } = deps
-  const runtime = await openConnector(entry, services, { signal })
   const group = runtime.config.consumer.groupId
   if (await services.groupOffsets.hasLiveMembers(group, { signal }))
     throw new MillraceError(

@@ -18,7 +18,12 @@ import type { ErrorPolicy } from './batch-builder.ts'
 import { ConnectorDestination } from './connector-destination.ts'
 import type { Destination } from './destination.ts'
 
-export type BigQueryServices = { readonly tables: Tables; readonly streams: WriteStreams }
+export type BigQueryServices = {
+  readonly tables: Tables
+  readonly streams: WriteStreams
+  /** Not used any more: what nobody uses is closed, and its tokens forgotten. */
+  close(): void
+}
 
 export type ConnectorServices = {
   readonly journal: JournalLog
@@ -30,7 +35,7 @@ export type ConnectorServices = {
   parseConfig(entry: ConnectorEntry): ConnectorConfig
   /** The connector's settings with the worker's converter defaults under them. */
   converterSettings(entry: ConnectorEntry): Readonly<Record<string, string>>
-  /** BigQuery with the credentials of this config; cached by the caller. */
+  /** BigQuery with the credentials of this config; shared by who has the same. */
   bigQuery(config: ConnectorConfig, options: { signal: AbortSignal }): Promise<BigQueryServices>
   genesis(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<Genesis | null>
 }
@@ -43,6 +48,8 @@ export type ConnectorRuntime = {
   readonly destination: Destination
   readonly policy: ErrorPolicy
   queueFor(taskId: number): DeadLetterQueue | null
+  /** Nothing of it is used any more. */
+  close(): void
 }
 
 /** Rejects with the reason why the connector cannot run at all on this worker; disposition retry is asked again. */
@@ -67,7 +74,12 @@ export async function openConnector(
     return { topic, connector: entry.name, taskId, contextHeaders, replicationFactor }
   }
   const queue = queueFor(0)
-  if (queue !== null) await services.deadLetters.ensureTopic(queue, { signal })
+  try {
+    if (queue !== null) await services.deadLetters.ensureTopic(queue, { signal })
+  } catch (error) {
+    bigQuery.close()
+    throw error
+  }
   return {
     entry,
     config,
@@ -76,5 +88,6 @@ export async function openConnector(
     destination: new ConnectorDestination(config, services.converterSettings(entry), bigQuery.tables),
     policy: config.errors.tolerance === 'none' ? 'fail' : queue === null ? 'drop' : 'deadLetter',
     queueFor,
+    close: () => bigQuery.close(),
   }
 }

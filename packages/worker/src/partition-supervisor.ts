@@ -30,6 +30,7 @@ import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { endOf, Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 import { RecentCounts } from './recent-counts.ts'
 import { untilDefinitive } from './retry.ts'
+import type { RuntimeLease, SharedRuntimes } from './shared-runtimes.ts'
 import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
 import { Waits } from './waits.ts'
@@ -38,6 +39,7 @@ import { Waits } from './waits.ts'
 const BUG_RESTARTS_MAX = 2
 const VERDICT_POLL_MS = 2_000
 const FAILURE = 'failure'
+const FENCE = 'fence'
 
 export type SupervisorDeps = {
   readonly workerId: WorkerId
@@ -55,10 +57,7 @@ export type SupervisorDeps = {
   readonly gracefulMs: number
   /** A FAILED partition starts again by itself: after backoffMs, doubling while it gets nowhere. */
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
-  /** One runtime per connector generation, shared by its partitions. */
-  runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime>
-  /** After a failure: the next start opens anew, and so sees a table, key or topic that was put right meanwhile. */
-  forgetRuntime(entry: ConnectorEntry): void
+  readonly runtimes: SharedRuntimes
   onProgress(group: string, tp: TopicPartition, next: KafkaOffset): void
 }
 
@@ -70,6 +69,8 @@ export class PartitionSupervisor {
   readonly #logger: Logger
   readonly #stop = new AbortController()
   #partition: Partition | null = null
+  /** While a claim lasts. */
+  #lease: RuntimeLease | null = null
   #lastView: PartitionView | null = null
   #state: PartitionState = 'STARTING'
   #trace: string | null = null
@@ -139,9 +140,7 @@ export class PartitionSupervisor {
     )
     try {
       const deps = await this.#prepare(signal)
-      const runtime = await this.#deps.runtimeOf(this.#entry, () =>
-        openConnector(this.#entry, this.#deps.services, { signal }),
-      )
+      const runtime = await this.#openRuntime(signal)
       const endedAt = await this.#endIncarnation(this.#entry.incarnation, deps, signal)
       if (endedAt !== null) await this.#tellGroup(runtime.config.consumer.groupId, endedAt, signal)
     } catch (error) {
@@ -151,6 +150,7 @@ export class PartitionSupervisor {
       )
     } finally {
       done.abort()
+      this.#releaseRuntime()
     }
   }
 
@@ -249,7 +249,13 @@ export class PartitionSupervisor {
       if (end.kind === 'fenced') {
         if (end.deleted) return
         this.#logger.warn({}, 'Claim fenced: it is over; the partition is claimed anew while its lease is ours.')
+        this.#waits.on(
+          FENCE,
+          'FENCED',
+          'Another worker claimed the partition while its lease is here: claimed anew after a pause.',
+        )
         await this.#deps.timers.sleep(this.#fencedPauseMs(), { signal })
+        this.#waits.off(FENCE)
         continue
       }
       if (end.kind === 'inDoubt') {
@@ -263,7 +269,7 @@ export class PartitionSupervisor {
       failedAt = reached
       if (!isStuck) this.#told = null
       this.#become('FAILED', end.error)
-      this.#deps.forgetRuntime(this.#entry)
+      this.#deps.runtimes.forget(this.#entry) // what was put right meanwhile is seen: a table, a key, a topic
       const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
       if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
       await this.#deps.timers.sleep(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random), { signal })
@@ -283,7 +289,21 @@ export class PartitionSupervisor {
       return endOf(error)
     } finally {
       this.#keepTotals()
+      this.#releaseRuntime()
     }
+  }
+
+  #openRuntime(signal: AbortSignal): Promise<ConnectorRuntime> {
+    const { services, runtimes } = this.#deps
+    const lease = runtimes.lease(this.#entry, () => openConnector(this.#entry, services, { signal }))
+    this.#releaseRuntime() // only now: it may be the same
+    this.#lease = lease
+    return lease.opened
+  }
+
+  #releaseRuntime(): void {
+    this.#lease?.release()
+    this.#lease = null
   }
 
   #keepTotals(): void {
@@ -298,11 +318,10 @@ export class PartitionSupervisor {
   }
 
   async #prepare(signal: AbortSignal): Promise<PartitionDeps> {
-    const { services, runtimeOf } = this.#deps
+    const { services } = this.#deps
     const entry = this.#entry
-    const open = (): Promise<ConnectorRuntime> => openConnector(entry, services, { signal: this.#deps.lifetime })
     const runtime = await untilDefinitive(
-      () => runtimeOf(entry, open),
+      () => this.#openRuntime(this.#deps.lifetime),
       { ...this.#deps, onRetry: error => this.#noteRetry(error), onOver: () => this.#waits.off('opening') },
       { signal },
     )

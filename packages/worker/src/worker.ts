@@ -10,12 +10,11 @@ import {
   restartToken,
   type TopicPartition,
 } from '@millrace/core'
-import type { ConnectorRuntime } from './connector-runtime.ts'
 import { OffsetPublisher, type OffsetPublisherDeps } from './offset-publisher.ts'
 import { PartitionSupervisor, type SupervisorDeps } from './partition-supervisor.ts'
+import { SharedRuntimes } from './shared-runtimes.ts'
 
-export type WorkerDeps = Omit<SupervisorDeps, 'runtimeOf' | 'forgetRuntime' | 'onProgress'> &
-  Pick<OffsetPublisherDeps, 'offsetFlushMs'>
+export type WorkerDeps = Omit<SupervisorDeps, 'runtimes' | 'onProgress'> & Pick<OffsetPublisherDeps, 'offsetFlushMs'>
 
 /** The view of lag tools is not worth more of a move. */
 const PUBLISH_LAST_MS = 2_000
@@ -32,8 +31,7 @@ export class Worker {
   /** By partition resource; one per partition this worker has or is letting go of. */
   readonly #running = new Map<string, Running>()
   readonly #lettingGo = new Map<string, Promise<void>>()
-  /** By connector generation: its partitions share one runtime. A failed opening is not kept. */
-  readonly #runtimes = new Map<string, Promise<ConnectorRuntime>>()
+  readonly #runtimes = new SharedRuntimes()
   #control: ControlState = { connectors: new Map(), deleted: new Map() }
   /** Partitions whose lease we hold, by resource; bounded by the assignment. */
   readonly #held = new Map<string, PartitionAssignment>()
@@ -43,8 +41,7 @@ export class Worker {
     this.#offsets = new OffsetPublisher({ ...deps, groupOffsets: deps.services.groupOffsets })
     this.#deps = {
       ...deps,
-      runtimeOf: (entry, open) => this.#runtimeOf(entry, open),
-      forgetRuntime: entry => void this.#runtimes.delete(runtimeKey(entry)),
+      runtimes: this.#runtimes,
       onProgress: (group: string, tp: TopicPartition, next: KafkaOffset) => this.#offsets.note(group, tp, next),
     }
   }
@@ -100,7 +97,7 @@ export class Worker {
   restart(connector: string): void {
     for (const [resource, running] of this.#running) {
       if (running.entry.name !== connector) continue
-      this.#runtimes.delete(runtimeKey(running.entry))
+      this.#runtimes.forget(running.entry)
       this.#end(resource, running, running.supervisor.stop())
     }
   }
@@ -230,19 +227,6 @@ export class Worker {
       ]
     })
   }
-
-  #runtimeOf(entry: ConnectorEntry, open: () => Promise<ConnectorRuntime>): Promise<ConnectorRuntime> {
-    const key = runtimeKey(entry)
-    const known = this.#runtimes.get(key)
-    if (known !== undefined) return known
-    for (const old of this.#runtimes.keys()) if (old.startsWith(`${entry.incarnation}.`)) this.#runtimes.delete(old)
-    const opened = open()
-    this.#runtimes.set(key, opened)
-    opened.catch(() => this.#runtimes.delete(key)) // the caller reports it; the next attempt opens anew
-    return opened
-  }
 }
 
-const runtimeKey = ({ incarnation, configGeneration, restarts }: ConnectorEntry): string =>
-  `${incarnation}.${configGeneration}.${restarts.connector}.${restarts.allTasks}`
 const resourceOf = (assignment: PartitionAssignment): string => partitionResource(assignment.connector, assignment)

@@ -1,4 +1,5 @@
-// BigQuery for each set of credentials in use on this worker: channels and tokens are shared by connectors that share them.
+// BigQuery for each set of credentials in use on this worker: channels and tokens are shared by connectors that share them, and
+// closed and forgotten when the last of those is gone.
 import { createHash } from 'node:crypto'
 import { type BigQuery, type CredentialSource, openBigQuery } from '@millrace/bigquery'
 import { type ConnectorConfig, readAllowed, type WorkerConfig } from '@millrace/config'
@@ -7,30 +8,49 @@ import type { BigQueryServices } from '@millrace/worker'
 import type { System } from './kafka-side.ts'
 import { providerFiles } from './provider-files.ts'
 
+type Shared = { readonly opening: Promise<BigQuery>; users: number }
+
 export class BigQuerySide implements AsyncDisposable {
   readonly #config: WorkerConfig
   readonly #system: System
-  /** By a digest of the credentials; one entry per service account in use. */
-  readonly #open = new Map<string, Promise<BigQuery>>()
+  readonly #openBigQuery: typeof openBigQuery
+  /** By a digest of the credentials; each has a user, so at most as many as connectors run here. */
+  readonly #open = new Map<string, Shared>()
+  readonly #closing = new Set<Promise<void>>()
 
-  constructor(config: WorkerConfig, system: System) {
+  constructor(config: WorkerConfig, system: System, open: typeof openBigQuery = openBigQuery) {
     this.#config = config
     this.#system = system
+    this.#openBigQuery = open
   }
 
   /** Rejects CONFIG_INVALID or BIGQUERY_AUTH_FAILED. */
   async servicesFor(connector: ConnectorConfig): Promise<BigQueryServices> {
     const credentials = this.#read(connector.credentials)
     const key = credentialsKey(credentials)
-    const opening = this.#open.get(key) ?? this.#connect(credentials)
-    this.#open.set(key, opening)
+    const shared = this.#open.get(key) ?? { opening: this.#connect(credentials), users: 0 }
+    this.#open.set(key, shared)
+    shared.users += 1
     try {
-      const { tables, writeStreams } = await opening
-      return { tables, streams: writeStreams }
+      const { tables, writeStreams } = await shared.opening
+      let isUsed = true
+      const close = (): void => {
+        if (isUsed) this.#letGo(key, shared)
+        isUsed = false
+      }
+      return { tables, streams: writeStreams, close }
     } catch (error) {
-      this.#open.delete(key)
+      this.#letGo(key, shared)
       throw error
     }
+  }
+
+  #letGo(key: string, shared: Shared): void {
+    shared.users -= 1
+    if (shared.users > 0) return
+    this.#open.delete(key)
+    const closing = close(shared.opening).finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
   }
 
   /** A file is a key from here on: when it has changed, whoever opens it next has the new one. */
@@ -55,7 +75,7 @@ export class BigQuerySide implements AsyncDisposable {
   #connect(credentials: CredentialSource): Promise<BigQuery> {
     const { endpoint, restEndpoint } = this.#config.bigquery
     const { clock, timers, random } = this.#system
-    return openBigQuery({
+    return this.#openBigQuery({
       ...(endpoint !== null && { endpoint }),
       ...(restEndpoint !== null && { restEndpoint }),
       credentials,
@@ -66,11 +86,14 @@ export class BigQuerySide implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const opening of this.#open.values()) {
-      const bigQuery = await opening.catch(() => null)
-      await bigQuery?.[Symbol.asyncDispose]()
-    }
+    await Promise.all([...[...this.#open.values()].map(({ opening }) => close(opening)), ...this.#closing])
   }
+}
+
+/** What never opened has nothing to close. */
+async function close(opening: Promise<BigQuery>): Promise<void> {
+  const bigQuery = await opening.catch(() => null)
+  await bigQuery?.[Symbol.asyncDispose]()
 }
 
 function credentialsKey(credentials: CredentialSource): string {

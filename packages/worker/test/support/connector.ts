@@ -12,9 +12,10 @@ import type {
   RawConfig,
   Tables,
 } from '@millrace/core'
-import type { ConnectorRuntime, ConnectorServices } from '../../src/connector-runtime.ts'
+import type { ConnectorServices } from '../../src/connector-runtime.ts'
 import { Worker } from '../../src/index.ts'
 import { PartitionSupervisor, type SupervisorDeps } from '../../src/partition-supervisor.ts'
+import { SharedRuntimes } from '../../src/shared-runtimes.ts'
 import type { Process } from './process.ts'
 import { CONVERTER_SETTINGS, DLQ, QUIET, TP, type World } from './world.ts'
 
@@ -65,7 +66,7 @@ export function assignmentOf(process: Process, change: Partial<PartitionAssignme
 }
 
 /** Services that behave otherwise than the twins do. */
-export type ServiceOptions = Partial<Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits'>> & {
+export type ServiceOptions = Partial<Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits' | 'bigQuery'>> & {
   readonly genesis?: Genesis | null
   readonly tables?: Tables
 }
@@ -88,7 +89,7 @@ export function servicesIn(world: World, process: Process, options: ServiceOptio
       return parse.config
     },
     converterSettings: entry => entry.config,
-    bigQuery: async () => ({ tables, streams: process.streams }),
+    bigQuery: options.bigQuery ?? (async () => ({ tables, streams: process.streams, close: () => {} })),
     genesis: async () => genesis,
   }
 }
@@ -97,7 +98,7 @@ function depsOf(
   world: World,
   process: Process,
   options: ServiceOptions,
-): Omit<SupervisorDeps, 'runtimeOf' | 'forgetRuntime' | 'onProgress'> {
+): Omit<SupervisorDeps, 'runtimes' | 'onProgress'> {
   const { time, random } = world
   return {
     workerId: process.workerId,
@@ -125,29 +126,23 @@ export function superviseIn(
     ...options
   }: ServiceOptions & { readonly process?: Process; readonly logger?: Logger } = {},
 ): PartitionSupervisor {
-  let runtime: Promise<ConnectorRuntime> | null = null
   const supervisor = new PartitionSupervisor(entry, assignmentOf(process, { incarnation: entry.incarnation }), {
     ...depsOf(world, process, options),
     logger,
-    runtimeOf: (_entry, open) => {
-      const opened = runtime ?? open()
-      runtime = opened
-      opened.catch(() => {
-        runtime = null
-      })
-      return opened
-    },
-    forgetRuntime: () => {
-      runtime = null
-    },
+    runtimes: new SharedRuntimes(),
     onProgress: () => {},
   })
   supervisor.start()
   return supervisor
 }
 
-export function workerIn(world: World, process: Process = world.process(), offsetFlushMs = 60_000): Worker {
-  return new Worker({ ...depsOf(world, process, {}), offsetFlushMs })
+export function workerIn(
+  world: World,
+  process: Process = world.process(),
+  offsetFlushMs = 60_000,
+  options: ServiceOptions = {},
+): Worker {
+  return new Worker({ ...depsOf(world, process, options), offsetFlushMs })
 }
 
 /** Time passes until the promise is settled. */
