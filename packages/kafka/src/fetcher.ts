@@ -157,6 +157,7 @@ export class Fetcher implements RecordSource {
             else reader.suffer(topicMissing(reader.tp), clock.nowMs())
           } else if (code !== 0 && !isRetriable(code)) reader.fail(kafkaError(code, `Topic ${topic}`))
           else if (found && found.leader !== null) this.#assign(reader, found.leader)
+          else reader.suffer(withoutLeader(reader, code), clock.nowMs())
         }
       } catch (error) {
         signal.throwIfAborted()
@@ -272,17 +273,16 @@ export class Fetcher implements RecordSource {
       // A second entry for the same partition, or one nobody asked for, is not looked at.
       if (!reader || reader.isEnded) continue
       byName.delete(reader.name)
-      this.#deliver(reader, answer, part)
+      this.#deliver(reader, answer, part, reader === readers[0])
     }
     return Math.min(answer.throttleMs, THROTTLE_MAX_MS)
   }
 
-  #deliver(reader: Reader, answer: FetchAnswer, part: FetchedPartition): void {
+  #deliver(reader: Reader, answer: FetchAnswer, part: FetchedPartition, isFirst: boolean): void {
     if (part.errorCode !== 0) return this.#onPartitionError(reader, part)
     reader.doubtfulAnswers = 0
-    reader.trouble = null
     try {
-      reader.accept(answer.payload, part, this.#options.isolation)
+      reader.accept(answer.payload, part, this.#options.isolation, isFirst, this.#cluster.deps.clock.nowMs())
     } catch (error) {
       reader.fail(error)
     }
@@ -362,6 +362,18 @@ export class Fetcher implements RecordSource {
   }
 }
 
+const withoutLeader = (reader: Reader, code: number): MillraceError =>
+  code === 0
+    ? new MillraceError('KAFKA_UNREACHABLE', 'retry', `${reader.name} has no leader: its replicas are offline.`)
+    : kafkaError(code, `Topic ${reader.tp.topic}`)
+
+const transactionOpen = (name: string, held: { readonly stableEnd: bigint; readonly logEnd: bigint }): MillraceError =>
+  new MillraceError(
+    'SOURCE_TRANSACTION_OPEN',
+    'retry',
+    `${name}@${held.stableEnd}: a transaction is open since here; the ${held.logEnd - held.stableEnd} offsets up to ${held.logEnd} wait for its end.`,
+  )
+
 type Pending = { readonly chunk: Chunk; readonly position: bigint; readonly next: bigint }
 
 /** One reader's buffer. Everything is synchronous; the fetch lanes put in, `read` takes out. */
@@ -376,7 +388,6 @@ class Reader implements PartitionReader {
   isBackingOff = false
   doubtfulAnswers = 0
   missingSinceMs: number | null = null
-  trouble: FetchTrouble | null = null
   fetchPosition: bigint
   fetchBytes: number
   bufferedBytes = 0
@@ -389,6 +400,11 @@ class Reader implements PartitionReader {
   #current: { reader: ChunkReader; bytes: number } | null = null
   #position: bigint
   #end: bigint | null = null
+  /** An end up to which the log holds nothing more. */
+  #emptyUpTo: bigint | null = null
+  #trouble: FetchTrouble | null = null
+  /** Since when the last stable offset is where it is while the log goes on. */
+  #held: { readonly stableEnd: bigint; readonly logEnd: bigint; readonly sinceMs: number } | null = null
   #failure: unknown = null
   #isReading = false
 
@@ -419,10 +435,22 @@ class Reader implements PartitionReader {
     return this.#failure !== null || this.#closed.signal.aborted
   }
 
-  accept(payload: Buffer, part: FetchedPartition, isolation: Isolation): void {
-    this.#end = isolation === ISOLATION.READ_COMMITTED ? part.lastStableOffset : part.highWatermark
-    const { recordsStart, recordsEnd } = part
+  get trouble(): FetchTrouble | null {
+    if (this.#trouble !== null || this.#held === null || this.#end === null || this.#position < this.#end)
+      return this.#trouble
+    return { error: transactionOpen(this.name, this.#held), sinceMs: this.#held.sinceMs }
+  }
+
+  /** @param isFirst of all partitions of the request: a broker leaves out records of the others when the answer is full. */
+  accept(payload: Buffer, part: FetchedPartition, isolation: Isolation, isFirst: boolean, nowMs: number): void {
+    this.#trouble = null
+    const { recordsStart, recordsEnd, lastStableOffset, highWatermark } = part
+    const isCommitted = isolation === ISOLATION.READ_COMMITTED
+    const end = isCommitted ? lastStableOffset : highWatermark
+    if (isCommitted) this.#noteStable(lastStableOffset, highWatermark, nowMs)
     this.isIdle = recordsStart === recordsEnd
+    if (this.isIdle && isFirst) this.#emptyUpTo = end
+    this.#end = this.isIdle && end === this.#emptyUpTo ? this.fetchPosition : end
     if (this.isIdle) return
     const scan = scanBatches(this.tp, payload, recordsStart, recordsEnd, this.fetchPosition)
     if (scan.nextKafkaOffset === this.fetchPosition) {
@@ -446,9 +474,14 @@ class Reader implements PartitionReader {
     this.#wake.notify()
   }
 
+  #noteStable(stableEnd: bigint, logEnd: bigint, nowMs: number): void {
+    const sinceMs = this.#held?.stableEnd === stableEnd ? this.#held.sinceMs : nowMs
+    this.#held = stableEnd < logEnd ? { stableEnd, logEnd, sinceMs } : null
+  }
+
   /** Ended by the next good answer. */
   suffer(error: MillraceError, nowMs: number): void {
-    this.trouble = { error, sinceMs: this.trouble?.sinceMs ?? nowMs }
+    this.#trouble = { error, sinceMs: this.#trouble?.sinceMs ?? nowMs }
   }
 
   fail(error: unknown): void {

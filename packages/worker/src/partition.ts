@@ -162,7 +162,10 @@ export class Partition {
   #waiting(): Waiting | null {
     const waiting = this.#waits.longest
     const trouble = this.#intake?.trouble ?? null
-    if (trouble === null || (waiting !== null && waiting.sinceMs <= trouble.sinceMs)) return waiting
+    if (trouble === null) return waiting
+    // A transaction may be open for long and nobody minds: it is the cause only where there is no other.
+    const isLess = waiting !== null && waiting.sinceMs <= trouble.sinceMs
+    if (isLess || (waiting !== null && trouble.error.code === 'SOURCE_TRANSACTION_OPEN')) return waiting
     return { code: trouble.error.code, message: trouble.error.message, sinceMs: trouble.sinceMs }
   }
 

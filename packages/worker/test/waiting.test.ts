@@ -6,13 +6,14 @@ import {
   type ConnectorHealth,
   clusterView,
   connectorHealth,
+  LeaseLost,
   MillraceError,
   type PartitionReport,
   type StreamPermits,
   type WorkerId,
 } from '@millrace/core'
 import { CONFIG, deliversAll, entryOf, superviseIn, whilePassing } from './support/connector.ts'
-import { World } from './support/world.ts'
+import { TP, World } from './support/world.ts'
 
 const STALL_MS = 60_000
 type Reporter = { report(): PartitionReport; stop(): Promise<void> }
@@ -237,5 +238,157 @@ test('doubt waits for an operator, and says so at once', async () => {
   const report: PartitionReport = { ...supervisor.report(), state: 'IN_DOUBT', trace: 'IN_DOUBT: s: 3 rows' }
   const { verdict, reasons } = healthIn(world, { report: () => report, stop: () => supervisor.stop() })
   assert.deepEqual([verdict, reasons[0]?.code], ['STALLED', 'IN_DOUBT'])
+  await getsOn(world, supervisor)
+})
+
+test('credentials that BigQuery refuses', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  let isRefused = true
+  const { tables } = world.bigQuery
+  const strict = {
+    get: async (...args: Parameters<typeof tables.get>) => {
+      if (isRefused)
+        throw new MillraceError('BIGQUERY_AUTH_FAILED', 'failPartition', 'invalid_grant: account disabled.')
+      return await tables.get(...args)
+    },
+    create: tables.create,
+  }
+  const supervisor = superviseIn(world, entryOf(), { tables: strict })
+  await stands(world, supervisor)
+  const { verdict, reasons } = healthIn(world, supervisor)
+  assert.deepEqual([verdict, reasons[0]?.code], ['STALLED', 'BIGQUERY_AUTH_FAILED'])
+  assert.match(reasons[0]?.message ?? '', /invalid_grant/)
+  isRefused = false
+  await getsOn(world, supervisor)
+})
+
+test('a claim that cannot finalize the stream of its predecessor', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const first = superviseIn(world)
+  await deliversAll(world, first)
+  await whilePassing(world, first.abandon(new LeaseLost('Somebody else has it.')))
+  world.records.rows(5)
+  world.bigQuery.callFate = ({ method }) => (method === 'finalize' ? 'loseRequest' : 'apply')
+  const supervisor = superviseIn(world)
+  await isStalled(world, supervisor, 'BIGQUERY_UNREACHABLE', 'claiming')
+  world.bigQuery.callFate = () => 'apply'
+  await getsOn(world, supervisor)
+})
+
+test('a lease that is held while somebody else claims again and again', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  const other = world.begin()
+  await world.until('the other has claimed', () => other.partition.view().epoch === 2)
+  other.process.die()
+  world.records.rows(3)
+  await world.until('it is fenced', () => supervisor.report().waiting?.code === 'FENCED')
+  assert.equal(healthIn(world, supervisor).verdict, 'OK', 'daily life')
+  await getsOn(world, supervisor)
+})
+
+// ── the end of the log ──
+
+test('a transaction that hangs is named once it lasts, and how far the log goes on behind it', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  world.records.begin(world.time.nowMs())
+  world.records.rows(5)
+  for (let i = 0; i < 19; i++) {
+    await world.time.advance(3_000)
+    assert.equal(healthIn(world, supervisor).verdict, 'OK', 'a transaction of a minute is no news')
+  }
+  await isStalled(world, supervisor, 'SOURCE_TRANSACTION_OPEN', 'reading')
+  assert.equal(supervisor.report().lag, 0, 'of what may be read')
+  world.records.commit()
+  await getsOn(world, supervisor)
+})
+
+test('transactions that follow each other for hours raise no alarm', async () => {
+  const world = await World.open()
+  const supervisor = superviseIn(world)
+  for (let i = 0; i < 50; i++) {
+    world.records.begin(world.time.nowMs())
+    world.records.rows(2)
+    for (let look = 0; look < 10; look++) {
+      await world.time.advance(5_000)
+      assert.deepEqual(healthIn(world, supervisor).reasons, [])
+    }
+    if (i % 2 === 0) world.records.commit()
+    else world.topics.abortTransaction(TP)
+  }
+  await whilePassing(world, supervisor.stop())
+})
+
+test('while BigQuery refuses rows, an open transaction is not the cause', async () => {
+  const world = await World.open()
+  const supervisor = superviseIn(world)
+  world.records.rows(5)
+  world.records.begin(world.time.nowMs())
+  world.records.rows(5)
+  await world.time.advance(1_000)
+  const error = new MillraceError('BIGQUERY_QUOTA', 'retry', 'Quota exceeded.')
+  world.fateOf = () => ({ kind: 'refuse', error: { kind: 'other', error } })
+  world.records.commit()
+  world.records.begin(world.time.nowMs())
+  world.records.rows(1)
+  await isStalled(world, supervisor, 'BIGQUERY_QUOTA', 'appending')
+  world.records.commit()
+  world.fateOf = () => ({ kind: 'apply' })
+  await getsOn(world, supervisor)
+})
+
+test('markers, aborted records and compacted offsets at the end of the log are no lag', async () => {
+  const world = await World.open()
+  const supervisor = superviseIn(world)
+  const isQuiet = async (what: string): Promise<void> => {
+    await stands(world, supervisor)
+    const { lag, nextOffset, endOffset } = supervisor.report()
+    assert.deepEqual([healthIn(world, supervisor).verdict, lag], ['OK', 0], `${what}: ${nextOffset} of ${endOffset}`)
+  }
+  await isQuiet('an empty partition')
+  world.topics.beginTransaction(TP)
+  world.records.rows(3)
+  world.topics.abortTransaction(TP)
+  await isQuiet('nothing but an aborted transaction')
+  world.records.rows(3)
+  world.records.gap(4)
+  await isQuiet('a gap behind rows')
+  world.topics.beginTransaction(TP)
+  world.records.rows(3)
+  world.topics.commitTransaction(TP)
+  await isQuiet('a marker behind rows')
+  world.records.gap(1_000)
+  await isQuiet('only gaps')
+  world.records.produce(...Array.from({ length: 20 }, () => 'tombstone' as const))
+  await isQuiet('only tombstones')
+  await whilePassing(world, supervisor.stop())
+})
+
+test('a topic of which every record is dropped gets on', async () => {
+  const world = await World.open()
+  const supervisor = superviseIn(world)
+  for (let i = 0; i < 60; i++) {
+    world.records.produce('filtered', 'filtered', 'tombstone')
+    await world.time.advance(3_000)
+    assert.deepEqual(healthIn(world, supervisor).reasons, [])
+  }
+  assert.equal(supervisor.report().droppedTotal, 180)
+  await whilePassing(world, supervisor.stop())
+})
+
+test('an owner that was frozen for an hour is not blamed for the hour once it moves', async () => {
+  const world = await World.open()
+  world.records.rows(5)
+  const supervisor = superviseIn(world)
+  await deliversAll(world, supervisor)
+  world.time.jump(3_600_000)
+  world.records.rows(5)
   await getsOn(world, supervisor)
 })

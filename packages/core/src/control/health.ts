@@ -117,11 +117,15 @@ function partitionReason(
   const { failure } = report
   if (failure !== undefined) return of(view, failure.code, severity, failure.sinceMs, failure.message)
   if (isFailed) return of(view, 'PARTITION_FAILED', severity, report.progressAtMs ?? null, firstLine(report.trace))
-  if (report.waiting !== undefined && nowMs - report.waiting.sinceMs >= context.graceMs)
+  if (report.waiting !== undefined && nowMs - report.waiting.sinceMs >= patienceMs(report.waiting, context))
     return of(view, report.waiting.code, severity, report.waiting.sinceMs, report.waiting.message)
   if (severity !== 'STALLED') return null
   return withoutProgress(view, report, worker)
 }
+
+/** Producers that commit once a minute keep transactions open for as long: no news until it counts as a stall. */
+const patienceMs = ({ code }: Waiting, { graceMs, stallMs }: PartitionContext): number =>
+  code === 'SOURCE_TRANSACTION_OPEN' ? stallMs : graceMs
 
 /** Work, no progress, and the partition itself does not know why: perhaps its worker does. */
 function withoutProgress(view: PartitionView, report: PartitionReport, worker: WorkerReport): HealthReason {

@@ -47,6 +47,10 @@ export const ERROR_CODES = {
     cause: 'A record batch is damaged: wrong CRC, impossible lengths or an unknown codec.',
     fix: 'Check the broker log segment. If it is lost, stop the connector, PATCH /connectors/<name>/offsets to the position after it, and resume.',
   },
+  SOURCE_TRANSACTION_OPEN: {
+    cause: 'A producer began a transaction on the partition and has not ended it: what follows may not be read before.',
+    fix: 'If it hangs, end it: kafka-transactions.sh find-hanging and abort. Producers that keep transactions open on purpose need a longer stall.detection.ms.',
+  },
   BATCH_TOO_LARGE: {
     cause: 'A compressed record batch inflates beyond the limit (a decompression bomb).',
     fix: 'Find its producer. To skip the batch, stop the connector, PATCH /connectors/<name>/offsets to the position after it, and resume.',

@@ -36,9 +36,15 @@ export interface PartitionReader {
   read(options: { signal: AbortSignal }): Promise<readonly RecordSlice[]>
   /** Position of the next `read`. */
   readonly nextKafkaOffset: KafkaOffset
-  /** Last stable offset as of the latest fetch (exclusive end for read_committed); null before the first answer. */
+  /**
+   * Last stable offset as of the latest fetch (exclusive end for read_committed); null before the first answer. Never beyond
+   * what there is to read: compaction may leave offsets at the end of a log without any batch, which no read can pass.
+   */
   readonly endKafkaOffset: KafkaOffset | null
-  /** What keeps it from being fetched right now, and since when (by the wall clock); null while nothing does. */
+  /**
+   * What keeps it from being fetched right now, and since when (by the wall clock); null while nothing does. At the end:
+   * SOURCE_TRANSACTION_OPEN while records follow that are not stable, since the end last moved.
+   */
   readonly trouble: FetchTrouble | null
   /** Stops fetching this partition and drops what is buffered. Idempotent. */
   close(): void

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  type FetchTrouble,
   type KafkaOffset,
   kafkaOffset,
   type PartitionReader,
@@ -23,8 +24,8 @@ export type RecordSourceSubject = AsyncDisposable & {
   /** A fresh topic. */
   createTopic(partitions: number): Promise<string>
   append(tp: TopicPartition, records: readonly SourceRecord[]): Promise<void>
-  /** One transaction: its records, then a marker. */
-  transaction(tp: TopicPartition, records: readonly SourceRecord[], outcome: 'commit' | 'abort'): Promise<void>
+  /** One transaction: its records, then a marker, unless it stays open. */
+  transaction(tp: TopicPartition, records: readonly SourceRecord[], outcome: 'commit' | 'abort' | 'open'): Promise<void>
   deleteBefore(tp: TopicPartition, offset: KafkaOffset): Promise<void>
 }
 
@@ -59,6 +60,27 @@ export function describeRecordSource(name: string, open: () => Promise<RecordSou
         written.map((r, i) => ({ kafkaOffset: BigInt(i), ...r })),
       )
       assert.equal(reader.endKafkaOffset, BigInt(written.length))
+      reader.close()
+    })
+
+    check('a transaction that stays open holds the end back, and is named', async (subject, signal) => {
+      const tp = { topic: await subject.createTopic(1), partition: 0 }
+      await subject.append(tp, records(0, 2))
+      const reader = subject.source.open(tp, kafkaOffset(0))
+      await readUntil(reader, kafkaOffset(2), signal)
+      const trouble = (): FetchTrouble | null => reader.trouble
+      assert.equal(trouble(), null)
+      await subject.transaction(tp, records(2, 5), 'open')
+      reader.read({ signal }).catch(() => {}) // closed below
+      let found = trouble()
+      for (; found === null; found = trouble()) {
+        signal.throwIfAborted()
+        await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      const { error } = found
+      assert.deepEqual([error.code, error.disposition], ['SOURCE_TRANSACTION_OPEN', 'retry'])
+      assert.ok(error.message.includes(`${tp.topic}-0@2`), error.message)
+      assert.deepEqual([reader.nextKafkaOffset, reader.endKafkaOffset], [2n, 2n])
       reader.close()
     })
 

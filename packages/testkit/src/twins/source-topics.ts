@@ -33,6 +33,7 @@ type PartitionLog = {
   end: bigint
   /** Open transactions hold the last stable offset here. */
   stableEnd: bigint | null
+  heldSinceMs: number
   corruptAt: bigint | null
 }
 
@@ -49,7 +50,7 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
   createTopic(topic: string, partitions: number): void {
     const present = this.#topics.get(topic) ?? []
     while (present.length < partitions)
-      present.push({ records: [], start: 0n, end: 0n, stableEnd: null, corruptAt: null })
+      present.push({ records: [], start: 0n, end: 0n, stableEnd: null, heldSinceMs: 0, corruptAt: null })
     this.#topics.set(topic, present)
     this.#wake()
   }
@@ -60,6 +61,14 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
   }
   get trouble(): FetchTrouble | null {
     return this.#trouble
+  }
+  /** What a reader that came to the last stable offset says. */
+  openTransaction(tp: TopicPartition, position: bigint): FetchTrouble | null {
+    const log = this.#topics.get(tp.topic)?.[tp.partition]
+    if (log === undefined || log.stableEnd === null || position < log.stableEnd || log.end === log.stableEnd)
+      return null
+    const message = `${formatTopicPartition(tp)}@${log.stableEnd}: a transaction is open since here.`
+    return { error: new MillraceError('SOURCE_TRANSACTION_OPEN', 'retry', message), sinceMs: log.heldSinceMs }
   }
   deleteTopic(topic: string): void {
     this.#topics.delete(topic)
@@ -88,8 +97,9 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
     this.#wake()
   }
   /** From now on records are not yet stable, until `commitTransaction`. */
-  beginTransaction(tp: TopicPartition): void {
+  beginTransaction(tp: TopicPartition, nowMs = 0): void {
     const log = this.#log(tp)
+    log.heldSinceMs = nowMs
     log.stableEnd ??= log.end
   }
   /** Ends the transaction with a marker, which takes an offset. */
@@ -217,7 +227,7 @@ class ReaderTwin implements PartitionReader {
     return this.#end === null ? null : kafkaOffset(this.#end)
   }
   get trouble(): FetchTrouble | null {
-    return this.#topics.trouble
+    return this.#topics.trouble ?? this.#topics.openTransaction(this.#tp, this.#position)
   }
   async read({ signal }: { signal: AbortSignal }): Promise<readonly RecordSlice[]> {
     const either = AbortSignal.any([signal, this.#closed.signal])
@@ -225,7 +235,7 @@ class ReaderTwin implements PartitionReader {
       either.throwIfAborted()
       await Promise.resolve()
       either.throwIfAborted()
-      if (this.trouble !== null) {
+      if (this.#topics.trouble !== null) {
         await this.#topics.waitForChange(either)
         continue
       }

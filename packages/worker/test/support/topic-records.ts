@@ -42,6 +42,14 @@ export class TopicRecords {
     this.#topics.abortTransaction(this.#tp)
     this.#next += 1n
   }
+  /** Rows from now on may not be read before `commit`, whose marker takes an offset. */
+  begin(nowMs: number): void {
+    this.#topics.beginTransaction(this.#tp, nowMs)
+  }
+  commit(): void {
+    this.#topics.commitTransaction(this.#tp)
+    this.#next += 1n
+  }
   /** A record whose row has about this many bytes. */
   large(bytes: number, kind: RecordKind): void {
     const offset = this.#topics.append(this.#tp, {
