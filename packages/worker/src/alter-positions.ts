@@ -8,22 +8,26 @@ import {
   type ConnectorEntry,
   formatTopicPartition,
   isAltered,
+  isHead,
   type JournalLog,
   type KafkaOffset,
   type KeySpace,
   type Logger,
   MillraceError,
   type Random,
+  recordKey,
   type Timers,
   type TopicPartition,
   type WorkerId,
 } from '@millrace/core'
+import { failureOf, notMoved, type Outcome } from './alteration-outcome.ts'
 import { type ClaimIo, runAlteration } from './claim-runner.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { Gate } from './gate.ts'
 import { resolveStart } from './start-position.ts'
+import { Turns } from './turns.ts'
 
 export type AlterationDeps = {
   readonly workerId: WorkerId
@@ -41,9 +45,12 @@ export type AlterationDeps = {
 /** null: the position is forgotten; the next start is by auto.offset.reset. */
 export type PositionOrder = { readonly tp: TopicPartition; readonly nextKafkaOffset: KafkaOffset | null }
 
+/** Partitions that are being claimed at the same time; the others wait, and so do those that are claimed. */
+const CLAIMED_AT_ONCE = 64
+
 /**
- * Rejects with nothing moved: GROUP_IN_USE, IN_DOUBT, POSITION_NOT_MOVED (asking again is safe). A partition that was claimed by
- * somebody else at the very last moment is named; the others have moved then.
+ * Rejects with nothing moved: GROUP_IN_USE, IN_DOUBT, POSITION_NOT_MOVED (asking again is safe). A start that comes between the last
+ * look and the last word voids the move of the partitions it claims first: POSITION_MAY_HAVE_MOVED says which.
  */
 export async function alterPositions(
   entry: ConnectorEntry,
@@ -62,7 +69,7 @@ export async function alterPositions(
 
 async function alterTogether(
   orders: readonly PositionOrder[],
-  { entry, runtime, deps, signal }: Omit<One, 'gate'>,
+  { entry, runtime, deps, signal }: Omit<One, 'gate' | 'turns'>,
 ): Promise<void> {
   const { services } = deps
   const group = runtime.config.consumer.groupId
@@ -75,78 +82,105 @@ async function alterTogether(
   const failed = new AbortController()
   const together = AbortSignal.any([signal, failed.signal])
   const gate = new Gate(orders.length, () => deps.confirmStopped({ signal: together }))
-  const moves = orders.map(async order => {
-    try {
-      return await alterOne(order, { entry, runtime, gate, deps, signal: together })
-    } catch (error) {
-      if (!gate.isOpen) failed.abort(error)
-      throw error
-    }
-  })
-  const results = await Promise.allSettled(moves)
-  const moved = orders.filter((_, i) => results[i]?.status === 'fulfilled')
-  await follow(group, moved, deps, signal)
-  const failure = results.find(result => result.status === 'rejected')
-  if (failure === undefined) return
-  if (moved.length === 0) throw failure.reason
-  throw notMoved(entry, `Moved, though: ${moved.map(({ tp }) => formatTopicPartition(tp)).join(', ')}.`, failure.reason)
-}
-
-/** In Kafka Connect's words, as far as they are true here. */
-export const notMoved = (entry: ConnectorEntry, more = '', cause?: unknown): MillraceError =>
-  new MillraceError(
-    'POSITION_NOT_MOVED',
-    'retry',
-    `Failed to alter consumer group offsets for connector ${entry.name} either because its tasks haven't stopped completely yet or the connector was resumed before the request to alter its offsets could be successfully completed. If the connector is in a stopped state, this operation can be safely retried.${more === '' ? '' : ` ${more}`}`,
-    { cause },
+  const turns = new Turns(CLAIMED_AT_ONCE)
+  const one = { entry, runtime, deps, gate, turns, signal: together }
+  const outcomes = await Promise.all(
+    orders.map(async (order): Promise<Outcome> => {
+      try {
+        return await alterOne(order, one)
+      } catch (reason) {
+        if (!gate.isOpen) failed.abort(reason)
+        return { kind: 'notMoved', tp: order.tp, reason }
+      }
+    }),
   )
+  await follow(group, orders, outcomes, one)
+  const failure = failureOf(entry, outcomes)
+  if (failure !== null) throw failure
+}
 
 type One = {
   readonly entry: ConnectorEntry
   readonly runtime: ConnectorRuntime
   readonly gate: Gate
+  readonly turns: Turns
   readonly deps: AlterationDeps
   readonly signal: AbortSignal
 }
 
-async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promise<void> {
-  const { entry, gate, deps, signal } = one
+/** Rejects while its last word is not spoken. */
+async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promise<Outcome> {
+  const { entry, turns, deps, signal } = one
   const space: KeySpace = { ...tp, incarnation: entry.incarnation }
-  const io = claimIo(tp, space, one)
-  await endPredecessors(tp, space, one)
-  const { journal } = deps.services
-  const claimId = deps.random.nextId()
-  const alteration: Alteration = { nextKafkaOffset, by: deps.by, atMs: deps.clock.nowMs() }
-  const identity = { claimId, workerId: deps.workerId, generation: entry.configGeneration, alteration }
-  const end = await runAlteration(identity, { ...io, journal: behind(gate, journal, signal) }, { signal })
-  switch (end.kind) {
-    case 'altered':
-      return tell(one, tp, end.from, nextKafkaOffset)
-    case 'fenced': {
-      const state = await journal.readToEnd(space, { signal })
-      if (isAltered(state, claimId)) return tell(one, tp, null, nextKafkaOffset)
-      throw notMoved(entry, `${formatTopicPartition(tp)} was claimed by another worker.`)
+  const endTurn = await turns.take({ signal })
+  try {
+    await endPredecessors(tp, space, one)
+    const claimId = deps.random.nextId()
+    const alteration: Alteration = { nextKafkaOffset, by: deps.by, atMs: deps.clock.nowMs() }
+    const identity = { claimId, workerId: deps.workerId, generation: entry.configGeneration, alteration }
+    const lastWord = { isSpoken: false }
+    const journal = behindGate(one, endTurn, lastWord)
+    const io = { ...claimIo(tp, space, one), journal }
+    const end = await runAlteration(identity, io, { signal }).catch(error => {
+      if (lastWord.isSpoken) return { kind: 'unheard' as const, error }
+      throw error
+    })
+    switch (end.kind) {
+      case 'altered':
+        tell(one, tp, end.from, nextKafkaOffset)
+        return { kind: 'moved', tp, claimId }
+      case 'fenced': {
+        const reason = notMoved(entry, `${formatTopicPartition(tp)} was claimed by another worker.`)
+        if (!lastWord.isSpoken) throw reason
+        return await lookBack(tp, claimId, reason, one)
+      }
+      case 'unheard':
+        return await lookBack(tp, claimId, end.error, one)
+      case 'inDoubt': {
+        const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
+        const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${saw}. Its position moves after a verdict.`
+        throw new MillraceError('IN_DOUBT', 'failPartition', message)
+      }
+      default:
+        return assertNever(end)
     }
-    case 'inDoubt': {
-      const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
-      const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${saw}. Its position moves after a verdict.`
-      throw new MillraceError('IN_DOUBT', 'failPartition', message)
-    }
-    default:
-      return assertNever(end)
+  } finally {
+    endTurn()
   }
 }
 
-/** The last word of the alteration waits until all partitions are as far. */
-const behind = (gate: Gate, journal: JournalLog, signal: AbortSignal): JournalLog => ({
-  append: async (space, records) => {
-    if (records.some(record => record.kind === 'settled' && record.altered !== undefined)) await gate.pass({ signal })
-    await journal.append(space, records)
-  },
-  readToEnd: (space, options) => journal.readToEnd(space, options),
-  delete: (space, keys) => journal.delete(space, keys),
-  peek: space => journal.peek(space),
-})
+/** The last word of the alteration waits until all partitions are as far, and lets others be claimed meanwhile. */
+function behindGate({ gate, deps, signal }: One, onArrival: () => void, lastWord: { isSpoken: boolean }): JournalLog {
+  const { journal } = deps.services
+  return {
+    append: async (space, records) => {
+      if (records.some(record => record.kind === 'settled' && record.altered !== undefined)) {
+        onArrival()
+        await gate.pass({ signal })
+        lastWord.isSpoken = true
+      }
+      await journal.append(space, records)
+    },
+    readToEnd: (space, options) => journal.readToEnd(space, options),
+    delete: (space, keys) => journal.delete(space, keys),
+    peek: space => journal.peek(space),
+  }
+}
+
+/** The last word was spoken and not heard to the end: what the log says of it. Who claimed next may have swept it away. */
+async function lookBack(tp: TopicPartition, claimId: string, reason: unknown, one: One): Promise<Outcome> {
+  const { entry, deps, signal } = one
+  try {
+    const state = await deps.services.journal.readToEnd({ ...tp, incarnation: entry.incarnation }, { signal })
+    const settled = state.settled.get(recordKey({ kind: 'settled', claimId, epoch: 0, progress: null }))
+    if (settled?.altered === undefined) return { kind: 'unknown', tp, reason }
+    if (!isAltered(state, claimId)) return { kind: 'notMoved', tp, reason }
+    tell(one, tp, settled.altered.from, settled.progress?.frontier ?? null)
+    return { kind: 'moved', tp, claimId }
+  } catch {
+    return { kind: 'unknown', tp, reason }
+  }
+}
 
 function claimIo(
   tp: TopicPartition,
@@ -238,18 +272,27 @@ function tell({ entry, deps }: One, tp: TopicPartition, from: KafkaOffset | null
   )
 }
 
-/** A view: failing costs nothing but the view. */
+/** A view: failing costs nothing but the view. Whoever claimed since then states what is newer. */
 async function follow(
   group: string,
-  moved: readonly PositionOrder[],
-  { services: { groupOffsets }, logger }: AlterationDeps,
-  signal: AbortSignal,
+  orders: readonly PositionOrder[],
+  outcomes: readonly Outcome[],
+  { entry, deps: { services, logger }, signal }: One,
 ): Promise<void> {
-  const commits = moved.flatMap(({ tp, nextKafkaOffset }) =>
-    nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }],
-  )
-  const forgotten = moved.flatMap(({ tp, nextKafkaOffset }) => (nextKafkaOffset === null ? [tp] : []))
+  const { journal, groupOffsets } = services
   try {
+    const isAtRest = await Promise.all(
+      outcomes.map(async outcome => {
+        if (outcome.kind !== 'moved') return false
+        const state = await journal.readToEnd({ ...outcome.tp, incarnation: entry.incarnation }, { signal })
+        return isHead(state, outcome.claimId)
+      }),
+    )
+    const moved = orders.filter((_, i) => isAtRest[i])
+    const forgotten = moved.flatMap(({ tp, nextKafkaOffset }) => (nextKafkaOffset === null ? [tp] : []))
+    const commits = moved.flatMap(({ tp, nextKafkaOffset }) =>
+      nextKafkaOffset === null ? [] : [{ tp, nextKafkaOffset }],
+    )
     await groupOffsets.commit(group, commits, { signal })
     await groupOffsets.forget(group, forgotten, { signal })
   } catch (error) {

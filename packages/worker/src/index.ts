@@ -1,4 +1,5 @@
-export { type AlterationDeps, alterPositions, notMoved, type PositionOrder } from './alter-positions.ts'
+export { type AlterationDeps, alterPositions, type PositionOrder } from './alter-positions.ts'
+export { notMoved } from './alteration-outcome.ts'
 export { ByteBudget } from './byte-budget.ts'
 export type { BigQueryServices, ConnectorServices } from './connector-runtime.ts'
 export { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'

@@ -1,7 +1,16 @@
 // Moving positions of a stopped connector: exactly once relative to where the operator moved them, whoever else is about.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ConnectorEntry, formatTopicPartition, type KafkaOffset, kafkaOffset, type Logger } from '@millrace/core'
+import {
+  type ConnectorEntry,
+  formatTopicPartition,
+  headClaim,
+  type JournalLog,
+  type KafkaOffset,
+  kafkaOffset,
+  type Logger,
+  type WorkerId,
+} from '@millrace/core'
 import { alterPositions, notMoved } from '../src/index.ts'
 import { resolveStart } from '../src/start-position.ts'
 import { CONFIG, entryOf, GROUP, servicesIn, superviseIn, whilePassing } from './support/connector.ts'
@@ -10,19 +19,29 @@ import { byNumber, QUIET, type Run, SPACE, TP, World } from './support/world.ts'
 const STOPPED = entryOf({ targetState: 'STOPPED', hasTasks: false })
 const NOT_MOVED = { code: 'POSITION_NOT_MOVED', disposition: 'retry' }
 
+const MAY_HAVE_MOVED = { code: 'POSITION_MAY_HAVE_MOVED', disposition: 'retry' }
+
 type Order = {
   readonly entry?: ConnectorEntry
   readonly logger?: Logger
   readonly confirmStopped?: () => Promise<void>
+  /** Around the journal of the process that moves. */
+  readonly journal?: (journal: JournalLog) => JournalLog
+  /** Besides TP; they move to the same position. */
+  readonly partitions?: readonly number[]
 }
 
 /** From a process of its own, as any worker may answer. */
-async function move(world: World, to: number | null, { entry = STOPPED, ...more }: Order = {}): Promise<void> {
+async function move(
+  world: World,
+  to: number | null,
+  { entry = STOPPED, journal = own => own, partitions = [], ...more }: Order = {},
+): Promise<void> {
   const process = world.process()
   const { time, random } = world
   const deps = {
     workerId: process.workerId,
-    services: servicesIn(world, process),
+    services: servicesIn(world, process, { journal: journal(process.journal) }),
     clock: time,
     timers: time,
     random,
@@ -33,8 +52,26 @@ async function move(world: World, to: number | null, { entry = STOPPED, ...more 
   }
   const nextKafkaOffset = to === null ? null : kafkaOffset(to)
   const { signal } = new AbortController()
-  await whilePassing(world, alterPositions(entry, [{ tp: TP, nextKafkaOffset }], deps, { signal }))
+  const tps = [TP, ...partitions.map(partition => ({ ...TP, partition }))]
+  const orders = tps.map(tp => ({ tp, nextKafkaOffset }))
+  await whilePassing(world, alterPositions(entry, orders, deps, { signal }))
 }
+
+/** Before or after the operator's word about TP is written. */
+const atLastWord =
+  (when: 'before' | 'after', happens: () => Promise<void>) =>
+  (journal: JournalLog): JournalLog => ({
+    append: async (space, records) => {
+      const isIt =
+        space.partition === TP.partition && records.some(r => r.kind === 'settled' && r.altered !== undefined)
+      if (isIt && when === 'before') await happens()
+      await journal.append(space, records)
+      if (isIt && when === 'after') await happens()
+    },
+    readToEnd: (space, options) => journal.readToEnd(space, options),
+    delete: (space, keys) => journal.delete(space, keys),
+    peek: space => journal.peek(space),
+  })
 
 async function deliveredAndStopped(world: World, rows: number): Promise<void> {
   world.records.rows(rows)
@@ -174,6 +211,108 @@ test('started between the last look and the last word: the alteration is void', 
   world.assertExactlyOnce()
   await world.finish()
   world.assertExactlyOnce()
+})
+
+test('started just after the last word, whose owner sweeps it away: may have moved, for nobody can tell any more', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  const start = async (): Promise<void> => {
+    const run = world.begin()
+    await world.delivered(run)
+    await world.letGo(run)
+  }
+  await assert.rejects(move(world, 1, { journal: atLastWord('after', start) }), {
+    ...MAY_HAVE_MOVED,
+    message: /May have moved: flights-0\. GET \/connectors\/c\/offsets/,
+  })
+  assert.equal(timesOf(world), '0×1 1×2 2×2')
+})
+
+test('overtaken just after the last word: it moved, and the group does not follow over what the next owner says', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  const overtake = async (): Promise<void> => {
+    const journal = world.journal.client()
+    const { signal } = new AbortController()
+    const epoch = (headClaim(await journal.readToEnd(SPACE, { signal }))?.epoch ?? 0) + 1
+    await journal.append(SPACE, [{ kind: 'claim', claimId: 'next', epoch, workerId: 'w' as WorkerId, generation: 1 }])
+    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(2) }], { signal })
+  }
+  const told: object[] = []
+  const logger: Logger = { ...QUIET, info: fields => void told.push(fields), child: () => QUIET }
+  await move(world, 1, { journal: atLastWord('after', overtake), logger })
+  assert.deepEqual(told, [{ connector: 'c', topic: TP.topic, partition: 0, from: 3n, to: 1n, by: 'operator' }])
+  assert.equal(await committed(world), 2n)
+  await world.finish()
+  assert.equal(timesOf(world), '0×1 1×2 2×2')
+})
+
+test('a last word of unknown outcome: moved when it landed, else it may have moved; asked again it moves once', async () => {
+  for (const fault of ['landed', 'lost', 'late'] as const) {
+    const world = await World.open()
+    await deliveredAndStopped(world, 3)
+    const fail = async (): Promise<void> => world.journal.failNextAppend(fault)
+    const asked = move(world, 1, { journal: atLastWord('before', fail) })
+    if (fault === 'landed') await asked
+    else await assert.rejects(asked, { ...MAY_HAVE_MOVED, message: /May have moved: flights-0\./ })
+    if (fault !== 'landed') await move(world, 2)
+    world.journal.landLate()
+    await world.finish()
+    assert.equal(timesOf(world), fault === 'landed' ? '0×1 1×2 2×2' : '0×1 1×1 2×2', fault)
+  }
+})
+
+test('started at the last word of one of several partitions: the error says which moved and which did not', async () => {
+  const world = await World.open()
+  await deliveredAndStopped(world, 3)
+  const start = async (): Promise<void> => {
+    const run = world.begin()
+    await world.until('it owns the partition', () => run.partition.view().nextKafkaOffset !== null)
+    await world.letGo(run)
+  }
+  await assert.rejects(move(world, 1, { journal: atLastWord('before', start), partitions: [1, 2] }), {
+    ...MAY_HAVE_MOVED,
+    message: /Moved: flights-1, flights-2\. Not moved: flights-0\. GET/,
+  })
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+test('hundreds of partitions are claimed a few at a time, and all before the first moves', async () => {
+  const world = await World.open()
+  const { time } = world
+  const { signal } = new AbortController()
+  const others = Array.from({ length: 299 }, (_, i) => i + 1)
+  const claimed = new Set<number>()
+  let busy = 0
+  let peak = 0
+  let movedEarly = 0
+  const slowly = async <T>(work: () => Promise<T>): Promise<T> => {
+    peak = Math.max(peak, ++busy)
+    await time.sleep(1, { signal })
+    busy--
+    return await work()
+  }
+  let peakOfClaims = 0
+  await move(world, 0, {
+    partitions: others,
+    confirmStopped: async () => {
+      peakOfClaims = peak
+    },
+    journal: journal => ({
+      append: (space, records) => {
+        if (records[0]?.kind === 'claim') claimed.add(space.partition)
+        if (records[0]?.kind === 'settled' && claimed.size < 300) movedEarly++
+        return slowly(() => journal.append(space, records))
+      },
+      readToEnd: (space, options) => slowly(() => journal.readToEnd(space, options)),
+      delete: (space, keys) => journal.delete(space, keys),
+      peek: space => journal.peek(space),
+    }),
+  })
+  assert.deepEqual([peakOfClaims, movedEarly, claimed.size], [64, 0, 300])
+  const moved = world.journalRecords().filter(record => record.kind === 'settled' && record.altered !== undefined)
+  assert.equal(moved.length, 300)
 })
 
 test('a group with live members is not moved beside them', async () => {

@@ -68,6 +68,11 @@ export const ERROR_CODES = {
       'Positions move only while the connector is stopped and its partitions are let go; one was not, or was started meanwhile.',
     fix: 'Stop the connector and ask again; that is safe at any time. A worker that hangs loses its partitions after session.timeout.ms.',
   },
+  POSITION_MAY_HAVE_MOVED: {
+    cause:
+      'The connector was started, or a journal write failed, at the moment the positions moved: the message says which moved, which did not, and of which it is not known.',
+    fix: 'GET /connectors/<name>/offsets says where they are now. Stop the connector and ask again: that is safe at any time.',
+  },
   JOURNAL_TOPIC_UNSAFE: {
     cause: 'The journal or config topic exists with settings that cannot keep the promise, or holds foreign records.',
     fix: 'Correct the topic setting named in the message, or choose another topic.',
