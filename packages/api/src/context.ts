@@ -102,8 +102,8 @@ export class Context {
   }
 
   healthContext(): HealthContext {
-    const { stallMs, unreportedSinceMs, boardAwaySinceMs } = this.deps.watch
-    return { nowMs: this.deps.clock.nowMs(), stallMs, unreportedSinceMs, boardAwaySinceMs }
+    const { stallMs, absentSinceMs, boardAwaySinceMs } = this.deps.watch
+    return { nowMs: this.deps.clock.nowMs(), stallMs, absentSinceMs, boardAwaySinceMs }
   }
 
   async #load(): Promise<ClusterView> {

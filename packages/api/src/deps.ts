@@ -113,7 +113,7 @@ export interface LoggerLevels {
 export interface HealthWatch {
   /** stall.detection.ms */
   readonly stallMs: number
-  readonly unreportedSinceMs: ReadonlyMap<string, number>
+  readonly absentSinceMs: ReadonlyMap<string, number>
   readonly boardAwaySinceMs: number | null
 }
 

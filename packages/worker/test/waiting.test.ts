@@ -36,7 +36,7 @@ function healthIn(world: World, reporter: Reporter, entry: ConnectorEntry = entr
   return connectorHealth(entry, clusterView([worker], null, 'self:1'), {
     nowMs: world.time.nowMs(),
     stallMs: STALL_MS,
-    unreportedSinceMs: new Map(),
+    absentSinceMs: new Map(),
     boardAwaySinceMs: null,
   })
 }

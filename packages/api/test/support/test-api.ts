@@ -97,7 +97,7 @@ export class TestApi implements AsyncDisposable {
       clusterId: async () => 'kafka-cluster',
       health: async () => ({ status: 'healthy' }),
       audit: { write: record => void this.audited.push(record), lostCount: 0 },
-      watch: { stallMs: 60_000, unreportedSinceMs: new Map(), boardAwaySinceMs: null },
+      watch: { stallMs: 60_000, absentSinceMs: new Map(), boardAwaySinceMs: null },
       beginIncarnation: async (_name, incarnation) => {
         this.begun.push(incarnation)
         return 'journal-1'

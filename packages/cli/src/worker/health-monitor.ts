@@ -10,7 +10,7 @@ import {
   connectorHealth,
   type HealthVerdict,
   mapInPieces,
-  noteUnreported,
+  noteAbsent,
   type WorkerId,
 } from '@millrace/core'
 import type { System } from './kafka-side.ts'
@@ -30,7 +30,7 @@ export class HealthMonitor implements HealthWatch {
   readonly #self: WorkerId
   /** By name; connectors that exist bound it. Those that are OK are not kept. */
   #verdicts: ReadonlyMap<string, HealthVerdict> = new Map()
-  unreportedSinceMs: ReadonlyMap<string, number> = new Map()
+  absentSinceMs: ReadonlyMap<string, number> = new Map()
 
   constructor(
     deps: {
@@ -67,20 +67,19 @@ export class HealthMonitor implements HealthWatch {
     ])
     const view = clusterView(reports, assignment, '')
     const nowMs = this.#system.clock.nowMs()
-    const unreportedSinceMs = new Map<string, number>()
-    const context = { nowMs, stallMs: this.stallMs, unreportedSinceMs, boardAwaySinceMs: this.boardAwaySinceMs }
+    const absentSinceMs = new Map<string, number>()
+    const context = { nowMs, stallMs: this.stallMs, absentSinceMs, boardAwaySinceMs: this.boardAwaySinceMs }
     const changed: ConnectorHealth[] = []
     const verdicts = new Map<string, HealthVerdict>()
     const judge = (entry: ConnectorEntry): void => {
-      for (const [key, sinceMs] of noteUnreported(this.unreportedSinceMs, entry, view, nowMs))
-        unreportedSinceMs.set(key, sinceMs)
+      for (const [key, sinceMs] of noteAbsent(this.absentSinceMs, entry, view, nowMs)) absentSinceMs.set(key, sinceMs)
       const health = connectorHealth(entry, view, context)
       if (health.verdict !== 'OK') verdicts.set(entry.name, health.verdict)
       const before = this.#verdicts.get(entry.name) ?? 'OK'
       if (health.verdict !== before && this.#isToTell(entry, view)) changed.push(health)
     }
     await mapInPieces(this.#configStore.read().connectors.values(), judge, this.#system, { signal })
-    this.unreportedSinceMs = unreportedSinceMs
+    this.absentSinceMs = absentSinceMs
     this.#verdicts = verdicts
     this.#tell(changed)
   }

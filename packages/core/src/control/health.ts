@@ -3,9 +3,9 @@
 //
 // Times are compared with the clock of the worker that stated them (`publishedAtMs`): clocks of workers may differ.
 import { ERROR_CODES, type ErrorCode } from '../errors/codes.ts'
-import { formatTopicPartition, type WorkerId } from '../ids.ts'
+import { formatTopicPartition } from '../ids.ts'
 import type { ConnectorEntry } from './control-state.ts'
-import { type ClusterView, type PartitionView, partitionState, partitionViews } from './lifecycle.ts'
+import { assignedTasks, type ClusterView, type PartitionView, partitionState, partitionViews } from './lifecycle.ts'
 import type { PartitionReport, PartitionStage, Waiting, WorkerReport } from './reports.ts'
 
 export const HEALTH_VERDICTS = ['OK', 'DEGRADED', 'STALLED'] as const
@@ -40,8 +40,8 @@ export type HealthContext = {
   readonly nowMs: number
   /** stall.detection.ms */
   readonly stallMs: number
-  /** `unreportedKey` → since when nobody reports the partition, by this worker's clock: see noteUnreported. */
-  readonly unreportedSinceMs: ReadonlyMap<string, number>
+  /** What is not there → since when, by this worker's clock: see noteAbsent. */
+  readonly absentSinceMs: ReadonlyMap<string, number>
   /** Since when the status board cannot be read: then silence of other workers means nothing. */
   readonly boardAwaySinceMs: number | null
 }
@@ -50,6 +50,8 @@ export type HealthContext = {
 export const HEALTH_REASONS_MAX = 100
 /** What is over so soon is daily life: a rebalance, a retry, a reconnect. */
 const TRANSIENT_MAX_MS = 10_000
+/** A regex that matches nothing is shown up to here. */
+const SELECTION_CHARS_MAX = 200
 /** Fewer are not a rate. */
 const DEAD_LETTERS_MIN = 10
 const DEAD_LETTER_SHARE = 0.05
@@ -75,7 +77,7 @@ function byUrgency(a: HealthReason, b: HealthReason): number {
 }
 
 function reasonsOf(entry: ConnectorEntry, cluster: ClusterView, context: HealthContext): readonly HealthReason[] {
-  const { nowMs, stallMs, boardAwaySinceMs } = context
+  const { stallMs, boardAwaySinceMs } = context
   const graceMs = Math.min(TRANSIENT_MAX_MS, stallMs / 2)
   const failed = (cluster.failuresOf.get(entry.name) ?? [])
     .filter(item => item.failure.incarnation === entry.incarnation)
@@ -83,18 +85,17 @@ function reasonsOf(entry: ConnectorEntry, cluster: ClusterView, context: HealthC
       ...wholeConnector('CONNECTOR_FAILED', 'STALLED', null, firstLine(failure.trace)),
       workerId: worker.advertised,
     }))
-  const ageMs = nowMs - entry.updatedAtMs
-  if (cluster.workers.length === 0) {
-    const message = 'No worker is known to run.'
-    return ageMs < graceMs ? failed : [...failed, wholeConnector('NO_WORKER', 'STALLED', null, message)]
-  }
+  if (cluster.workers.length === 0)
+    return [...failed, wholeConnector('NO_WORKER', 'STALLED', null, 'No worker is known to run.')]
   const views = partitionViews(entry, cluster)
-  if (views.length === 0 && failed.length === 0 && boardAwaySinceMs === null && ageMs >= graceMs)
-    return [wholeConnector('NO_PARTITIONS', 'DEGRADED', entry.updatedAtMs, 'It has no topic-partition to work on.')]
-  const partitions = views.flatMap(
-    view => partitionReason(entry, view, cluster.workerOf.get(view.worker), { ...context, graceMs }) ?? [],
-  )
-  return [...failed, ...partitions, ...boardReason(context, graceMs), ...deadLetterReason(views)]
+  const inner = { ...context, graceMs }
+  return [
+    ...failed,
+    ...views.flatMap(view => partitionReason(entry, view, cluster, inner) ?? []),
+    ...(failed.length === 0 && boardAwaySinceMs === null ? absentReasons(entry, cluster, inner) : []),
+    ...boardReason(context, graceMs),
+    ...deadLetterReason(views),
+  ]
 }
 
 type PartitionContext = HealthContext & { readonly graceMs: number }
@@ -103,11 +104,12 @@ type PartitionContext = HealthContext & { readonly graceMs: number }
 function partitionReason(
   entry: ConnectorEntry,
   view: PartitionView,
-  worker: WorkerReport | undefined,
+  cluster: ClusterView,
   context: PartitionContext,
 ): HealthReason | null {
   const { report } = view
-  if (report === null || worker === undefined) return unreported(entry, view, context)
+  const worker = cluster.workerOf.get(view.worker)
+  if (report === null || worker === undefined) return unreported(entry, view, worker, context)
   const nowMs = worker.publishedAtMs
   const stalledMs = report.progressAtMs === undefined ? 0 : nowMs - report.progressAtMs
   const severity = stalledMs >= context.stallMs ? 'STALLED' : 'DEGRADED'
@@ -153,13 +155,64 @@ const STAGE_SENTENCES: Readonly<Record<PartitionStage, string>> = {
   releasing: 'The partition is released.',
 }
 
-function unreported(entry: ConnectorEntry, view: PartitionView, context: PartitionContext): HealthReason | null {
+function unreported(
+  entry: ConnectorEntry,
+  view: PartitionView,
+  worker: WorkerReport | undefined,
+  context: PartitionContext,
+): HealthReason | null {
   if (context.boardAwaySinceMs !== null) return null // told once, for all of them
-  const sinceMs = context.unreportedSinceMs.get(unreportedKey(entry, view))
-  const forMs = sinceMs === undefined ? 0 : context.nowMs - sinceMs
-  if (forMs < context.graceMs) return null
-  const severity = forMs >= context.stallMs ? 'STALLED' : 'DEGRADED'
-  return of(view, 'UNASSIGNED', severity, sinceMs ?? null, `Worker ${view.worker} has it and does not report it.`)
+  const absence = absenceOf(absentPartition(entry, view), context)
+  if (absence === null) return null
+  const { severity, sinceMs } = absence
+  if (worker !== undefined) {
+    const message = `${worker.advertised} is to work on it and does not: another worker holds its lease, or it lets go of it.`
+    return of(view, 'UNASSIGNED', severity, sinceMs, message)
+  }
+  const message = 'It is assigned to a worker that is not known to run.'
+  return { ...of(view, 'UNASSIGNED', severity, sinceMs, message), workerId: null }
+}
+
+/** What lasts for longer than a moment, and how bad that is. */
+function absenceOf(
+  key: string,
+  { absentSinceMs, nowMs, graceMs, stallMs }: PartitionContext,
+): { readonly sinceMs: number; readonly severity: HealthReason['severity'] } | null {
+  const sinceMs = absentSinceMs.get(key)
+  if (sinceMs === undefined || nowMs - sinceMs < graceMs) return null
+  return { sinceMs, severity: nowMs - sinceMs >= stallMs ? 'STALLED' : 'DEGRADED' }
+}
+
+/** Nothing to work on at all, or topics named in the config that are not there. */
+function absentReasons(
+  entry: ConnectorEntry,
+  cluster: ClusterView,
+  context: PartitionContext,
+): readonly HealthReason[] {
+  if (partitionViews(entry, cluster).length > 0) {
+    return absentTopics(entry, cluster).flatMap(topic => {
+      const absence = absenceOf(absentTopic(entry, topic), context)
+      if (absence === null) return []
+      const message = `Topic ${topic} does not exist or may not be seen; the others go on.`
+      return [{ ...wholeConnector('KAFKA_TOPIC_MISSING', 'DEGRADED', absence.sinceMs, message), topic }]
+    })
+  }
+  const absence = absenceOf(absentConnector(entry), context)
+  if (absence === null) return []
+  const { severity, sinceMs } = absence
+  if (assignedTasks(entry, cluster).length === 0)
+    return [wholeConnector('UNASSIGNED', severity, sinceMs, 'No leader has assigned its tasks to workers.')]
+  const { topics, 'topics.regex': regex } = entry.config
+  const wanted = regex === undefined ? `topics=${topics ?? ''}` : `topics.regex=${regex}`
+  const message = `No topic of the cluster matches ${wanted.slice(0, SELECTION_CHARS_MAX)}.`
+  return [wholeConnector('NO_PARTITIONS', 'DEGRADED', sinceMs, message)]
+}
+
+/** Named in `topics`; those a config provider supplies are not known here. */
+function absentTopics(entry: ConnectorEntry, cluster: ClusterView): readonly string[] {
+  const names = (entry.config['topics'] ?? '').split(',').map(name => name.trim())
+  const present = new Set(partitionViews(entry, cluster).map(view => view.topic))
+  return names.filter(name => name !== '' && !name.includes('${') && !present.has(name))
 }
 
 function boardReason({ boardAwaySinceMs, nowMs }: HealthContext, graceMs: number): readonly HealthReason[] {
@@ -206,24 +259,25 @@ const of = (
 
 const firstLine = (trace: string | undefined): string => trace?.split('\n', 1)[0] ?? 'The worker gave no reason.'
 
-const unreportedKey = (
-  { name, incarnation }: Pick<ConnectorEntry, 'name' | 'incarnation'>,
-  view: { readonly topic: string; readonly partition: number; readonly worker: WorkerId },
-): string => `${name}/${incarnation}/${formatTopicPartition(view)}/${view.worker}`
+const absentConnector = ({ incarnation }: ConnectorEntry): string => incarnation
+const absentTopic = ({ incarnation }: ConnectorEntry, topic: string): string => `${incarnation} ${topic}`
+const absentPartition = ({ incarnation }: ConnectorEntry, view: PartitionView): string =>
+  `${incarnation} ${formatTopicPartition(view)} ${view.worker}`
 
 /**
- * Which partitions of a connector nobody reports, and since when: what a worker has to remember between two looks, of all
- * connectors together. Bounded by the assignment.
+ * What of a connector is not there, and since when: partitions nobody reports, topics without partitions, or all of it. A
+ * worker has to remember it between two looks, of all connectors together. Bounded by the assignment and the configs.
  */
-export function noteUnreported(
+export function noteAbsent(
   before: ReadonlyMap<string, number>,
   entry: ConnectorEntry,
   cluster: ClusterView,
   nowMs: number,
 ): readonly (readonly [key: string, sinceMs: number])[] {
   if (entry.targetState !== 'STARTED') return []
-  return partitionViews(entry, cluster)
-    .filter(view => view.report === null)
-    .map(view => unreportedKey(entry, view))
-    .map(key => [key, before.get(key) ?? nowMs])
+  const views = partitionViews(entry, cluster)
+  const unreported = views.filter(view => view.report === null).map(view => absentPartition(entry, view))
+  const topics = absentTopics(entry, cluster).map(topic => absentTopic(entry, topic))
+  const keys = views.length === 0 ? [absentConnector(entry)] : [...unreported, ...topics]
+  return keys.map(key => [key, before.get(key) ?? nowMs])
 }

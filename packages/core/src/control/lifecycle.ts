@@ -95,7 +95,7 @@ export function taskIds(entry: ConnectorEntry, cluster: ClusterView): readonly n
   return Array.from({ length: Math.min(count, TASKS_SHOWN_MAX) }, (_, id) => id)
 }
 
-const assignedTasks = (entry: ConnectorEntry, cluster: ClusterView): readonly TaskAssignment[] =>
+export const assignedTasks = (entry: ConnectorEntry, cluster: ClusterView): readonly TaskAssignment[] =>
   (cluster.tasksOf.get(entry.name) ?? []).filter(task => task.incarnation === entry.incarnation)
 
 /** Everything known about the connector's partitions, by topic and partition; other incarnations are left out. */
