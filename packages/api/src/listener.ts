@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContextOptions, Server as TlsServer } from 'node:tls'
-import { isLoopbackHost, type Listener } from '@millrace/config'
+import { type Listener, listenerText, openToOthers } from '@millrace/config'
 import { MillraceError } from '@millrace/core'
 import { errorBody } from './api-error.ts'
 import { addressKey } from './security/token-buckets.ts'
@@ -14,21 +14,31 @@ const REQUEST_ARRIVAL_TIMEOUT_MS = 30_000
 const HEADERS_ARRIVAL_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
+/** Nothing sent and nothing taken, in the middle of a request or its answer: longer than any request lasts or any stream is silent. */
+const STUCK_TIMEOUT_MS = 120_000
 /** How often Node looks for requests that are late. */
 const LATE_CHECK_MS = 5_000
 const HEADER_BYTES_MAX = 16 * 1024
+
+const TLS_VERSIONS = { minVersion: 'TLSv1.2' } as const
 
 export type ConnectionLimits = {
   readonly connectionsMax: number
   readonly connectionsMaxPerAddress: number
   readonly arrival?: ArrivalLimits
 }
-/** How long a request may take to come in. */
-export type ArrivalLimits = { readonly headersMs: number; readonly requestMs: number; readonly checkEveryMs: number }
+/** How long a request may take to come in, and its answer may lie there untaken. */
+export type ArrivalLimits = {
+  readonly headersMs: number
+  readonly requestMs: number
+  readonly checkEveryMs: number
+  readonly stuckMs: number
+}
 const ARRIVAL_LIMITS: ArrivalLimits = {
   headersMs: HEADERS_ARRIVAL_TIMEOUT_MS,
   requestMs: REQUEST_ARRIVAL_TIMEOUT_MS,
   checkEveryMs: LATE_CHECK_MS,
+  stuckMs: STUCK_TIMEOUT_MS,
 }
 
 /** The fewest settings a listener can have: http, and limits that suit a laptop. */
@@ -53,6 +63,7 @@ export async function openListener(
   const host = listener.host.replace(/^\[(.*)\]$/, '$1')
   const server = serverFor(listener, tls, limits.arrival ?? ARRIVAL_LIMITS, onRequest)
   server.maxConnections = limits.connectionsMax
+  server.timeout = (limits.arrival ?? ARRIVAL_LIMITS).stuckMs // without a listener Node ends them
   limitPerAddress(server, limits.connectionsMaxPerAddress)
   server.on('clientError', answerClientError)
   server.on('checkExpectation', (_request, response) => {
@@ -67,7 +78,8 @@ export async function openListener(
   return {
     url: `${listener.scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     setTls: options => {
-      if (listener.scheme === 'https') (server as unknown as TlsServer).setSecureContext(options)
+      if (listener.scheme === 'https')
+        (server as unknown as TlsServer).setSecureContext({ ...options, ...TLS_VERSIONS })
     },
     close: () => new Promise(resolve => server.close(() => resolve())),
     cutConnections: () => server.closeAllConnections(),
@@ -89,12 +101,12 @@ function serverFor(
     requireHostHeader: false, // the guard says so in JSON
   }
   if (listener.scheme === 'http') return createServer(options, onRequest)
-  if (tls === null) throw refused(`${textOf(listener)} has no certificate`)
+  if (tls === null) throw refused(`${listenerText(listener)} has no certificate`)
   try {
-    const secure = { minVersion: 'TLSv1.2', handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS } as const
+    const secure = { ...TLS_VERSIONS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS }
     return createTlsServer({ ...options, ...tls, ...secure }, onRequest)
   } catch (cause) {
-    throw refused(`${textOf(listener)} cannot use its certificate (${systemCode(cause)})`, cause)
+    throw refused(`${listenerText(listener)} cannot use its certificate (${systemCode(cause)})`, cause)
   }
 }
 
@@ -143,9 +155,8 @@ const REQUEST_LINE = /^([A-Z]{1,32}) \/\S* HTTP\/1\.[01]\r\n/
 
 /** CONFIG_INVALID unless only this machine can reach the listeners: an open control plane is an open door. */
 export function assertLoopback(listeners: readonly Listener[]): void {
-  const open = listeners.find(({ host }) => !isLoopbackHost(host))
-  if (open === undefined) return
-  throw refused(`${textOf(open)} is not a loopback address, so it needs rest.authentication=basic`)
+  const open = openToOthers(listeners)
+  if (open !== null) throw refused(open)
 }
 
 /**
@@ -176,8 +187,6 @@ function listenFailure(listener: Listener, error: unknown): MillraceError {
 
 const systemCode = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : String(error)
-
-const textOf = ({ scheme, host, port }: Listener): string => `${scheme}://${host}:${port}`
 
 const refused = (what: string, cause?: unknown): MillraceError =>
   new MillraceError('CONFIG_INVALID', 'failPartition', `listeners: ${what}.`, cause === undefined ? {} : { cause })

@@ -15,7 +15,7 @@ const WAIT_MS_MAX = 5_000
 const HOST = 'Host: localhost'
 const JSON_TYPE = 'Content-Type: application/json'
 /** Short enough for a test to see them end. */
-const ARRIVAL = { headersMs: 400, requestMs: 800, checkEveryMs: 100 }
+const ARRIVAL = { headersMs: 400, requestMs: 800, checkEveryMs: 100, stuckMs: 1_000 }
 
 class Target implements AsyncDisposable {
   readonly api: TestApi
@@ -27,10 +27,10 @@ class Target implements AsyncDisposable {
     this.#close = close
   }
 
-  static async open(): Promise<Target> {
+  static async open(connectionsMaxPerAddress = 50): Promise<Target> {
     const api = await TestApi.open()
     await api.create('a')
-    const limits = { connectionsMax: 50, connectionsMaxPerAddress: 50, arrival: ARRIVAL }
+    const limits = { connectionsMax: 50, connectionsMaxPerAddress, arrival: ARRIVAL }
     const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }], limits })
     return new Target(api, running.url, () => running.close())
   }
@@ -58,6 +58,19 @@ class Target implements AsyncDisposable {
     assert.equal(response.status, 200)
     await response.text()
     assert.ok(performance.now() - began < WAIT_MS_MAX, 'nobody else waits')
+  }
+
+  async isServing(): Promise<boolean> {
+    const socket = await this.connect()
+    const answer = received(socket)
+    socket.end(request('GET /connectors/a/status HTTP/1.1', [HOST, 'Connection: close']))
+    return codesIn(await answer)[0] === 200
+  }
+
+  /** Asks until it has a place. */
+  async untilServing(): Promise<void> {
+    const endMs = performance.now() + PATIENCE_MS
+    while (!(await this.isServing())) assert.ok(performance.now() < endMs, 'no place becomes free')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -232,6 +245,32 @@ describe('a hostile connection', () => {
     await target.assertServing()
     for (const socket of deaf) socket.destroy()
     await target.assertServing()
+  })
+
+  test('one that says nothing at all is cut in time', async () => {
+    await using target = await Target.open()
+    const codes = codesIn(await received(await target.connect()))
+    assert.ok(codes.length === 0 || codes[0] === 408, String(codes))
+  })
+
+  test('one that never reads its answers holds its place for a while and not for ever', async () => {
+    await using target = await Target.open(1)
+    for (let i = 0; i < 100; i++) await target.api.write(`more-${i}`)
+    const deaf = await target.connect()
+    deaf.pause()
+    deaf.write(request('GET /connectors?expand=info&expand=status HTTP/1.1', [HOST]).repeat(200))
+    assert.equal(await target.isServing(), false, 'it has the only place')
+    await target.untilServing()
+    deaf.destroy()
+  })
+
+  test('more than are allowed from one address are closed at once, and make room when they end', async () => {
+    await using target = await Target.open(2)
+    const [first, second] = [await target.connect(), await target.connect()]
+    assert.equal(await received(await target.connect()), '', 'closed without a word')
+    first.destroy()
+    await target.untilServing()
+    second.destroy()
   })
 
   test('headers that pretend to come from another worker, or to be somebody, change nothing', async () => {
