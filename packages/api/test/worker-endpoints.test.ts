@@ -169,5 +169,10 @@ describe('the worker', () => {
     assert.deepEqual(api.verdicts, [])
     assert.equal((await answer('flights/1', { stream, rows: '9007199254740993' }))[0], 202)
     assert.deepEqual(api.verdicts, [{ tp: { topic: 'flights', partition: 1 }, stream, rows: 9007199254740993n }])
+
+    // Nobody reports a stopped connector: a request to move its positions found the doubt.
+    assert.equal((await api.call('PUT', '/connectors/a/stop')).statusCode, 204)
+    assert.equal((await answer('flights/0', { stream, rows: 1 }))[0], 202)
+    assert.equal(api.verdicts.length, 2)
   })
 })

@@ -117,7 +117,13 @@ async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promi
     await endPredecessors(tp, space, one)
     const claimId = deps.random.nextId()
     const alteration: Alteration = { nextKafkaOffset, by: deps.by, atMs: deps.clock.nowMs() }
-    const identity = { claimId, workerId: deps.workerId, generation: entry.configGeneration, alteration }
+    const identity = {
+      claimId,
+      workerId: deps.workerId,
+      generation: entry.configGeneration,
+      isAwaited: true,
+      alteration,
+    } as const
     const lastWord = { isSpoken: false }
     const journal = behindGate(one, endTurn, lastWord)
     const io = { ...claimIo(tp, space, one), journal }
@@ -138,7 +144,7 @@ async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promi
         return await lookBack(tp, claimId, end.error, one)
       case 'inDoubt': {
         const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
-        const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${saw}. Its position moves after a verdict.`
+        const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${saw}. Its position moves after a verdict on how many rows of each stream count: PUT /api/v1/connectors/${entry.name}/partitions/${tp.topic}/${tp.partition}/verdict with {"stream", "rows"}.`
         throw new MillraceError('IN_DOUBT', 'failPartition', message)
       }
       default:
@@ -259,7 +265,7 @@ async function endPredecessors(tp: TopicPartition, space: KeySpace, one: One): P
   let endedAt: KafkaOffset | null = null
   // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
   for (const incarnation of entry.predecessors.toReversed()) {
-    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId }
+    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, isAwaited: true }
     endedAt = (await endIncarnation(incarnation, ending, { signal })) ?? endedAt
   }
 }

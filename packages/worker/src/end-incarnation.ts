@@ -1,6 +1,7 @@
 // Delete acts as an owner (journal.md): claim what the incarnation left, fold it, write Deleted. After that nobody can claim its
 // key space again, and a re-created connector continues from what it states.
 import {
+  type ClaimIdentity,
   type Incarnation,
   isDeleted,
   type KafkaOffset,
@@ -11,7 +12,7 @@ import {
 } from '@millrace/core'
 import { type ClaimIo, runClaim } from './claim-runner.ts'
 
-export type EndIncarnationIo = ClaimIo & { readonly workerId: WorkerId }
+export type EndIncarnationIo = ClaimIo & { readonly workerId: WorkerId } & Pick<ClaimIdentity, 'isAwaited'>
 
 /**
  * Does nothing where the incarnation is ended already. Also where it never claimed the partition it is ended: an owner that
@@ -27,7 +28,9 @@ export async function endIncarnation(
   const before = await io.journal.readToEnd(space, { signal })
   if (isDeleted(before)) return knownPosition(before)
   const claimId = io.random.nextId()
-  const end = await runClaim({ claimId, workerId: io.workerId, generation: 0 }, { ...io, space }, { signal })
+  const { workerId, isAwaited } = io
+  const identity = { claimId, workerId, generation: 0, ...(isAwaited === true && { isAwaited }) }
+  const end = await runClaim(identity, { ...io, space }, { signal })
   switch (end.kind) {
     case 'fenced':
       return await endedByNow(space, io, { signal })

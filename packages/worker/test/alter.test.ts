@@ -9,12 +9,13 @@ import {
   type KafkaOffset,
   kafkaOffset,
   type Logger,
+  streamOffset,
   type WorkerId,
 } from '@millrace/core'
 import { alterPositions, notMoved } from '../src/index.ts'
 import { resolveStart } from '../src/start-position.ts'
 import { CONFIG, entryOf, GROUP, servicesIn, superviseIn, whilePassing } from './support/connector.ts'
-import { byNumber, QUIET, type Run, SPACE, TP, World } from './support/world.ts'
+import { byNumber, QUIET, type Run, SPACE, TABLE, TP, World } from './support/world.ts'
 
 const STOPPED = entryOf({ targetState: 'STOPPED', hasTasks: false })
 const NOT_MOVED = { code: 'POSITION_NOT_MOVED', disposition: 'retry' }
@@ -313,6 +314,32 @@ test('hundreds of partitions are claimed a few at a time, and all before the fir
   assert.deepEqual([peakOfClaims, movedEarly, claimed.size], [64, 0, 300])
   const moved = world.journalRecords().filter(record => record.kind === 'settled' && record.altered !== undefined)
   assert.equal(moved.length, 300)
+})
+
+test('a table dropped with appends open, of this connector or an earlier one: IN_DOUBT within seconds; a verdict, and it moves', async () => {
+  for (const entry of [STOPPED, { ...STOPPED, incarnation: 'inc2' as never, predecessors: [SPACE.incarnation] }]) {
+    const world = await World.open()
+    world.records.rows(6)
+    world.fateOf = () => ({ kind: 'loseRequest' })
+    const died = world.begin({}, world.process({ diesAt: { step: 'append', nth: 2, when: 'after' } }))
+    await world.ended(died)
+    world.fateOf = () => ({ kind: 'apply' })
+    const [stream] = world.bigQuery.streams(TABLE)
+    assert(stream !== undefined)
+    world.bigQuery.dropStream(stream)
+    const sinceMs = world.time.monotonicMs()
+    await assert.rejects(move(world, 4, { entry }), { code: 'IN_DOUBT', message: /rows 0 to 6/ })
+    assert.ok(world.time.monotonicMs() - sinceMs < 10_000)
+    const open = world.journalRecords().find(record => record.kind === 'open')
+    assert(open?.kind === 'open')
+    const verdict = { kind: 'verdict', claimId: open.claimId, stream, rows: streamOffset(0), by: 'operator' } as const
+    await world.journal.client().append(SPACE, [verdict])
+    await move(world, 4, { entry })
+    const next = superviseIn(world, { ...entry, targetState: 'STARTED' })
+    await world.until('it delivers', () => next.report().nextOffset === world.records.end)
+    await whilePassing(world, next.stop())
+    assert.equal(timesOf(world), '4×1 5×1')
+  }
 })
 
 test('a group with live members is not moved beside them', async () => {

@@ -51,9 +51,12 @@ export function millraceRoutes(app: FastifyInstance, context: Context): void {
     const tp = { topic: request.params.topic, partition: Number(request.params.partition) }
     const views = partitionViews(entry, await context.view())
     const view = views.find(v => v.topic === tp.topic && v.partition === tp.partition)
-    if (view === undefined) throw notFound(`Connector ${entry.name} has no partition ${formatTopicPartition(tp)}`)
-    if (view.report?.state !== 'IN_DOUBT')
-      throw badRequest(`${formatTopicPartition(tp)} is not IN_DOUBT: there is nothing to answer.`)
+    // Nobody reports what is stopped; whether the stream is open there is asked of the journal in any case.
+    if (entry.targetState !== 'STOPPED') {
+      if (view === undefined) throw notFound(`Connector ${entry.name} has no partition ${formatTopicPartition(tp)}`)
+      if (view.report?.state !== 'IN_DOUBT' && view.report?.failure?.code !== 'IN_DOUBT')
+        throw badRequest(`${formatTopicPartition(tp)} is not IN_DOUBT: there is nothing to answer.`)
+    }
     const verdict = { tp, ...parseVerdict(request.body) }
     await context.within(REQUEST_TIMEOUT_MS, 'writing to the journal topic', signal =>
       context.deps.giveVerdict(entry, verdict, { signal }),

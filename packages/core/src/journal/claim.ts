@@ -13,6 +13,7 @@ import {
   isForgotten,
   needsStart,
   nothingOpen,
+  openRows,
   planStreams,
   type RowCounts,
   verdictFor,
@@ -24,12 +25,17 @@ const MISALIGNED_ATTEMPTS = 5
 /** STREAM_NOT_FOUND with batches open must persist this long before it counts as doubt. */
 const GONE_RETRY_MS = 10_000
 const GONE_PERSISTS_MS = 600_000
+/** The same where a request waits for the answer: asking for a verdict too early costs an operator a look, and no record. */
+const GONE_RETRY_AWAITED_MS = 1_000
+const GONE_PERSISTS_AWAITED_MS = 5_000
 
 export type ClaimIdentity = {
   readonly claimId: string
   readonly workerId: WorkerId
   /** Config generation the claim works under. */
   readonly generation: number
+  /** Somebody waits for the end of the claim: what is in doubt is told in seconds. */
+  readonly isAwaited?: true
   /** The claim is made to move the position: it ends as `altered` and delivers nothing. */
   readonly alteration?: Alteration
 }
@@ -252,7 +258,8 @@ function judge(state: Recovering, journal: KeySpaceState): ClaimStep {
     if (rows === 'gone') {
       if (nothingOpen(journal, state.epoch, stream)) continue
       gone = true
-      doubts.push({ stream, saw: 'STREAM_NOT_FOUND although batches on it are open' })
+      const open = openRows(journal, state.epoch, stream)
+      doubts.push({ stream, saw: `STREAM_NOT_FOUND although batches on it are open (rows ${open.from} to ${open.to})` })
     } else if (verdict === null && !isAligned(journal, stream, rows)) {
       doubts.push({ stream, saw: `${rows} rows, which is no boundary of a logged batch` })
     }
@@ -266,16 +273,18 @@ function judge(state: Recovering, journal: KeySpaceState): ClaimStep {
 }
 
 function doubt(state: Recovering, doubts: readonly Doubt[], gone: boolean): ClaimStep {
+  const [retryMs, persistsMs] =
+    state.isAwaited === true ? [GONE_RETRY_AWAITED_MS, GONE_PERSISTS_AWAITED_MS] : [GONE_RETRY_MS, GONE_PERSISTS_MS]
   const exhausted = doubts.every(({ stream }) =>
     state.counts.get(stream) === 'gone'
-      ? state.nowMs - (state.goneSinceMs.get(stream) ?? state.nowMs) >= GONE_PERSISTS_MS
+      ? state.nowMs - (state.goneSinceMs.get(stream) ?? state.nowMs) >= persistsMs
       : state.misaligned >= MISALIGNED_ATTEMPTS,
   )
   if (exhausted) return { state: { kind: 'inDoubt', doubts }, effects: [] }
   const waiting = new Set(doubts.map(({ stream }) => stream))
   return {
     state: { ...state, kind: 'pausing', waiting, misaligned: state.misaligned + 1 },
-    effects: [{ kind: 'pause', ms: gone ? GONE_RETRY_MS : MISALIGNED_RETRY_MS }],
+    effects: [{ kind: 'pause', ms: gone ? retryMs : MISALIGNED_RETRY_MS }],
   }
 }
 

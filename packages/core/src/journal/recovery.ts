@@ -85,6 +85,28 @@ export function nothingOpen(state: KeySpaceState, epoch: number, stream: StreamN
     .every(intent => intent.window.every(batch => batch.rowCount === 0 || unsettled(progress, batch.rows).length === 0))
 }
 
+/** From the first row that was laid out and is not known to be settled, up to where the last such batch ends. */
+export function openRows(
+  state: KeySpaceState,
+  epoch: number,
+  stream: StreamName,
+): { readonly from: bigint; readonly to: bigint } {
+  const known = knownProgress(state, epoch, null)
+  const open = intentsFrom(state, epoch)
+    .filter(intent => intent.stream === stream)
+    .flatMap(intent => intent.window)
+    .filter(batch => batch.rowCount > 0 && (known === null || unsettled(known, batch.rows).length > 0))
+  const from = open.reduce<bigint | null>(
+    (least, { firstRow }) => (least === null || firstRow < least ? firstRow : least),
+    null,
+  )
+  const to = open.reduce((most, { firstRow, rowCount }) => {
+    const end = firstRow + BigInt(rowCount)
+    return end > most ? end : most
+  }, 0n)
+  return { from: from ?? to, to }
+}
+
 /** How each stream from the base on is treated: released clean (its row is known), or to be finalized. */
 export type StreamPlan = {
   readonly released: ReadonlyMap<

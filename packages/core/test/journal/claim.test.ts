@@ -285,6 +285,19 @@ test('STREAM_NOT_FOUND with batches open must persist for 10 minutes', () => {
   assert.match(step.state.doubts[0]?.saw ?? '', /STREAM_NOT_FOUND/)
 })
 
+test('where somebody waits for the answer, STREAM_NOT_FOUND is doubt after 5 seconds, and says which rows are open', () => {
+  const { state: begun } = stepClaim(beginClaim({ ...ME, isAwaited: true }), { kind: 'begin' })
+  let step = goneAt(run(begun, ...toFolding.slice(0, 3)).state, 1_000)
+  assert.deepEqual(step.effects, [{ kind: 'pause', ms: 1_000 }])
+  step = goneAt(stepClaim(step.state, { kind: 'pauseOver' }).state, 5_999)
+  assert.equal(step.state.kind, 'pausing')
+  step = goneAt(stepClaim(step.state, { kind: 'pauseOver' }).state, 6_000)
+  assert.deepEqual(step.state, {
+    kind: 'inDoubt',
+    doubts: [{ stream: S1, saw: 'STREAM_NOT_FOUND although batches on it are open (rows 0 to 2)' }],
+  })
+})
+
 test('a stream that is found again counts by its rows, and one that is gone with nothing open counts as nothing', () => {
   const gone = goneAt(SAMPLES.finalizing, 0)
   const found = run(stepClaim(gone.state, { kind: 'pauseOver' }).state, finalized(1), read(headed()))
