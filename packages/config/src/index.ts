@@ -33,7 +33,7 @@ export { hasPlaceholder } from './providers/placeholders.ts'
 export { compileRegex, type TextMatcher } from './regex/compile.ts'
 export type { ClientRole } from './worker/client-keys.ts'
 export type { ResponseHeader } from './worker/response-headers.ts'
-export { isLoopbackHost, type Listener, type RestConfig } from './worker/rest-config.ts'
+export { isLoopbackHost, type Listener, listenerText, openToOthers, type RestConfig } from './worker/rest-config.ts'
 export { environmentVariable, type WorkerSources } from './worker/sources.ts'
 export {
   type ClientProperties,

@@ -53,13 +53,12 @@ function listenerErrors(
   clients: ByName,
 ): readonly ConfigError[] {
   const listeners = (values[key] ?? []).map(listenerOf)
-  const open = listeners.find(listener => !isLoopbackHost(listener.host))
+  const open = openToOthers(listeners)
   const plain = listeners.find(listener => listener.scheme === 'http' && !isLoopbackHost(listener.host))
   const errors: ConfigError[] = []
-  if (open !== undefined && values['rest.authentication'] === 'none') {
-    const what = `${key}: ${listenerText(open)} is not a loopback address, so it needs rest.authentication=basic`
+  if (open !== null && values['rest.authentication'] === 'none') {
     errors.push(
-      invalid(key, `${what}: without it whoever reaches the worker may do everything. Or listen on 127.0.0.1.`),
+      invalid(key, `${key}: ${open}: without it whoever reaches the worker may do everything. Or listen on 127.0.0.1.`),
     )
   } else if (plain !== undefined && values['rest.plain.http.allow'] === false) {
     const what = `${key}: ${listenerText(plain)} would take passwords in clear text from other machines`
@@ -168,7 +167,15 @@ export function isLoopbackHost(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }
 
-const listenerText = ({ scheme, host, port }: Listener): string => `${scheme}://${host}:${port}`
+/** Which of the listeners other machines reach, and what that takes; null: none. */
+export function openToOthers(listeners: readonly Listener[]): string | null {
+  const open = listeners.find(({ host }) => !isLoopbackHost(host))
+  return open === undefined
+    ? null
+    : `${listenerText(open)} is not a loopback address, so it needs rest.authentication=basic`
+}
+
+export const listenerText = ({ scheme, host, port }: Listener): string => `${scheme}://${host}:${port}`
 
 /** Already checked by its format; an empty host means every address, as in Connect. */
 function listenerOf(text: string): Listener {
