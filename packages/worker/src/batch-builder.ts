@@ -58,7 +58,7 @@ export class BatchBuilder {
   readonly #runs: OffsetRuns
   readonly #rows: RowBuffer
   readonly #onBadRecord: (error: MillraceError) => void
-  #rowOffsets = new Float64Array(ROW_OFFSETS_INITIAL)
+  #rowOffsets: Float64Array<ArrayBuffer>
   readonly #slices: RecordSlice[] = []
   readonly #letters: DeadLetter[] = []
   #lastSlice: RecordSlice | null = null
@@ -85,6 +85,7 @@ export class BatchBuilder {
     this.#runs = new OffsetRuns(options.base)
     this.#rows = options.rows
     this.#onBadRecord = options.onBadRecord
+    this.#rowOffsets = new Float64Array(Math.min(ROW_OFFSETS_INITIAL, options.limits.rowsMax))
   }
 
   get isEmpty(): boolean {

@@ -32,6 +32,9 @@ import type { Waits } from './waits.ts'
 /** About 10 ms of conversion: others on the event loop get their turn. */
 const TURN_BYTES_MAX = 1024 * 1024
 const OPEN_RETRY_MAX_MS = 30_000
+/** A batch closes behind the row that fills it; a larger one makes its buffer grow. */
+const LAST_ROW_BYTES = 4 * 1024
+const ROW_BUFFER_BYTES_MAX = 2 * 1024 * 1024 + LAST_ROW_BYTES
 
 export type IntakeDeps = {
   readonly tp: TopicPartition
@@ -75,7 +78,7 @@ export class Intake {
   readonly #signal: AbortSignal
   /** What was settled when the partition was claimed: passed over where the log holds it again. */
   readonly #recovered: Progress
-  readonly #rows = new RowBuffer()
+  readonly #rows: RowBuffer
   #reader: PartitionReader
   /** The record to find again; null once that is done. */
   #verify: Fingerprint | null
@@ -101,6 +104,7 @@ export class Intake {
     this.#host = host
     this.#signal = signal
     this.#recovered = recovered
+    this.#rows = new RowBuffer(Math.min(ROW_BUFFER_BYTES_MAX, deps.limits.bytesMax + LAST_ROW_BYTES))
     const { fingerprint, frontier } = recovered
     this.#verify = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint : null
     this.#position = this.#verify?.kafkaOffset ?? frontier

@@ -15,6 +15,7 @@ import {
   streamOffset,
   type TableInfo,
   type TableName,
+  type TableSchema,
   type TableSpec,
   type Tables,
   type Timers,
@@ -54,7 +55,7 @@ export type BigQueryTwinOptions = {
   readonly appendDeadlineMs?: number
 }
 
-type TableState = { readonly info: TableInfo; schemaNewsPending: boolean }
+type TableState = { info: TableInfo; schemaNewsPending: boolean }
 type StreamState = {
   readonly incarnation: TableState
   readonly rows: { readonly bytes: Buffer; readonly schema: WriterSchema }[]
@@ -68,6 +69,8 @@ export class BigQueryTwin {
   appendFate: (append: AppendSeen) => AppendFate = () => ({ kind: 'apply' })
   /** Decides about each unary call. */
   callFate: (call: CallSeen) => CallFate = () => 'apply'
+  /** Told of every append that landed, before anybody hears of it. */
+  onLanded: ((stream: StreamName, firstRow: StreamOffset, rows: readonly ProtoRow[]) => void) | null = null
 
   readonly #options: BigQueryTwinOptions
   readonly #tables = new Map<TableName, TableState>()
@@ -121,6 +124,12 @@ export class BigQueryTwin {
     this.#tables.delete(table)
   }
 
+  /** As ALTER TABLE: the same table, its streams go on. */
+  alterTable(table: TableName, schema: TableSchema): void {
+    const state = this.#tables.get(table)
+    if (state !== undefined) state.info = { ...state.info, schema }
+  }
+
   /** The next acknowledged append to the table says that its schema changed. */
   announceSchema(table: TableName): void {
     const state = this.#tables.get(table)
@@ -154,6 +163,11 @@ export class BigQueryTwin {
       })
     }
     for (const row of rows) state.rows.push({ bytes: Buffer.from(row), schema })
+    this.onLanded?.(
+      stream,
+      request.firstRow,
+      rows.map(row => decodeRow(row, schema)),
+    )
     const hasNewSchema = state.incarnation.schemaNewsPending
     state.incarnation.schemaNewsPending = false
     return { kind: 'acknowledged', offset: streamOffset(expected), hasNewSchema }

@@ -14,6 +14,8 @@ export type DeadLetterFault = 'lost' | 'landed'
 
 export class DeadLettersTwin implements DeadLetters {
   readonly #topics = new Map<string, DeadLetter[]>()
+  /** Told of every letter as it lands. */
+  onLanded: ((letter: DeadLetter) => void) | null = null
   readonly #faults: DeadLetterFault[] = []
 
   letters(topic: string): readonly DeadLetter[] {
@@ -38,7 +40,10 @@ export class DeadLettersTwin implements DeadLetters {
     await Promise.resolve()
     const topic = this.#topics.get(queue.topic)
     const fault = this.#faults.shift()
-    if (topic !== undefined && fault !== 'lost') topic.push(...letters)
+    if (topic !== undefined && fault !== 'lost') {
+      topic.push(...letters)
+      if (this.onLanded !== null) for (const letter of letters) this.onLanded(letter)
+    }
     if (topic === undefined || fault !== undefined)
       throw new MillraceError('DEAD_LETTER_FAILED', 'retry', `A dead letter could not be produced to ${queue.topic}.`)
   }

@@ -23,10 +23,19 @@ import {
 /** What the next append meets. `lost`: nothing lands. `landed`: it lands, the answer is lost. `late`: it lands when told to. */
 export type JournalFault = 'lost' | 'landed' | 'late'
 
-type Entry = { readonly offset: bigint; readonly space: string; readonly key: string; readonly value: string | null }
+export type JournalEntry = {
+  readonly offset: bigint
+  readonly space: string
+  readonly key: string
+  readonly value: string | null
+  /** The value as every reader decodes it; null for tombstones and Genesis. */
+  readonly record: JournalRecord | null
+}
 
 export class JournalTwin {
-  entries: readonly Entry[] = []
+  entries: readonly JournalEntry[] = []
+  /** Told of every entry as it lands. */
+  onLanded: ((entry: JournalEntry) => void) | null = null
   #end = 0n
   readonly #faults: JournalFault[] = []
   readonly #late: (() => void)[] = []
@@ -52,7 +61,7 @@ export class JournalTwin {
   }
   /** As Kafka's cleaner: of each key only the last record stays; tombstones go too when asked. */
   compact(options: { readonly dropTombstones?: boolean } = {}): void {
-    const name = (e: Entry): string => `${e.space}/${e.key}`
+    const name = (e: JournalEntry): string => `${e.space}/${e.key}`
     const last = new Map(this.entries.map(e => [name(e), e.offset]))
     this.entries = this.entries.filter(
       e => last.get(name(e)) === e.offset && !(options.dropTombstones === true && e.value === null),
@@ -67,8 +76,11 @@ export class JournalTwin {
     const fault = this.#faults.shift()
     const land = (): void => {
       for (const { key, value } of records) {
-        this.entries = [...this.entries, { offset: this.#end, space, key, value }]
+        const isRecord = value !== null && key !== genesisKey(space as Incarnation)
+        const entry = { offset: this.#end, space, key, value, record: isRecord ? decodeRecord(value) : null }
+        this.entries = [...this.entries, entry]
         this.#end += 1n
+        this.onLanded?.(entry)
       }
     }
     if (fault === 'late') this.#late.push(land)
@@ -123,13 +135,12 @@ class JournalLogTwin implements JournalLog, GenesisLog {
   }
 
   #follow(): void {
-    for (const { offset, space, key, value } of this.#journal.entries) {
+    for (const { offset, space, key, value, record } of this.#journal.entries) {
       if (offset < this.#position) continue
       if (key === genesisKey(space as Incarnation)) {
         if (value !== null) this.#genesis.set(space as Incarnation, decodeGenesis(value))
         continue
       }
-      const record = value === null ? null : decodeRecord(value)
       this.#states.set(space, applyRecord(this.#states.get(space) ?? EMPTY_KEY_SPACE, key, record, offset))
     }
     this.#position = this.#journal.end

@@ -1,0 +1,66 @@
+// Everything a simulated world can be troubled with, by name. A seed draws its own few of them: faults that always come together
+// hide each other. https://www.cs.utah.edu/~regehr/papers/swarm12.pdf
+// `row`: of the fault matrix (docs/testing.md says which rows need processes and are run elsewhere).
+
+export type Fault =
+  | 'kill'
+  | 'killAtStep'
+  | 'killAll'
+  | 'freeze'
+  | 'clockSkew'
+  | 'rollingRestart'
+  | 'slowNetwork'
+  | 'appendLost'
+  | 'appendReplyLost'
+  | 'appendHeld'
+  | 'appendSilent'
+  | 'appendRefused'
+  | 'callLost'
+  | 'callReplyLost'
+  | 'journalLost'
+  | 'journalLate'
+  | 'journalReplyLost'
+  | 'compaction'
+  | 'lettersLost'
+  | 'lettersReplyLost'
+  | 'gaps'
+  | 'abortedTransactions'
+  | 'openTransaction'
+  | 'unreadable'
+  | 'refused'
+  | 'tombstones'
+  | 'filtered'
+
+export type FaultInfo = { readonly row: string; readonly about: string }
+
+export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
+  kill: { row: '1', about: 'a process dies at any moment' },
+  killAtStep: { row: '2', about: 'a process dies just before or after a durable step' },
+  killAll: { row: '9', about: 'all processes die together' },
+  freeze: { row: '3–6', about: 'a process stands still and goes on later, not knowing' },
+  clockSkew: { row: '48', about: 'wall clocks are hours apart, and run at different speeds' },
+  rollingRestart: { row: '10', about: 'processes end in order and others come' },
+  slowNetwork: { row: '16, 28', about: 'single messages take up to 20 s' },
+  appendLost: { row: '30', about: 'a connection breaks before the service saw the append' },
+  appendReplyLost: { row: '29', about: 'a connection breaks after the append was applied' },
+  appendHeld: { row: '31', about: 'an append lingers in the network and arrives long after' },
+  appendSilent: { row: '36', about: 'an append is never answered, applied or not' },
+  appendRefused: { row: '37, 38', about: 'the service refuses appends for the moment' },
+  callLost: { row: '33, 34', about: 'unary calls to BigQuery are lost on the way' },
+  callReplyLost: { row: '32, 34', about: 'unary calls to BigQuery are carried out and not answered' },
+  journalLost: { row: '20', about: 'a journal write is rejected and never lands' },
+  journalLate: { row: '21', about: 'a journal write is given up and lands later' },
+  journalReplyLost: { row: '21', about: 'a journal write lands and is given up' },
+  compaction: { row: '–', about: 'the journal is compacted, tombstones and all' },
+  lettersLost: { row: '51', about: 'dead letters are not produced' },
+  lettersReplyLost: { row: '51', about: 'dead letters are produced and not acknowledged' },
+  gaps: { row: '26', about: 'offsets without records' },
+  abortedTransactions: { row: '27', about: 'transactions that are aborted' },
+  openTransaction: { row: '27', about: 'a transaction that hangs' },
+  unreadable: { row: '39', about: 'records that do not convert' },
+  refused: { row: '39', about: 'rows that the table refuses' },
+  tombstones: { row: '–', about: 'tombstones' },
+  filtered: { row: '–', about: 'records that a filter drops' },
+}
+
+export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS) as Fault[]

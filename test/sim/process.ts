@@ -1,0 +1,203 @@
+// One worker process of the simulated cluster: the real Worker with its supervisors, partitions, lanes and claims, on ports that
+// reach the shared twins over the simulated network. It may die before or after any durable step.
+import { type ConnectorConfig, parseConnectorConfig } from '@millrace/config'
+import {
+  type ConnectorEntry,
+  type ControlState,
+  type Logger,
+  MillraceError,
+  type PartitionAssignment,
+  type PartitionReader,
+  type RawConfig,
+  type RecordSource,
+  type TopicPartition,
+  type WorkerId,
+  type WriteStreams,
+} from '@millrace/core'
+import { type CoordinationTwin, Machine, type MachineOptions } from '@millrace/testkit'
+import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
+import { connectOver } from './append-port.ts'
+import { JournalPort } from './journal-port.ts'
+import type { Stores } from './stores.ts'
+
+export const LEASE_TTL_MS = 1_000
+export const GRACEFUL_MS = 2_000
+const OFFSET_FLUSH_MS = 5_000
+const NEVER: AbortSignal = new AbortController().signal
+
+export class Process {
+  readonly name: string
+  readonly machine: Machine
+  readonly worker: Worker
+  readonly budget: ByteBudget = new ByteBudget(1_000_000)
+  readonly #stores: Stores
+  readonly #lifetime = new AbortController()
+  readonly #commands: (() => void)[] = []
+  readonly #onDurableStep: (machine: Machine, when: 'before' | 'after') => void
+
+  constructor(
+    name: string,
+    stores: Stores,
+    redis: CoordinationTwin,
+    logger: Logger,
+    onDurableStep: (machine: Machine, when: 'before' | 'after') => void,
+    options: MachineOptions,
+  ) {
+    this.name = name
+    this.#stores = stores
+    this.#onDurableStep = onDurableStep
+    this.machine = new Machine(name, stores.scheduler, options)
+    const { clock, timers } = this.machine
+    const random = stores.chance.for(`process ${name}`)
+    this.worker = new Worker({
+      workerId: name as WorkerId,
+      services: this.#services(redis),
+      budget: this.budget,
+      clock,
+      timers,
+      random: { nextUint32: () => random.nextUint32(), nextId: () => `${name}${random.nextId()}` },
+      logger,
+      leaseTtlMs: LEASE_TTL_MS,
+      intentBytesMax: 100_000,
+      lifetime: this.#lifetime.signal,
+      gracefulMs: GRACEFUL_MS,
+      autoRestart: { isEnabled: true, backoffMs: 500, backoffMaxMs: 5_000 },
+      offsetFlushMs: OFFSET_FLUSH_MS,
+    })
+    void this.worker.run({ signal: this.#lifetime.signal })
+  }
+
+  get isAlive(): boolean {
+    return this.machine.isAlive
+  }
+  get isAwake(): boolean {
+    return this.machine.isAlive && !this.machine.isFrozen
+  }
+
+  setControl(control: ControlState): void {
+    this.#command('control', () => this.worker.setControl(control))
+  }
+  start(assignment: PartitionAssignment): void {
+    this.#command('start', () => this.worker.start(assignment))
+  }
+  drain(assignment: PartitionAssignment): void {
+    this.#command('drain', () => void this.worker.drain(assignment))
+  }
+
+  /** In the order they were given. */
+  #command(what: string, run: () => void): void {
+    this.#commands.push(run)
+    this.machine.deliver(0, `${this.name} ${what}`, () => this.#commands.shift()?.())
+  }
+
+  #services(redis: CoordinationTwin): ConnectorServices {
+    const { groupOffsets, letters, toKafka, toLetters } = this.#stores
+    const { machine } = this
+    const journal = new JournalPort(this.#stores, machine, when => this.#onDurableStep(machine, when))
+    const streams = this.#streams()
+    return {
+      journal,
+      source: this.#source(),
+      groupOffsets: {
+        committed: (group, tps, { signal }) =>
+          toKafka.call(machine, 'committed', () => groupOffsets.committed(group, tps, { signal: NEVER }), signal),
+        commit: (group, positions, { signal }) =>
+          toKafka.call(machine, 'commit', () => groupOffsets.commit(group, positions, { signal: NEVER }), signal),
+        forget: (group, tps, { signal }) =>
+          toKafka.call(machine, 'forget', () => groupOffsets.forget(group, tps, { signal: NEVER }), signal),
+        hasLiveMembers: (group, { signal }) =>
+          toKafka.call(machine, 'members', () => groupOffsets.hasLiveMembers(group, { signal: NEVER }), signal),
+      },
+      deadLetters: {
+        ensureTopic: (queue, { signal }) =>
+          toKafka.call(machine, 'topic', () => letters.ensureTopic(queue, { signal: NEVER }), signal),
+        produce: (queue, some, { signal }) =>
+          toLetters.call(machine, 'produce', () => letters.produce(queue, some, { signal: NEVER }), signal),
+        find: (queue, tp, offsets, { signal }) =>
+          toKafka.call(machine, 'find', () => letters.find(queue, tp, offsets, { signal: NEVER }), signal),
+      },
+      permits: redis.permits,
+      parseConfig: entry => parsed(entry),
+      converterSettings: entry => entry.config,
+      bigQuery: async () => ({ tables: this.#tables(), streams, close: () => {} }),
+      genesis: (entry, options) => journal.readGenesis(entry.incarnation, options),
+    }
+  }
+
+  #tables(): ConnectorTables {
+    const { bigQuery, toBigQuery } = this.#stores
+    const { machine } = this
+    return {
+      get: (table, { signal }) =>
+        toBigQuery.call(machine, 'table', () => bigQuery.tables.get(table, { signal: NEVER }), signal),
+      create: (table, spec, { signal }) =>
+        toBigQuery.call(machine, 'createTable', () => bigQuery.tables.create(table, spec, { signal: NEVER }), signal),
+    }
+  }
+
+  #streams(): WriteStreams {
+    const { bigQuery, toBigQuery } = this.#stores
+    const { writeStreams } = bigQuery
+    const { machine } = this
+    return {
+      create: (table, { signal }) =>
+        toBigQuery.call(machine, 'create', () => writeStreams.create(table, { signal: NEVER }), signal),
+      exists: (stream, { signal }) =>
+        toBigQuery.call(machine, 'exists', () => writeStreams.exists(stream, { signal: NEVER }), signal),
+      finalize: (stream, { signal }) =>
+        toBigQuery.call(machine, 'finalize', () => writeStreams.finalize(stream, { signal: NEVER }), signal),
+      connect: (stream, schema, listener) =>
+        connectOver(this.#stores, machine, when => this.#onDurableStep(machine, when), stream, schema, listener),
+    }
+  }
+
+  #source(): RecordSource {
+    const { topics, toKafka } = this.#stores
+    const { machine } = this
+    return {
+      open: (tp, position) => this.#reader(topics.open(tp, position)),
+      offsets: (tps, at, { signal }) =>
+        toKafka.call(machine, 'offsets', () => topics.offsets(tps, at, { signal: NEVER }), signal),
+    }
+  }
+
+  #reader(inner: PartitionReader): PartitionReader {
+    const { toKafka } = this.#stores
+    const { machine } = this
+    return {
+      read: ({ signal }) => toKafka.call(machine, 'fetch', () => inner.read({ signal }), signal),
+      get nextKafkaOffset() {
+        return inner.nextKafkaOffset
+      },
+      get endKafkaOffset() {
+        return inner.endKafkaOffset
+      },
+      get trouble() {
+        return inner.trouble
+      },
+      close: () => inner.close(),
+    }
+  }
+}
+
+type ConnectorTables = Awaited<ReturnType<ConnectorServices['bigQuery']>>['tables']
+
+/** Parsing is pure, and thousands of runs share a few configs. */
+const PARSED = new WeakMap<RawConfig, ConnectorConfig>()
+
+function parsed({ config }: ConnectorEntry): ConnectorConfig {
+  const known = PARSED.get(config)
+  if (known !== undefined) return known
+  const parse = parseConnectorConfig(config)
+  if (!parse.ok) throw new MillraceError('CONFIG_INVALID', 'failPartition', JSON.stringify(parse.errors))
+  PARSED.set(config, parse.config)
+  return parse.config
+}
+
+export const placeOf = (tp: TopicPartition, worker: string, incarnation: string): PartitionAssignment => ({
+  connector: 'c',
+  incarnation,
+  ...tp,
+  taskId: 0,
+  worker: worker as WorkerId,
+})

@@ -1,0 +1,30 @@
+// The simulated cluster by seed: the real worker, supervisor, claim, lane and journal code on twins, in virtual time.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { runSeed } from './run-seed.ts'
+import { runSeeds } from './run-seeds.ts'
+
+const SEEDS = 2_000
+
+test('the same seed gives the same run, to the last step', async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const first = await runSeed(seed)
+    const again = await runSeed(seed)
+    assert.equal(first.traceHash, again.traceHash, `seed ${seed}`)
+    assert.equal(first.steps, again.steps, `seed ${seed}`)
+  }
+})
+
+test('watching a run does not change it', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const { traceHash } = await runSeed(seed)
+    assert.equal((await runSeed(seed, {}, { traced: true })).traceHash, traceHash, `seed ${seed}`)
+  }
+})
+
+test(`${SEEDS} seeds: exactly once, and progress when the faults end`, async () => {
+  const sum = await runSeeds({ from: 1, count: SEEDS, jobs: 2 })
+  const [first] = sum.failures
+  assert.equal(first, undefined, `${first?.message}\nseed=${first?.seed}: npm run sim -- --seed ${first?.seed}`)
+  assert.equal(sum.seeds, SEEDS)
+})

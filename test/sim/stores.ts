@@ -1,0 +1,131 @@
+// What the processes of a world share: the twins of Kafka and BigQuery, the network to each of them, the ledger and the checker.
+import {
+  type Incarnation,
+  MillraceError,
+  type TableName,
+  type TableSchema,
+  type TopicPartition,
+  tableName,
+} from '@millrace/core'
+import {
+  BigQueryTwin,
+  DeadLettersTwin,
+  GroupOffsetsTwin,
+  JournalTwin,
+  Link,
+  Machine,
+  type Passage,
+  Scheduler,
+  SourceTopicsTwin,
+} from '@millrace/testkit'
+import { Chance } from './chance.ts'
+import { Checker } from './checker.ts'
+import { Ledger, NAME_LENGTH_MAX } from './ledger.ts'
+import type { Plan } from './plan.ts'
+
+export const TOPIC = 'flights'
+export const TABLE: TableName = tableName('p', 'd', TOPIC)
+export const INCARNATION = 'inc1' as Incarnation
+export const JOURNAL_ID = 'journal1'
+export const DLQ_TOPIC = 'dead'
+export const TABLE_SCHEMA: TableSchema = {
+  columns: [
+    { name: 'id', type: 'INT64', mode: 'NULLABLE' },
+    { name: 'name', type: 'STRING', mode: 'NULLABLE', maxLength: NAME_LENGTH_MAX },
+  ],
+}
+const NEVER: AbortSignal = new AbortController().signal
+/** Of the caller of an append that nobody answers. */
+const APPEND_DEADLINE_MS = 10_000
+const GIVE_UP_MS = 3_000
+
+export class Stores {
+  readonly plan: Plan
+  readonly chance: Chance
+  readonly scheduler: Scheduler
+  /** Never dies: the clock of the services, and of whoever watches from outside. */
+  readonly outside: Machine
+  readonly topics: SourceTopicsTwin
+  readonly bigQuery: BigQueryTwin
+  readonly journal: JournalTwin = new JournalTwin()
+  readonly letters: DeadLettersTwin = new DeadLettersTwin()
+  readonly groupOffsets: GroupOffsetsTwin = new GroupOffsetsTwin()
+  readonly ledger: Ledger
+  readonly checker: Checker
+  readonly toBigQuery: Link
+  readonly toKafka: Link
+  readonly toLetters: Link
+  /** Told what landed where; null costs nothing. */
+  onEvent: ((line: string) => void) | null = null
+
+  constructor(plan: Plan, onDurableStep: (machine: Machine, when: 'before' | 'after') => void) {
+    this.plan = plan
+    this.chance = new Chance(plan)
+    this.scheduler = new Scheduler(this.chance.for('order'))
+    this.outside = new Machine('outside', this.scheduler)
+    this.topics = new SourceTopicsTwin({ sliceRecords: plan.sliceRecords })
+    const { clock, timers } = this.outside
+    this.bigQuery = new BigQueryTwin({ clock, timers, appendDeadlineMs: APPEND_DEADLINE_MS })
+    this.ledger = new Ledger(this.topics)
+    this.checker = new Checker(this.ledger)
+    this.bigQuery.onLanded = (stream, firstRow, rows) => {
+      this.#note(`rows ${rows.map(row => Number(row['id'])).join()} land in ${stream}@${firstRow}`)
+      this.checker.rowsLanded(stream, firstRow, rows)
+    }
+    this.journal.onLanded = entry => {
+      this.#note(`journal ${entry.offset} ${entry.space} ${entry.key} ${entry.value}`)
+      this.checker.journalLanded(entry)
+    }
+    this.letters.onLanded = letter => {
+      this.#note(`dead letter ${letter.tp.topic}-${letter.tp.partition}@${letter.kafkaOffset}`)
+      this.checker.letterLanded(letter)
+    }
+    this.toBigQuery = new Link(this.scheduler, {
+      name: 'bigquery',
+      passage: () => this.#passage(this.chance.strikes('callLost'), this.chance.strikes('callReplyLost')),
+      lostError: what => new MillraceError('BIGQUERY_UNREACHABLE', 'retry', `The ${what} call was lost.`),
+      onCall: (machine, what, when) => {
+        if (what !== 'exists') onDurableStep(machine, when)
+      },
+    })
+    this.toKafka = new Link(this.scheduler, {
+      name: 'kafka',
+      passage: () => this.#passage(),
+      lostError: what => new MillraceError('KAFKA_UNREACHABLE', 'retry', `The ${what} call was lost.`),
+    })
+    this.toLetters = new Link(this.scheduler, {
+      name: 'letters',
+      passage: () => this.#passage(this.chance.strikes('lettersLost'), this.chance.strikes('lettersReplyLost')),
+      lostError: () => new MillraceError('DEAD_LETTER_FAILED', 'retry', 'The dead letters may not have been produced.'),
+      onCall: (machine, _what, when) => onDurableStep(machine, when),
+    })
+  }
+
+  /** The table, the dead letter topic and the Genesis are there. */
+  async open(): Promise<void> {
+    const { plan, topics, bigQuery, journal, letters } = this
+    topics.createTopic(TOPIC, plan.partitions)
+    await bigQuery.tables.create(TABLE, { schema: TABLE_SCHEMA }, { signal: NEVER })
+    const queue = { topic: DLQ_TOPIC, connector: 'c', taskId: 0, contextHeaders: false, replicationFactor: 1 }
+    await letters.ensureTopic(queue, { signal: NEVER })
+    const partitionsKnown = { [TOPIC]: plan.partitions }
+    await journal.client().writeGenesis(INCARNATION, { journalId: JOURNAL_ID, journalPartitions: 25, partitionsKnown })
+  }
+
+  get partitions(): readonly TopicPartition[] {
+    return Array.from({ length: this.plan.partitions }, (_, partition) => ({ topic: TOPIC, partition }))
+  }
+
+  #note(line: string): void {
+    this.scheduler.note(line)
+    this.onEvent?.(line)
+  }
+
+  #passage(isRequestLost = false, isReplyLost = false): Passage {
+    const requestMs = this.chance.latencyMs()
+    const replyMs = this.chance.latencyMs()
+    if (isRequestLost) return { requestMs, replyMs: GIVE_UP_MS, lost: 'request' }
+    if (isReplyLost) return { requestMs, replyMs: GIVE_UP_MS, lost: 'reply' }
+    return { requestMs, replyMs }
+  }
+}
