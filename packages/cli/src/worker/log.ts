@@ -4,6 +4,7 @@ import type { LoggerLevel, LoggerLevels } from '@millrace/api'
 import type { Clock, Logger } from '@millrace/core'
 import { destination, type Logger as PinoLogger, pino } from 'pino'
 import type { Redactor } from './redactor.ts'
+import { shownError } from './shown-error.ts'
 
 const ROOT = 'root'
 const PINO_LEVEL: Readonly<Record<string, string>> = {
@@ -19,13 +20,23 @@ const PINO_LEVEL: Readonly<Record<string, string>> = {
 type OwnLevels = Pick<LoggerLevels, 'list' | 'set'>
 export type Log = { readonly logger: Logger; readonly levels: OwnLevels; flush(): void }
 
+type Sink = { write(line: string): unknown; flushSync(): void }
+
 /** JSON lines on stderr: stdout belongs to the answers of commands. */
-export function openLog(clock: Clock, redactor: Redactor): Log {
-  const sink = destination({ fd: 2, sync: true })
-  const redacting = { write: (line: string): void => void sink.write(redactor.jsonLine(line)) }
-  const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime }, redacting)
+export function openLog(clock: Clock, redactor: Redactor, sink: Sink = destination({ fd: 2, sync: true })): Log {
+  const redacting = { write: (line: string): void => void sink.write(withoutControls(redactor.jsonLine(line))) }
+  const serializers = { err: shownError }
+  const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }, redacting)
   return { logger: loggerOf(root), levels: new Levels(root, clock), flush: () => sink.flushSync() }
 }
+
+/**
+ * A name from outside may hold what a terminal obeys or what turns text around. JSON escapes what is below a space; these it does
+ * not. They can only stand in strings, where an escape means the same.
+ */
+const withoutControls = (line: string): string =>
+  line.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped)
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 function loggerOf(log: PinoLogger): Logger {
   return {
