@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CompactedTopicTwin } from '@millrace/testkit'
-import { TestApi } from '../support/test-api.ts'
+import { OPEN } from '../../src/index.ts'
+import { CONFIG, TestApi } from '../support/test-api.ts'
 import * as read from './support/reads.ts'
 import { curl, redpandaConsole } from './support/recordings.ts'
 import { configText, createText, openScene } from './support/scene.ts'
 import { HOST } from './support/wire.ts'
 
+const OFFSETS = JSON.stringify({
+  offsets: [{ partition: { kafka_topic: 'flights', kafka_partition: 0 }, offset: { kafka_offset: 7 } }],
+})
 const CODES: readonly (readonly [string, string | undefined, number])[] = [
   ['POST /connectors', createText('r2'), 201],
   ['PUT /connectors/r2b/config', configText(), 201],
@@ -22,13 +26,29 @@ const CODES: readonly (readonly [string, string | undefined, number])[] = [
   ['GET /connectors/r2/offsets', undefined, 200],
   ['PUT /connectors/r2/topics/reset', undefined, 202],
   ['PUT /connectors/r2/stop', undefined, 204],
+  ['PATCH /connectors/r2/offsets', OFFSETS, 200],
   ['DELETE /connectors/r2/offsets', undefined, 200],
   ['PUT /admin/loggers/root', '{"level":"WARN"}', 200],
+  ['PUT /admin/loggers/root?scope=cluster', '{"level":"WARN"}', 204],
   ['DELETE /connectors/r2', undefined, 204],
 ]
 
+/** As people have them: in the names of the other connectors, and one that means nothing here. */
+const PASTED = {
+  keySource: 'JSON',
+  keyfile: '{"type":"service_account","client_email":"a@b.c","private_key":"x"}',
+  topic2TableMap: 'flights:departures',
+  useStorageWriteApi: 'true',
+  autoCreateTables: 'true',
+  allowNewBigQueryFields: 'false',
+  allowBigQueryRequiredFieldRelaxation: 'false',
+  sanitizeTopics: 'true',
+  bigQueryPartitionDecorator: 'false',
+  threadPoolSize: '10',
+}
+
 describe('the contract', () => {
-  test('R1: every error is {error_code, message}: route, method, media type, body, size, host, URL, failure', async () => {
+  test('R1: every error is {error_code, message}: route, method, media type, body, size, host, URL, log-in, failure', async () => {
     await using wire = await openScene()
     const send = async (status: number, line: string, headers: readonly string[] = [], body = ''): Promise<void> => {
       const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]
@@ -50,6 +70,12 @@ describe('the contract', () => {
     await send(404, 'GET /connectors/none')
     wire.api.deps.clusterId = () => Promise.reject(new TypeError('deep inside'))
     await send(500, 'GET /')
+
+    const unknown = { kind: 'unknown', challenge: 'Basic' } as const
+    await using closed = await openScene({ ...OPEN, authenticator: { authenticate: async () => unknown } })
+    const answer = await closed.replay(curl('GET /connectors'))
+    assert.equal(answer.status, 401)
+    read.error(JSON.parse(answer.text), 401)
   })
 
   test('R2: each call has its code, and 204 and 202 without flags have no body', async () => {
@@ -205,12 +231,22 @@ describe('the contract', () => {
     }
   })
 
-  test('R13: a config pasted from Confluent’s or Aiven’s connector is taken under their class names', async () => {
+  test('R13: a config pasted from Confluent’s or Aiven’s connector is taken under their class names and key names', async () => {
     await using wire = await openScene()
     for (const className of ['com.wepay.kafka.connect.bigquery.BigQuerySinkConnector', 'BigQueryStorageSink']) {
-      const pasted = createText(`from ${className}`, { 'connector.class': className, sanitizeTopics: 'true' })
-      const { config } = read.info(await wire.expect(201, curl('POST /connectors', pasted)))
-      assert.equal(config['connector.class'], className, 'returned as it was sent')
+      const keys = { ...PASTED, 'connector.class': className }
+      const { config } = read.info(await wire.expect(201, curl('POST /connectors', createText(className, keys))))
+      assert.deepEqual(config, { ...CONFIG, ...keys, name: className }, 'returned as it was sent')
+      const validate = `PUT /connector-plugins/${className}/config/validate`
+      const answer = await wire.expect(200, curl(validate, configText({ ...keys, name: 'x' })))
+      assert.equal(read.validation(answer).errorCount, 0)
+      const infos = read.list(read.object(answer).configs).map(read.object)
+      for (const key of Object.keys(PASTED)) {
+        const { definition } = infos.find(info => read.object(info.value).name === key) ?? {}
+        assert.equal(read.definition(definition).name, key, 'mapped, not merely stored')
+      }
+      const ignored = infos.find(info => read.object(info.value).name === 'threadPoolSize')
+      assert.match(String(read.definition(ignored?.definition).documentation), /No effect: /, 'and says so in forms')
     }
   })
 

@@ -38,7 +38,7 @@ const keyInfo = (name: string, def: KeyDef, order: number): ConfigKeyInfo => ({
   required: isRequired(def),
   default_value: defaultText(def),
   importance: def.importance,
-  documentation: def.doc,
+  documentation: def.ignored === undefined ? def.doc : `${def.doc} No effect: ${def.ignored}.`,
   group: def.group,
   width: def.width ?? 'NONE',
   display_name: def.displayName ?? name,
