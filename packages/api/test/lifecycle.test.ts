@@ -170,6 +170,23 @@ describe('offsets', () => {
     assert.equal(api.altered, null)
   })
 
+  test('are not changed by a worker that has not heard yet that the connector was started', async () => {
+    await using one = await TestApi.open()
+    await using two = await TestApi.open(one.topic)
+    await one.create('a')
+    await one.call('PUT', '/connectors/a/stop')
+    assert.equal((await two.call('PATCH', '/connectors/a/offsets', { offsets: [element('t', 0, 5)] })).statusCode, 200)
+    two.altered = null
+    const stale = two.store.read()
+    two.store.read = () => stale // a long poll behind
+    await one.call('PUT', '/connectors/a/resume')
+    for (const method of ['PATCH', 'DELETE'] as const) {
+      const refused = await two.call(method, '/connectors/a/offsets', { offsets: [element('t', 0, 7)] })
+      assert.match(refused.json().message, /^Connectors must be in the STOPPED state/)
+    }
+    assert.equal(two.altered, null)
+  })
+
   test('take numbers and numeric strings, null forgets, the last of two for one partition counts', async () => {
     await using api = await TestApi.open()
     await api.create('a')

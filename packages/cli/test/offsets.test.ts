@@ -289,13 +289,15 @@ test('without Redis the claim alone decides', async () => {
   assert.deepEqual(await shown(), { 'flights-0': '0' })
 })
 
-test('resumed, or created anew, before the last step: nothing moves', async () => {
-  const { alter, control, log, shown } = cluster()
+test('resumed, or created anew, before the last step: nothing moves, nobody at work is claimed away from', async () => {
+  const { alter, control, journals, log, shown } = cluster()
   await log(claim('a', 1), settled('a', 1, 0))
+  const { end } = journals
   for (const change of [{ targetState: 'STARTED' as const }, { incarnation: 'other' as Incarnation }]) {
     control.entry = { ...ENTRY, ...change }
     await assert.rejects(alter(0, null), { code: 'POSITION_NOT_MOVED' })
     assert.deepEqual(await shown(), { 'flights-0': '0' })
+    assert.equal(journals.end, end)
   }
 })
 

@@ -188,7 +188,9 @@ export class Worker {
 
   #end(resource: string, { supervisor }: Running, ending: Promise<void>): void {
     this.#running.delete(resource)
-    const gone = ending.then(() => {
+    // Whatever went wrong in it, it is over: nobody else would ever begin here.
+    const over = ending.catch(error => this.#deps.logger.error({ resource, err: error }, 'Letting go went wrong.'))
+    const gone = over.then(() => {
       this.#takeoversBefore += supervisor.takeovers
       this.#lettingGo.delete(resource)
       this.#converge()

@@ -1,7 +1,7 @@
 // One partition under supervision, from the connector's entry on: start positions, failures and restarts, fences, the end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Incarnation, type JournalLog, kafkaOffset, LeaseLost } from '@millrace/core'
+import { type Incarnation, type JournalLog, kafkaOffset, LeaseLost, type Timers } from '@millrace/core'
 import {
   assignmentOf,
   CONFIG,
@@ -358,6 +358,30 @@ test('a deleted connector whose rows were under way commits what landed, not wha
   const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
   await deliversAll(world, next)
   await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+})
+
+test('a partition whose letting go went wrong is over all the same: it can begin here again', async () => {
+  const world = await World.open()
+  const process = world.process()
+  const { time } = world
+  let breaks = true
+  const sleep: Timers['sleep'] = (ms, options) => {
+    if (breaks && ms === 2_000) throw new Error('no timer')
+    return time.sleep(ms, options)
+  }
+  const worker = workerIn(world, process, 60_000, { timers: { sleep } })
+  worker.setControl(controlOf(entryOf()))
+  worker.start(assignmentOf(process))
+  world.records.rows(3)
+  const report = { report: () => worker.reports()[0]! }
+  await deliversAll(world, report)
+  await whilePassing(world, worker.drain(assignmentOf(process)))
+  breaks = false
+  world.records.rows(2)
+  worker.start(assignmentOf(process))
+  await deliversAll(world, report)
+  await whilePassing(world, worker.drain(assignmentOf(process)))
   world.assertExactlyOnce()
 })
 

@@ -47,10 +47,8 @@ export function offsetRoutes(app: FastifyInstance, context: Context): void {
 /** Also the `offsets_status` of a create with `initial_offsets` (KIP-995). */
 export const ALTERED = 'The offsets for this connector have been altered successfully'
 
-/** It may have been stopped on another worker a moment ago: the end of the config log decides. */
+/** It may have been stopped or started on another worker a moment ago: the end of the config log decides. */
 async function stoppedConnector(context: Context, name: string): Promise<ConnectorEntry> {
-  const known = await context.connector(name)
-  if (known.targetState === 'STOPPED') return known
   const { connectors } = await context.within(REQUEST_TIMEOUT_MS, 'reading the config topic', signal =>
     context.deps.configStore.refresh({ signal }),
   )

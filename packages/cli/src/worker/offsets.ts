@@ -228,6 +228,7 @@ async function move(
     const now = (await configStore.refresh({ signal })).connectors.get(entry.name)
     if (now?.incarnation !== entry.incarnation || now.targetState !== 'STOPPED') throw notMoved(entry)
   }
+  await confirmStopped(options) // nobody at work is claimed away from, however stale the entry is
   await alterPositions(entry, orders, { ...deps, by: 'rest', confirmStopped }, options)
 }
 

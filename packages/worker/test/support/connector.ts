@@ -11,6 +11,7 @@ import type {
   PartitionReport,
   RawConfig,
   Tables,
+  Timers,
 } from '@millrace/core'
 import type { ConnectorServices } from '../../src/connector-runtime.ts'
 import { Worker } from '../../src/index.ts'
@@ -140,9 +141,9 @@ export function workerIn(
   world: World,
   process: Process = world.process(),
   offsetFlushMs = 60_000,
-  options: ServiceOptions = {},
+  { timers = world.time, ...options }: ServiceOptions & { readonly timers?: Timers } = {},
 ): Worker {
-  return new Worker({ ...depsOf(world, process, options), offsetFlushMs })
+  return new Worker({ ...depsOf(world, process, options), timers, offsetFlushMs })
 }
 
 /** Time passes until the promise is settled. */
