@@ -14,6 +14,7 @@ function worker(time: VirtualTime, board: StatusBoard) {
     list: () => new Map(),
     set: (name: string, level: string) => {
       if (level === 'LOUD') return null
+      if (name === 'nobody') return []
       levels.set(name, level)
       return [name]
     },
@@ -38,6 +39,8 @@ test('a level set for the cluster reaches who runs, does not undo what is set la
   const [first, second] = [worker(time, board), worker(time, board)]
   time.jump(10)
   assert.equal(await first.loggers.setEverywhere('root', 'LOUD'), false)
+  for (let i = 0; i < 3; i++) assert.equal(await first.loggers.setEverywhere('nobody', 'DEBUG'), true)
+  assert.equal(entries.size, 0, 'names nobody has do not fill Redis')
   assert.equal(await first.loggers.setEverywhere('root', 'DEBUG'), true)
   isAway = true
   await second.loggers.look()

@@ -19,6 +19,12 @@ test('a key that differs only in case, dots and hyphens is a near miss', () => {
   assert.equal(nearMiss('topicsRegex', KNOWN), 'topics.regex')
 })
 
+test('a key far longer than any known one is no near miss, and is not compared with them', () => {
+  const long = `topics${'.'.repeat(300)}`
+  assert.equal(nearMiss(long, ['topics']), null)
+  assert.equal(nearMiss(`topics${'.'.repeat(200)}`, ['topics']), 'topics')
+})
+
 test('the nearest known key is proposed', () => {
   assert.equal(nearMiss('topicss', ['topic', 'topics']), 'topics')
 })

@@ -22,6 +22,10 @@ test('a topic regex matches whole names only', () => {
   assert.equal(matches('x{2}', 'xxx'), false)
   assert.equal(matches('\\u0041\\x42', 'AB'), true)
   assert.equal(matches('(a*)*b', 'aaab'), true)
+  assert.equal(matches('a', ''), false)
+  assert.equal(matches('(a|)', 'ab'), false)
+  assert.equal(matches('a\\B|ab', 'ab'), true)
+  assert.equal(matches('[zxa-c9]+', 'zx9b'), true, 'ranges need not be written in order')
 })
 
 test('what a linear engine cannot run is refused by name', () => {
@@ -68,6 +72,8 @@ test('long, deep and exploding patterns are refused', () => {
   assert.match(regexProblem('('.repeat(101) + ')'.repeat(101)) ?? '', /nested/)
   assert.match(regexProblem('(a{1000}){1000}') ?? '', /too large/)
   assert.match(regexProblem('((a|b){50}){900}') ?? '', /too large/)
+  assert.equal(regexProblem('.{1,1000}'), null)
+  assert.match(regexProblem('((a|b)?){800}') ?? '', /too large/)
   assert.match(regexProblem('a{1001}') ?? '', /1000/)
   assert.equal(regexProblem('a'.repeat(1024)), null)
 })

@@ -37,7 +37,9 @@ export class ClusterLoggers implements LoggerLevels {
   async setEverywhere(name: string, level: string): Promise<boolean> {
     const { random, clock } = this.#system
     const change: Change = { id: random.nextId(), level, atMs: clock.nowMs() }
-    if (this.#own.set(name, level) === null) return false
+    const affected = this.#own.set(name, level)
+    if (affected === null) return false
+    if (affected.length === 0) return true // every worker has the same loggers: whatever names are sent, Redis keeps none
     this.#remember(change.id)
     await this.#board.publish(name as WorkerId, JSON.stringify(change), KEPT_MS)
     return true

@@ -9,10 +9,12 @@ const folded = (key: string): string => key.toLowerCase().replace(/[.\-_]/g, '')
 
 /** The known key an unknown one most probably means, or null. */
 export function nearMiss(unknown: string, known: Iterable<string>): string | null {
+  if (unknown.length > KEY_CHARACTERS_MAX) return null
+  const foldedUnknown = folded(unknown)
   let best: string | null = null
   let bestDistance = EDIT_DISTANCE_MAX + 1
   for (const key of known) {
-    if (folded(key) === folded(unknown)) return key
+    if (foldedOnce(key) === foldedUnknown) return key
     const distance = editDistance(unknown, key, bestDistance)
     if (distance < bestDistance) {
       best = key
@@ -22,18 +24,41 @@ export function nearMiss(unknown: string, known: Iterable<string>): string | nul
   return best
 }
 
-/** Levenshtein distance, or `limit` as soon as it is known to reach that. */
+/** Far longer than any known key: it is no typing error of one. */
+const KEY_CHARACTERS_MAX = 256
+
+/** Of known keys, of which there are some hundreds and those of a chain. */
+const foldedKeys = new Map<string, string>()
+const FOLDED_MAX = 10_000
+
+function foldedOnce(key: string): string {
+  const found = foldedKeys.get(key)
+  if (found !== undefined) return found
+  if (foldedKeys.size >= FOLDED_MAX) foldedKeys.clear()
+  const made = folded(key)
+  foldedKeys.set(key, made)
+  return made
+}
+
+/** Levenshtein distance, or `limit` as soon as it is known to reach that. Only cells that near the diagonal are looked at. */
 export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => Math.min(column, limit))
+  let current = previous.map(() => limit)
   for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
+    const first = Math.max(1, row - limit + 1)
+    const last = Math.min(b.length, row + limit - 1)
+    current[first - 1] = first === 1 ? Math.min(row, limit) : limit
+    let least = current[first - 1]!
+    for (let column = first; column <= last; column++) {
       const replaced = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1))
+      const cell = Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1, limit)
+      current[column] = cell
+      if (cell < least) least = cell
     }
-    if (Math.min(...current) >= limit) return limit
-    previous = current
+    if (last < b.length) current[last + 1] = limit
+    if (least >= limit) return limit
+    ;[previous, current] = [current, previous]
   }
   return Math.min(previous[b.length]!, limit)
 }

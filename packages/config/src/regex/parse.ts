@@ -1,7 +1,7 @@
 // Reads the subset of java.util.regex that a linear engine can run: no backreferences, lookaround, atomic groups or possessive
 // quantifiers. Those are refused by name, never misread.
 
-/** Sorted, disjoint, inclusive code point ranges. */
+/** Inclusive code point ranges; `normalized` sorts and joins them. */
 export type CharRanges = readonly (readonly [number, number])[]
 export type RegexNode =
   | { readonly kind: 'chars'; readonly ranges: CharRanges }
@@ -23,7 +23,7 @@ const REPEAT_MAX = 1000
 const code = (character: string): number => character.codePointAt(0) ?? 0
 const span = (from: string, to: string): readonly [number, number] => [code(from), code(to)]
 
-function normalized(ranges: CharRanges): CharRanges {
+export function normalized(ranges: CharRanges): CharRanges {
   const merged: [number, number][] = []
   for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
     const last = merged.at(-1)
