@@ -297,6 +297,35 @@ test('an owner of the old incarnation that claims between the fold that ends it 
   world.assertExactlyOnce()
 })
 
+test('an owner of the old incarnation that works on beside the end of it, from whatever moment, delivers nothing twice', async () => {
+  for (let ms = 0; ms < 150; ms += 10) {
+    const world = await World.open({ seed: ms + 1 })
+    const { time, random } = world
+    world.records.rows(9)
+    const process = world.process()
+    const late = async (work: () => Promise<void>): Promise<void> => {
+      await time.sleep(random.below(40), { signal: SIGNAL })
+      await work()
+    }
+    const journal: JournalLog = {
+      append: (space, records) => late(() => process.journal.append(space, records)),
+      readToEnd: (space, options) => process.journal.readToEnd(space, options),
+      delete: (space, keys) => late(() => process.journal.delete(space, keys)),
+      peek: space => process.journal.peek(space),
+    }
+    const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }), { process, journal })
+    await time.advance(ms)
+    const old = superviseIn(world)
+    await time.advance(random.below(40))
+    world.journal.compact()
+    await deliversAll(world, next)
+    world.records.rows(4)
+    await deliversAll(world, next)
+    await whilePassing(world, Promise.all([old.stop(), next.stop()]))
+    world.assertExactlyOnce()
+  }
+})
+
 test('of several earlier incarnations one that never claimed the partition does not pass over what an older one left', async () => {
   const world = await World.open()
   world.records.rows(9)
