@@ -124,6 +124,32 @@ describe('logging in', () => {
     assert.equal((await door.knock(basic('ann', 'guess'))).kind, 'tooMany')
   })
 
+  test('a name that is guessed at from everywhere has to wait too, but where it has logged in before', async () => {
+    const door = await Door.open(line('ann', 'admin', 'right'), line('bob', 'viewer', 'b'))
+    assert.equal((await door.knock(basic('ann', 'right'), '10.9.0.1')).kind, 'known')
+    for (const name of ['ann', 'nobody']) {
+      const kinds: string[] = []
+      for (let i = 0; i < 60; i++)
+        kinds.push((await door.knock(basic(name, `guess ${i}`), `10.${name.length}.1.${i}`)).kind)
+      assert.deepEqual(
+        [kinds.indexOf('tooMany'), kinds.lastIndexOf('unknown')],
+        [50, 49],
+        'the same for who is not there',
+      )
+    }
+    door.time.jump(1)
+    assert.equal(
+      (await door.knock(basic('ann', 'right'), '10.8.0.1')).kind,
+      'known',
+      'remembered wherever it comes from',
+    )
+    door.time.jump(VERIFIED_MS + 1)
+    for (let i = 0; i < 60; i++) await door.knock(basic('ann', `guess ${i}`), `10.7.2.${i}`)
+    assert.equal((await door.knock(basic('ann', 'right'), '10.8.0.2')).kind, 'tooMany')
+    assert.equal((await door.knock(basic('ann', 'right'), '10.9.0.1')).kind, 'known', 'not locked out by others')
+    assert.equal((await door.knock(basic('bob', 'b'), '10.8.0.3')).kind, 'known', 'nor anybody else')
+  })
+
   test('right passwords cost no guesses', async () => {
     const door = await Door.open(...Array.from({ length: 30 }, (_, i) => line(`u${i}`, 'viewer', 'p')))
     for (let i = 0; i < 30; i++) assert.equal((await door.knock(basic(`u${i}`, 'p'))).kind, 'known')
@@ -132,7 +158,7 @@ describe('logging in', () => {
   test('more log-ins than can wait are told to come again', async () => {
     const door = await Door.open(line('ann', 'admin', 'right'))
     const attempts = Array.from({ length: CHECKS_MAX + WAITING_MAX + 10 }, (_, i) =>
-      door.knock(basic('ann', `guess ${i}`), `10.0.1.${i}`),
+      door.knock(basic(`somebody ${i}`, 'guess'), `10.0.1.${i}`),
     )
     const kinds = (await Promise.all(attempts)).map(({ kind }) => kind)
     assert.equal(kinds.filter(kind => kind === 'busy').length, 10)

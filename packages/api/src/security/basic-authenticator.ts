@@ -1,5 +1,6 @@
 // Basic authentication (RFC 7617) against scrypt hashes. A check costs 0.2 s of a thread and 32 MiB, so few run at a time, a
-// password that was right is remembered as a keyed digest, and an address that guesses has to wait.
+// password that was right is remembered as a keyed digest, and an address that guesses has to wait; so has a name that is guessed at
+// from many addresses, but for those it has logged in from.
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '@millrace/core'
 import type { Authenticator, AuthOutcome, AuthRequest } from './authenticator.ts'
@@ -18,6 +19,10 @@ export const VERIFIED_MAX = 1_024
 export const VERIFIED_MS: number = 10 * 60_000
 /** Ten guesses, then one every six seconds. */
 const FAILURES = { perSec: 1 / 6, burst: 10 } as const
+/** Guesses at one name from all strange addresses together: fifty, then one every two seconds. */
+const FAILURES_OF_NAME = { perSec: 1 / 2, burst: 50 } as const
+/** Names with the address they logged in from; 10,000 digests of 32 bytes. */
+const FAMILIAR_MAX = 10_000
 const BUSY_RETRY_SEC = 2
 const CHALLENGE = 'Basic realm="millrace", charset="UTF-8"'
 const UNKNOWN: AuthOutcome = { kind: 'unknown', challenge: CHALLENGE }
@@ -29,6 +34,8 @@ export class BasicAuthenticator implements Authenticator {
   readonly #users: () => Users
   readonly #clock: Clock
   readonly #failures = new TokenBuckets(FAILURES)
+  readonly #failuresOfName = new TokenBuckets(FAILURES_OF_NAME)
+  readonly #familiar = new Set<string>()
   readonly #verified = new Map<string, Verified>()
   /** Checks under way by digest: a hundred requests with one password are one check. At most CHECKS_MAX + WAITING_MAX. */
   readonly #checks = new Map<string, Promise<boolean>>()
@@ -54,21 +61,41 @@ export class BasicAuthenticator implements Authenticator {
     const known = this.#remembered(digest)
     if (known !== null) return { kind: 'known', principal: known }
     const from = addressKey(address)
-    const waitMs = this.#failures.take(from, this.#clock.monotonicMs())
-    if (waitMs > 0) return { kind: 'tooMany', retryAfterSec: Math.ceil(waitMs / 1000) }
+    const guess = this.#takeGuess(from, credentials.name)
+    if (guess.waitMs > 0) return { kind: 'tooMany', retryAfterSec: Math.ceil(guess.waitMs / 1000) }
     const user = users.get(credentials.name)
     const check = this.#check(digest, credentials.password, user, users)
     if (check === null) {
-      this.#failures.giveBack(from, this.#clock.monotonicMs())
+      guess.giveBack()
       return { kind: 'busy', retryAfterSec: BUSY_RETRY_SEC }
     }
     const isRight = await check
     signal.throwIfAborted()
     if (!isRight || user === undefined) return UNKNOWN
-    this.#failures.giveBack(from, this.#clock.monotonicMs())
+    guess.giveBack()
     const principal = { name: credentials.name, role: user.role }
     if (users === this.#currentUsers()) this.#remember(digest, principal)
+    keepAtMost(FAMILIAR_MAX, this.#familiar)
+    this.#familiar.add(this.#digest({ name: credentials.name, password: from }))
     return { kind: 'known', principal }
+  }
+
+  /** Whether somebody has that name makes no difference here. */
+  #takeGuess(from: string, name: string): { readonly waitMs: number; giveBack(): void } {
+    const isFamiliar = this.#familiar.has(this.#digest({ name, password: from }))
+    const taken: (readonly [TokenBuckets, string])[] = []
+    for (const [buckets, key] of [
+      [this.#failures, from],
+      ...(isFamiliar ? [] : [[this.#failuresOfName, this.#digest({ name, password: '' })] as const]),
+    ] as const) {
+      const waitMs = buckets.take(key, this.#clock.monotonicMs())
+      if (waitMs > 0) return { waitMs, giveBack: () => {} }
+      taken.push([buckets, key])
+    }
+    const giveBack = (): void => {
+      for (const [buckets, key] of taken) buckets.giveBack(key, this.#clock.monotonicMs())
+    }
+    return { waitMs: 0, giveBack }
   }
 
   #currentUsers(): Users {
@@ -118,10 +145,7 @@ export class BasicAuthenticator implements Authenticator {
   }
 
   #remember(digest: string, principal: Principal): void {
-    if (this.#verified.size >= VERIFIED_MAX) {
-      const oldest = this.#verified.keys().next()
-      if (!oldest.done) this.#verified.delete(oldest.value)
-    }
+    keepAtMost(VERIFIED_MAX, this.#verified)
     this.#verified.set(digest, { principal, untilMs: this.#clock.monotonicMs() + VERIFIED_MS })
   }
 
@@ -131,6 +155,13 @@ export class BasicAuthenticator implements Authenticator {
       .update(JSON.stringify([name, password]))
       .digest('base64')
   }
+}
+
+/** Makes room for one more: the oldest goes. */
+function keepAtMost(max: number, entries: Set<string> | Map<string, unknown>): void {
+  if (entries.size < max) return
+  const oldest = entries.keys().next()
+  if (!oldest.done) entries.delete(oldest.value)
 }
 
 function parseBasic(header: string | undefined): Credentials | null {
