@@ -104,6 +104,35 @@ test('client settings go to all clients, and those with a prefix to their role',
   assert.equal('ssl.keystore.location' in kafkaClients.admin, false)
 })
 
+test('where connectors begin to read may be said for all of them; a connector that says it itself is heard', () => {
+  const { connectorContext } = accepted(file('consumer.auto.offset.reset=latest'))
+  const connector = { name: 'c', 'connector.class': 'BigQuerySink', topics: 't', project: 'p-1', defaultDataset: 'd' }
+  const resetOf = (over: object, context = connectorContext): string => {
+    const parsed = parseConnectorConfig({ ...connector, ...over }, context)
+    return parsed.ok ? parsed.config.consumer.autoOffsetReset : JSON.stringify(parsed.errors)
+  }
+  assert.equal(resetOf({}), 'latest')
+  assert.equal(resetOf({ 'consumer.override.auto.offset.reset': 'earliest' }), 'earliest')
+  assert.equal(resetOf({}, accepted({}).connectorContext), 'earliest')
+  assert.match(
+    refused(file('consumer.auto.offset.reset=newest'))['consumer.auto.offset.reset'] ?? '',
+    /earliest, latest/,
+  )
+})
+
+test('client settings without effect here are told of with their reason, whatever their value', () => {
+  const text =
+    'consumer.max.poll.records=500\nconsumer.isolation.level=read_uncommitted\nproducer.acks=1\nconsumer.group.id=x'
+  const parsed = parseWorkerConfig(file(text))
+  assert.ok(parsed.ok)
+  assert.deepEqual(
+    parsed.notices.map(({ key, kind }) => `${kind} ${key}`).toSorted(),
+    ['consumer.group.id', 'consumer.isolation.level', 'consumer.max.poll.records', 'producer.acks'].map(
+      key => `ignored ${key}`,
+    ),
+  )
+})
+
 test('secrets show in no output', () => {
   const text = [
     'redis.url=redis://:canary@r:6379',

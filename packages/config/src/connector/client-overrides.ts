@@ -6,9 +6,11 @@ import {
   type ConfigValue,
   invalid,
   type KeyDef,
+  type KeyDefs,
   type RawConfig,
 } from '../definition/key.ts'
 import { parseValue } from '../definition/parse-value.ts'
+import { CLIENT_KEYS_BY_FULL_NAME } from '../worker/client-keys.ts'
 import { isOverrideAllowed, type OverridePolicy } from '../worker/override-policy.ts'
 import { notSupported } from './refusals.ts'
 
@@ -25,6 +27,7 @@ const READER = 'the reader paces itself by worker.memory.budget'
 const MEMBERSHIP = 'partitions are assigned by the coordinator, not by a consumer group'
 const PRODUCER = 'dead letters are always produced idempotently with acks=all'
 
+const GROUP_ID = 'consumer.override.group.id'
 const ALLOWED: Readonly<Record<string, KeyDef>> = {
   'consumer.override.auto.offset.reset': {
     type: 'STRING',
@@ -34,7 +37,7 @@ const ALLOWED: Readonly<Record<string, KeyDef>> = {
     importance: 'MEDIUM',
     group: GROUP,
   },
-  'consumer.override.group.id': {
+  [GROUP_ID]: {
     type: 'STRING',
     default: null,
     rule: { nonEmpty: true },
@@ -66,6 +69,27 @@ const ALLOWED: Readonly<Record<string, KeyDef>> = {
   'producer.override.buffer.memory': without('LONG', PRODUCER),
   'producer.override.max.request.size': without('INT', PRODUCER),
 }
+
+/**
+ * The same settings in a worker's file, `consumer.auto.offset.reset`: for all its connectors that do not say themselves. What has no
+ * effect may have any value there: files come from Kafka Connect as they are.
+ */
+export const WORKER_CLIENT_DEFAULTS: KeyDefs = Object.fromEntries(
+  Object.entries(ALLOWED)
+    .map(
+      ([key, { rule, ...def }]) =>
+        [
+          key.replace('.override.', '.'),
+          {
+            ...def,
+            ...(def.ignored === undefined && rule !== undefined ? { rule } : {}),
+            ...(key === GROUP_ID ? { ignored: 'each connector has a consumer group of its own' } : {}),
+            default: null,
+          } satisfies KeyDef,
+        ] as const,
+    )
+    .filter(([key]) => !Object.hasOwn(CLIENT_KEYS_BY_FULL_NAME, key)),
+)
 
 export const isClientOverride = (key: string): boolean => /^(consumer|producer|admin)\.override\./.test(key)
 export const CLIENT_OVERRIDE_KEYS: Readonly<Record<string, KeyDef>> = ALLOWED

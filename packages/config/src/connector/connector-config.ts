@@ -142,7 +142,7 @@ function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext
     errors: errorsOf(values),
     valueConverter: jsonOptions(inspection.converters.value.settings),
     transforms: filtersOf(values.transforms, inspection.chain),
-    consumer: consumerOf(values.name, inspection),
+    consumer: consumerOf(values.name, inspection, context),
     raw: { ...raw },
   }
 }
@@ -204,11 +204,12 @@ function errorsOf(values: Values<ConnectorKeys>): ConnectorConfig['errors'] {
   }
 }
 
-function consumerOf(name: string, inspection: Inspection): ConnectorConfig['consumer'] {
+function consumerOf(name: string, inspection: Inspection, context: ConnectorContext): ConnectorConfig['consumer'] {
   const { values } = inspection.overrides
   const groupId = values.get('consumer.override.group.id')
+  const reset = values.get('consumer.override.auto.offset.reset') ?? context.autoOffsetReset
   return {
     groupId: typeof groupId === 'string' ? groupId : consumerGroup(name),
-    autoOffsetReset: values.get('consumer.override.auto.offset.reset') === 'latest' ? 'latest' : 'earliest',
+    autoOffsetReset: reset === 'latest' ? 'latest' : 'earliest',
   }
 }

@@ -29,6 +29,8 @@ export type ConnectorContext = {
   readonly converters?: Partial<Readonly<Record<ConverterRole, ConverterSettings>>>
   readonly unknownKeys?: UnknownKeyRule
   readonly overridePolicy?: OverridePolicy
+  /** Of the worker's file, for connectors without an override. */
+  readonly autoOffsetReset?: 'earliest' | 'latest'
   /** What placeholders stand for on this worker; without it there are none. */
   readonly providers?: ConfigProviders
   /** Where the file of a keyfile may be; null or absent: anywhere. */

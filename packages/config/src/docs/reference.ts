@@ -1,5 +1,5 @@
 // The reference pages, written from the definitions so that they cannot fall behind them.
-import { CLIENT_OVERRIDE_KEYS } from '../connector/client-overrides.ts'
+import { CLIENT_OVERRIDE_KEYS, WORKER_CLIENT_DEFAULTS } from '../connector/client-overrides.ts'
 import { CONNECTOR_KEYS } from '../connector/connector-keys.ts'
 import { CONVERTER_ROLES, JSON_CONVERTER_KEYS, SUPPORTED_CONVERTERS } from '../connector/converters.ts'
 import { REFUSALS } from '../connector/refusals.ts'
@@ -75,6 +75,9 @@ export function workerReference(): string {
     'Each key sets all clients; with the prefix `consumer.`, `producer.` or `admin.` the clients of that role.',
     '',
     ...table(withoutIgnored(CLIENT_KEYS)),
+    'For connectors that do not override it themselves:',
+    '',
+    ...table(withoutIgnored(WORKER_CLIENT_DEFAULTS)),
     '## Refused',
     '',
     '| Key | Why |',
@@ -83,7 +86,7 @@ export function workerReference(): string {
     '',
     '## Accepted without effect',
     '',
-    ...ignoredSection({ ...IGNORED_WORKER_KEYS, ...LISTENER_TLS_KEYS, ...CLIENT_KEYS }),
+    ...ignoredSection({ ...IGNORED_WORKER_KEYS, ...LISTENER_TLS_KEYS, ...CLIENT_KEYS, ...WORKER_CLIENT_DEFAULTS }),
   ])
 }
 

@@ -1,5 +1,6 @@
 // A worker's configuration as the composition root uses it: typed, deep-frozen, every default filled in.
 import { MillraceError, Secret } from '@millrace/core'
+import { WORKER_CLIENT_DEFAULTS } from '../connector/client-overrides.ts'
 import { parseConverter } from '../connector/converter-settings.ts'
 import { CONVERTER_ROLES, type ConverterSettings, DEFAULT_CONVERTERS } from '../connector/converters.ts'
 import type { ConnectorContext } from '../connector/inspect.ts'
@@ -75,6 +76,7 @@ type WorkerValues = Values<typeof WORKER_KEYS>
 export const ALL_WORKER_KEYS: KeyDefs = {
   ...WORKER_KEYS,
   ...LISTENER_TLS_KEYS,
+  ...WORKER_CLIENT_DEFAULTS,
   ...CLIENT_KEYS_BY_FULL_NAME,
   ...IGNORED_WORKER_KEYS,
 }
@@ -86,6 +88,7 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const { written, settings, resolution, providers } = read
   const parsed: ParsedKeys<typeof WORKER_KEYS> = parseKeys(WORKER_KEYS, settings.raw)
   const clients = parseByName(CLIENT_KEYS_BY_FULL_NAME, settings.raw)
+  const clientDefaults = parseByName(WORKER_CLIENT_DEFAULTS, settings.raw)
   const tls = parseByName(LISTENER_TLS_KEYS, settings.raw)
   const converters = CONVERTER_ROLES.map(role => parseConverter(settings.raw, role, DEFAULT_CONVERTERS[role]))
   const converterDefs = new Map(converters.flatMap(converter => [...converter.defs]))
@@ -104,6 +107,7 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const found = [
     ...parsed.errors,
     ...clients.errors,
+    ...clientDefaults.errors,
     ...tls.errors,
     ...converters.flatMap(converter => converter.errors.filter(isFatal)),
     ...providers.errors,
@@ -121,13 +125,19 @@ export function parseWorkerConfig(sources: WorkerSources = {}): WorkerParse {
   const inherited = converters.map(converter => converter.settings)
   return {
     ok: true,
-    config: deepFreeze(build(values, clients.values, tls.values, inherited, providers)),
+    config: deepFreeze(build(values, { clients, clientDefaults, tls }, inherited, providers)),
     notices,
     described: describe(
       settings,
       written,
       resolution.keys,
-      new Map([...Object.entries<ConfigValue>(values), ...convertersSet, ...tls.values, ...clients.values]),
+      new Map([
+        ...Object.entries<ConfigValue>(values),
+        ...convertersSet,
+        ...tls.values,
+        ...clients.values,
+        ...clientDefaults.values,
+      ]),
     ),
   }
 }
@@ -234,11 +244,11 @@ function auditTopicOf(values: WorkerValues): string | null {
 
 function build(
   values: WorkerValues,
-  clients: ReadonlyMap<string, ConfigValue>,
-  tls: ReadonlyMap<string, ConfigValue>,
+  byName: Readonly<Record<'clients' | 'clientDefaults' | 'tls', { readonly values: ReadonlyMap<string, ConfigValue> }>>,
   inherited: readonly ConverterSettings[],
   { providers, lookEveryMs }: ProvidersParse,
 ): WorkerConfig {
+  const clients = byName.clients.values
   const topics = topicsOf(values)
   const [key, value, header] = inherited
   return {
@@ -263,7 +273,7 @@ function build(
       backoffMs: values['auto.restart.backoff.ms'],
       backoffMaxMs: values['auto.restart.backoff.max.ms'],
     },
-    rest: restConfig(values, tls, clients),
+    rest: restConfig(values, byName.tls.values, clients),
     advertised: {
       hostName: values['rest.advertised.host.name'],
       port: values['rest.advertised.port'],
@@ -294,6 +304,8 @@ function build(
         values['connector.client.config.override.policy'],
         values['connector.client.config.override.allowlist'],
       ),
+      autoOffsetReset:
+        byName.clientDefaults.values.get('consumer.auto.offset.reset') === 'latest' ? 'latest' : 'earliest',
       providers,
       keyfilePaths: values['bigquery.keyfile.allowed.paths'] ?? (values['rest.authentication'] === 'none' ? null : []),
     },
