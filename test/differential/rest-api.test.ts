@@ -14,6 +14,7 @@ import { sinkConfig, TOPIC } from './support/sink-config.ts'
 const DURATION_MS = 10_000
 const SHRINKING_MS = 60_000
 const TOOLS = { java: 'Debian: apt-get install openjdk-17-jre-headless', mvn: 'Debian: apt-get install maven' }
+const TRANSFORMS = 'org.apache.kafka.connect.transforms'
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () => {
@@ -51,6 +52,10 @@ describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () 
     for (const method of ['HEAD', 'OPTIONS'])
       for (const path of ['/', '/connectors', '/connectors/x', '/connectors/x/status', '/connector-plugins', '/nope'])
         await requests.ask(method, path)
+    for (const method of ['TRACE', 'PROPFIND', 'PATCH'])
+      for (const path of ['/connectors', '/connectors/x', '/connectors/x/pause', '/nope'])
+        await requests.ask(method, path)
+    await requests.ask('BREW', '/connectors')
     for (const [method, path] of [
       ['DELETE', '/'],
       ['POST', '/'],
@@ -483,18 +488,75 @@ describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () 
       await requests.ask('PUT', `/connector-plugins/${plugin}/config/validate`, body)
   })
 
+  agree('about every converter, transformation and predicate it has', async requests => {
+    const { text } = await pair.send('connect', { method: 'GET', path: '/connector-plugins?connectorsOnly=false' })
+    const plugins = JSON.parse(text) as readonly { readonly class: string; readonly type: string }[]
+    const names = plugins.filter(({ type }) => type !== 'sink' && type !== 'source').map(plugin => plugin.class)
+    assert.ok(names.length > 40, 'all of them')
+    for (const name of [...new Set(names), 'JsonConverter', 'Filter', 'TopicNameMatches'])
+      await requests.get(`/connector-plugins/${encodeURIComponent(name)}/config`)
+  })
+
   agree('about valid and invalid configs, key by key', async requests => {
+    const filter = { 'transforms.a.type': `${TRANSFORMS}.Filter` }
+    const topicNames = {
+      predicates: 'p',
+      'predicates.p.type': `${TRANSFORMS}.predicates.TopicNameMatches`,
+      'predicates.p.pattern': 'a.*',
+    }
     for (const over of [
       {},
+      { name: '' },
       { name: 'validated' },
       { name: 'validated', 'tasks.max': 0 },
       { name: 'validated', topics: undefined },
+      { name: 'validated', topics: undefined, 'topics.regex': '(' },
       { name: 'validated', 'topics.regex': 'a.*' },
-      { name: 'validated', 'errors.tolerance': 'some', 'errors.retry.timeout': 'x', 'config.action.reload': 'never' },
+      {
+        name: 'validated',
+        'errors.tolerance': 'some',
+        'errors.retry.timeout': 'x',
+        'config.action.reload': 'never',
+        'errors.log.enable': 'perhaps',
+        'errors.deadletterqueue.topic.replication.factor': '99999',
+      },
       { name: 'validated', 'errors.deadletterqueue.topic.name': TOPIC },
       { name: 'validated', 'value.converter': 'nonsense', 'unknown.to.both': 1 },
+      { name: 'validated', 'value.converter': undefined, 'key.converter': undefined },
+      { name: 'validated', 'value.converter': 'JsonConverter', 'value.converter.schemas.enable': 'perhaps' },
+      { name: 'validated', 'value.converter.decimal.format': 'nonsense' },
+      { name: 'validated', 'header.converter': 'org.apache.kafka.connect.converters.ByteArrayConverter' },
+      { name: 'validated', 'connector.plugin.version': '9.9' },
       { name: 'validated', transforms: 'a,a' },
+      { name: 'validated', transforms: 'a,a', 'transforms.a.type': 'Filter' },
       { name: 'validated', transforms: 'a', predicates: 'p' },
+      { name: 'validated', transforms: 'a', 'transforms.a.type': 'nonsense' },
+      {
+        name: 'validated',
+        transforms: 'a, b',
+        ...filter,
+        'transforms.b.type': `${TRANSFORMS}.Cast$Value`,
+        'transforms.b.spec': 'int8',
+      },
+      { name: 'validated', transforms: 'a', 'transforms.a.type': `${TRANSFORMS}.predicates.RecordIsTombstone` },
+      { name: 'validated', predicates: 'p', 'predicates.p.type': `${TRANSFORMS}.Filter` },
+      { name: 'validated', transforms: 'a', ...filter, 'transforms.a.negate': true },
+      {
+        name: 'validated',
+        transforms: 'a',
+        ...filter,
+        'transforms.a.negate': 'perhaps',
+        'transforms.a.predicate': 'none',
+      },
+      { name: 'validated', transforms: 'a', ...filter, 'transforms.a.predicate': 'p', ...topicNames },
+      { name: 'validated', transforms: 'a', ...filter, ...topicNames, 'predicates.p.pattern': '(' },
+      { name: 'validated', transforms: 'a', 'transforms.a.type': `${TRANSFORMS}.InsertField$Value` },
+      {
+        name: 'validated',
+        transforms: 'a',
+        'transforms.a.type': `${TRANSFORMS}.MaskField$Key`,
+        'transforms.a.fields': 'x',
+      },
     ])
       await requests.validate(sinkConfig(over))
   })

@@ -15,8 +15,8 @@ export function connectorConfigs(version: string, context: ConnectorContext): Co
   return {
     taskClass: TASK_CLASS,
     connectorClass: name => (isConnectorClass(name) ? CONNECTOR_CLASS : null),
-    validate: config => validateConnectorConfig(config, context),
+    validate: config => validateConnectorConfig(config, { ...context, pluginVersion: version }),
     plugins: () => connectorPlugins(version, { connectorsOnly: false }),
-    pluginConfig,
+    pluginConfig: name => pluginConfig(name, version),
   }
 }

@@ -129,8 +129,14 @@ export function buildApi(
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
     genReqId: () => deps.random.nextId(),
+    // No hook runs here; with a serializer of its own, fastify adds no charset to the type.
     frameworkErrors: (error, request, reply) =>
-      sendFailure(deps, error, request as FastifyRequest, reply as FastifyReply),
+      sendFailure(
+        deps,
+        error,
+        request as FastifyRequest,
+        (reply as FastifyReply).serializer((body: unknown) => JSON.stringify(body)),
+      ),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: PATH_PARAM_CHARS_MAX },
   })
   const routes = new KnownRoutes()

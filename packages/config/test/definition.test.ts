@@ -125,7 +125,7 @@ test('types follow from the definition', () => {
 
 test('every definition uses only the known fields, and its default fits its own type and rule', () => {
   const fields = new Set([
-    ...['type', 'default', 'rule', 'also', 'doc', 'importance', 'group', 'width', 'displayName'],
+    ...['type', 'default', 'rule', 'also', 'doc', 'importance', 'group', 'order', 'width', 'displayName'],
     ...['dependents', 'recommended', 'visibleWhen', 'ignored'],
   ])
   const tables: readonly KeyDefs[] = [CONNECTOR_KEYS, WORKER_KEYS, CLIENT_KEYS]

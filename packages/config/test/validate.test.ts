@@ -57,8 +57,28 @@ test('error_count counts messages, so one conflict on two keys counts twice', ()
   assert.equal(infoOf(infos, 'topics.regex').value.errors.length, 1)
 })
 
-test('values are the text of what was understood; of a wrong value there is none', () => {
-  const infos = validateConnectorConfig({ ...BASE, topics: ' a ,b', timePartitioningType: 'day', 'tasks.max': 'x' })
+test('values are the text of what was understood, also where a rule refuses it; of another type there is none', () => {
+  const infos = validateConnectorConfig({
+    ...BASE,
+    topics: ' a ,b',
+    timePartitioningType: 'day',
+    'tasks.max': 'x',
+    'errors.tolerance': 'some',
+    transforms: 'a,a',
+    'transforms.a.type': 'nonsense',
+    'value.converter.decimal.format': 'words',
+    'header.converter': 'no.such.Converter',
+  })
+  for (const [key, value, error] of [
+    ['errors.tolerance', 'some', /^Invalid value some for /],
+    ['transforms', 'a,a', /^Invalid value \[a, a\] for configuration transforms: Duplicate alias provided\.$/],
+    ['transforms.a.type', null, /Class nonsense could not be found/],
+    ['value.converter.decimal.format', 'words', /one of \(case insensitive\): NUMERIC, BASE64$/],
+    ['header.converter', null, /Class no\.such\.Converter could not be found/],
+  ] as const) {
+    assert.equal(infoOf(infos, key).value.value, value, key)
+    assert.match(infoOf(infos, key).value.errors.join('\n'), error)
+  }
   assert.equal(infoOf(infos, 'topics').value.value, 'a,b')
   assert.equal(infoOf(infos, 'timePartitioningType').value.value, 'DAY')
   assert.equal(infoOf(infos, 'tasks.max').value.value, null)
@@ -104,11 +124,11 @@ test('an alias brings a group with the keys of its class, and all classes as rec
       .flatMap(({ definition }) => (definition?.group === 'Transforms: f' ? [[definition.name, definition.order]] : []))
       .slice(0, 5),
     [
-      ['transforms.f.type', 1],
-      ['transforms.f.predicate', 2],
-      ['transforms.f.negate', 3],
-      ['transforms.f.topic.field', 4],
-      ['transforms.f.partition.field', 5],
+      ['transforms.f.type', 0],
+      ['transforms.f.plugin.version', 1],
+      ['transforms.f.negate', 2],
+      ['transforms.f.offset.field', 3],
+      ['transforms.f.partition.field', 4],
     ],
   )
   const type = infoOf(infos, 'transforms.f.type').value
@@ -165,4 +185,30 @@ test('keys that every sink has are told of as Kafka Connect tells of them', () =
   )
   assert.equal(infoOf(infos, 'value.converter.schemas.enable').definition?.display_name, 'Enable Schemas')
   assert.equal(infoOf(infos, 'transforms.a.type').definition?.display_name, 'Transformation type for a')
+})
+
+test('what a connector gets that names nothing is shown: the worker’s converters, and the one version of each plugin', () => {
+  const context = {
+    pluginVersion: '1.2.3',
+    converters: { key: { className: 'org.apache.kafka.connect.storage.StringConverter', options: {} } },
+  }
+  const infos = validateConnectorConfig({ ...BASE, transforms: 'f', 'transforms.f.type': 'Filter' }, context)
+  const shown = (key: string): readonly unknown[] => {
+    const { definition, value } = infoOf(infos, key)
+    return [definition?.default_value, value.value, value.recommended_values]
+  }
+  const converter = infoOf(infos, 'key.converter')
+  assert.equal(converter.definition?.default_value, 'org.apache.kafka.connect.storage.StringConverter')
+  assert.equal(converter.value.value, 'org.apache.kafka.connect.storage.StringConverter')
+  for (const owner of ['connector', 'key.converter', 'value.converter', 'header.converter', 'transforms.f'])
+    assert.deepEqual(shown(`${owner}.plugin.version`), ['1.2.3', '1.2.3', ['1.2.3']], owner)
+  assert.equal(infoOf(infos, 'value.converter.converter.type').value.value, 'value')
+  const unknown = validateConnectorConfig({ ...BASE, 'key.converter': 'nonsense' }, context)
+  assert.deepEqual(infoOf(unknown, 'key.converter.plugin.version').value, {
+    name: 'key.converter.plugin.version',
+    value: null,
+    recommended_values: [],
+    errors: [],
+    visible: false,
+  })
 })

@@ -85,14 +85,17 @@ function headerText(name: string, value: string, side: Side): string {
 function masked(path: string, value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value.map(item => masked(`${path}[]`, item))
-    // The names of connectors, in no order: Java's is that of a hash table.
-    return path === '$' && items.every(item => typeof item === 'string') ? items.sort() : items
+    // The names of connectors, in no order: Java's is that of a hash table. Definitions of keys say their place themselves.
+    if (path === '$' && items.every(item => typeof item === 'string')) return items.sort()
+    return path === '$' ? items.toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1)) : items
   }
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, masked(`${path}.${key}`, item)]))
   const mask = BODY_MASKS.find(candidate => candidate.path.test(path) && candidate.like.test(String(value)))
   return mask === undefined ? value : `{{${mask.reason}}}`
 }
+
+const nameOf = (item: unknown): string => (isObject(item) && typeof item['name'] === 'string' ? item['name'] : '')
 
 /** Down to the first values that are not alike; arrays by position, objects by key. */
 function compareBodies(

@@ -1,8 +1,9 @@
 // Transformations and predicates of a connector: their keys depend on the aliases the configuration names.
-import type { ConfigError, ConfigValue, KeyDef, RawConfig } from '../definition/key.ts'
-import { invalid, invalidValue } from '../definition/key.ts'
+import type { ConfigError, ConfigValue, KeyDef, KeyDefs, RawConfig } from '../definition/key.ts'
+import { invalid, invalidValue, isRequired } from '../definition/key.ts'
 import { parseByName } from '../definition/parse-keys.ts'
 import { compileRegex, type TextMatcher } from '../regex/compile.ts'
+import { CONVERTERS } from './converters.ts'
 import { notSupported } from './refusals.ts'
 import {
   classNamed,
@@ -35,22 +36,31 @@ export type ChainKeys = {
 
 type Kind = {
   readonly prefix: 'transforms' | 'predicates'
-  readonly word: string
+  /** Connect's interface. */
+  readonly word: 'Transformation' | 'Predicate'
   readonly group: string
   readonly classes: Readonly<Record<string, Readonly<Record<string, KeyDef>>>>
 }
-const TRANSFORM: Kind = { prefix: 'transforms', word: 'transformation', group: 'Transforms', classes: TRANSFORMATIONS }
-const PREDICATE: Kind = { prefix: 'predicates', word: 'predicate', group: 'Predicates', classes: PREDICATES }
+const TRANSFORM: Kind = { prefix: 'transforms', word: 'Transformation', group: 'Transforms', classes: TRANSFORMATIONS }
+const PREDICATE: Kind = { prefix: 'predicates', word: 'Predicate', group: 'Predicates', classes: PREDICATES }
 
-export function parseChain(raw: RawConfig, transforms: readonly string[], predicates: readonly string[]): ChainKeys {
+/** @param version of every plugin on this worker. */
+export function parseChain(
+  raw: RawConfig,
+  transforms: readonly string[],
+  predicates: readonly string[],
+  version: string | null,
+): ChainKeys {
   const defs = new Map<string, KeyDef>()
   const values = new Map<string, ConfigValue>()
   const errors: ConfigError[] = []
   const add = (kind: Kind, alias: string): void => {
-    const own = keysOf(raw, kind, alias)
+    const own = keysOf(raw, kind, alias, version)
     const parsed = parseByName(own, raw)
     for (const [key, def] of Object.entries(own)) defs.set(key, def)
-    for (const [key, value] of parsed.values) values.set(key, value)
+    for (const [key, value] of [...parsed.refused, ...parsed.values]) values.set(key, value)
+    const type = `${kind.prefix}.${alias}.type`
+    if (raw[type] !== undefined) values.set(type, anyClassNamed(raw[type].trim()))
     errors.push(...parsed.errors, ...classErrors(raw, kind, alias))
   }
   for (const alias of transforms) {
@@ -61,43 +71,72 @@ export function parseChain(raw: RawConfig, transforms: readonly string[], predic
   return { defs, values, errors }
 }
 
-/** Kafka Connect's definitions of one alias: its type, for transformations the predicate, then the keys of the class. */
-function keysOf(raw: RawConfig, kind: Kind, alias: string): Record<string, KeyDef> {
+/** Kafka Connect's definitions of one alias: its type and version, then those of the class and of every transformation. */
+function keysOf(raw: RawConfig, kind: Kind, alias: string, version: string | null): Record<string, KeyDef> {
   const prefix = `${kind.prefix}.${alias}.`
   const group = `${kind.group}: ${alias}`
-  const keys: Record<string, KeyDef> = {
-    [`${prefix}type`]: {
+  const found = classNamed(kind.classes, raw[`${prefix}type`]?.trim() ?? '')
+  const first: KeyDefs = {
+    type: {
       type: 'CLASS',
-      doc: `Class for the '${alias}' ${kind.word}.`,
+      doc: `Class for the '${alias}' ${kind.word.toLowerCase()}.`,
       importance: 'HIGH',
       group,
       width: 'LONG',
-      displayName: `${kind === TRANSFORM ? 'Transformation' : 'Predicate'} type for ${alias}`,
+      displayName: `${kind.word} type for ${alias}`,
       recommended: Object.keys(kind.classes).sort(),
     },
-  }
-  if (kind === TRANSFORM) {
-    keys[`${prefix}predicate`] = {
+    'plugin.version': {
       type: 'STRING',
-      default: null,
-      doc: 'Alias of the predicate that decides whether this transformation is applied.',
-      importance: 'MEDIUM',
+      default: found === null ? null : version,
+      doc: `Version of the '${alias}' ${kind.word.toLowerCase()}.`,
+      importance: 'HIGH',
       group,
-    }
-    keys[`${prefix}negate`] = {
-      type: 'BOOLEAN',
-      default: false,
-      doc: 'Applies the transformation where the predicate is false.',
-      importance: 'MEDIUM',
-      group,
-    }
+      width: 'LONG',
+      displayName: `${kind.word} version for ${alias}`,
+      recommended: found === null || version === null ? [] : [version],
+      ignored: 'a worker has one version of each plugin',
+    },
   }
-  const found = classNamed(kind.classes, raw[`${prefix}type`]?.trim() ?? '')
-  for (const [name, def] of Object.entries(found === null ? {} : (kind.classes[found] ?? {}))) {
-    keys[prefix + name] = { ...def, group }
-  }
-  return keys
+  const rest = { ...(kind === TRANSFORM ? CONDITION : {}), ...(found === null ? {} : kind.classes[found]) }
+  const ordered = [...Object.entries(first), ...Object.entries(rest).sort(byImportance)]
+  return Object.fromEntries(
+    ordered.map(([name, def], order) => [
+      prefix + name,
+      { ...def, group, order, displayName: def.displayName ?? name } satisfies KeyDef,
+    ]),
+  )
 }
+
+/** Kafka's ConfigDef.sortedConfigs: what must be set, what matters, then by name. */
+function byImportance([one, a]: readonly [string, KeyDef], [other, b]: readonly [string, KeyDef]): number {
+  const rank = (def: KeyDef): number => (isRequired(def) ? -1 : IMPORTANCES.indexOf(def.importance))
+  return rank(a) - rank(b) || (one < other ? -1 : 1)
+}
+const IMPORTANCES: readonly KeyDef['importance'][] = ['HIGH', 'MEDIUM', 'LOW']
+
+/** Of every transformation. */
+const CONDITION: KeyDefs = {
+  predicate: {
+    type: 'STRING',
+    default: null,
+    doc: 'Alias of the predicate that decides whether this transformation is applied.',
+    importance: 'MEDIUM',
+    group: null,
+  },
+  negate: {
+    type: 'BOOLEAN',
+    default: false,
+    doc: 'Applies the transformation where the predicate is false.',
+    importance: 'MEDIUM',
+    group: null,
+  },
+}
+
+/** The full name of a class known here, of whatever kind. */
+const anyClassNamed = (name: string): string | null =>
+  [TRANSFORMATIONS, PREDICATES, CONVERTERS].map(classes => classNamed(classes, name)).find(found => found !== null) ??
+  null
 
 function classErrors(raw: RawConfig, kind: Kind, alias: string): readonly ConfigError[] {
   const key = `${kind.prefix}.${alias}.type`
@@ -105,7 +144,11 @@ function classErrors(raw: RawConfig, kind: Kind, alias: string): readonly Config
   if (alias === '') return [invalid(kind.prefix, `Invalid value for configuration ${kind.prefix}: an alias is empty`)]
   if (text === undefined) return []
   const found = classNamed(kind.classes, text)
-  if (found === null) return [invalidValue(key, text, `Class ${text} could not be found.`)]
+  if (found === null) {
+    const other = anyClassNamed(text)
+    if (other === null) return [invalidValue(key, text, `Class ${text} could not be found.`)]
+    return [invalid(key, `Class class ${other} does not implement the ${kind.word} interface`)]
+  }
   if (kind === TRANSFORM && !SUPPORTED_TRANSFORMATIONS.includes(found)) {
     return [notSupported(key, `the transformation ${found} is not built in this version`)]
   }
@@ -121,8 +164,8 @@ function predicateErrors(raw: RawConfig, alias: string, predicates: readonly str
     return isNegated
       ? [
           invalid(
-            predicateKey,
-            `Invalid value null for configuration ${predicateKey}: must be set, since ${negateKey} is.`,
+            `transforms.${alias}.type`,
+            `Config '${negateKey}' was provided but there is no config '${predicateKey}' defining a predicate to be negated.`,
           ),
         ]
       : []

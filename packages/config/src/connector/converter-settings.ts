@@ -6,6 +6,7 @@ import type { ConfigError, ConfigNotice, ConfigValue, KeyDef, RawConfig } from '
 import { invalidValue } from '../definition/key.ts'
 import { complete, parseByName, parseKeys } from '../definition/parse-keys.ts'
 import {
+  CONVERTER_TYPE,
   CONVERTERS,
   type ConverterRole,
   type ConverterSettings,
@@ -34,18 +35,21 @@ export type ConverterKeys = {
 export function parseConverter(raw: RawConfig, role: ConverterRole, inherited: ConverterSettings): ConverterKeys {
   const key = `${role}.converter`
   const named = raw[key]?.trim()
-  const own = optionsUnder(raw, `${key}.`)
+  const { 'plugin.version': _version, ...own } = optionsUnder(raw, `${key}.`)
   const className = classNamed(CONVERTERS, named ?? inherited.className) ?? named ?? inherited.className
   const options = named === undefined ? { ...inherited.options, ...own } : own
   const prefixed = Object.fromEntries(
-    Object.entries(CONVERTERS[className] ?? {}).map(([name, def]) => [`${key}.${name}`, { ...def, group: `${key}` }]),
+    Object.entries(CONVERTERS[className] ?? {}).map(([name, def]) => [
+      `${key}.${name}`,
+      { ...def, displayName: def.displayName ?? name },
+    ]),
   )
-  const parsed = parseByName(prefixed, prefixKeys(options, `${key}.`))
+  const parsed = parseByName(prefixed, prefixKeys({ ...options, [CONVERTER_TYPE]: role }, `${key}.`))
   const supported = classError(role, key, className)
   return {
     settings: { className, options },
     defs: new Map(Object.entries(prefixed)),
-    values: parsed.values,
+    values: new Map([...parsed.refused, ...parsed.values]),
     // The keys of a converter that cannot be used anyway would only add noise.
     errors: supported ? [supported] : parsed.errors,
     notices: named === undefined && Object.keys(own).length > 0 ? [refines(key, className)] : [],

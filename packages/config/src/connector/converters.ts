@@ -19,14 +19,14 @@ export const DEFAULT_CONVERTERS: Readonly<Record<ConverterRole, ConverterSetting
   header: { className: SIMPLE_HEADER_CONVERTER, options: {} },
 }
 
-const GROUP = 'Converter'
 export const JSON_CONVERTER_KEYS = {
   'schemas.enable': {
     type: 'BOOLEAN',
     default: true,
     doc: 'Every record is an envelope {"schema": …, "payload": …}. Set false for plain JSON.',
     importance: 'HIGH',
-    group: 'Converter',
+    group: 'Schemas',
+    order: 0,
     width: 'MEDIUM',
     displayName: 'Enable Schemas',
   },
@@ -36,17 +36,19 @@ export const JSON_CONVERTER_KEYS = {
     rule: { atLeast: 0 },
     doc: 'Number of schemas kept.',
     importance: 'HIGH',
-    group: 'Converter',
+    group: 'Schemas',
+    order: 1,
     width: 'MEDIUM',
     displayName: 'Schema Cache Size',
   },
   'decimal.format': {
     type: 'STRING',
     default: 'BASE64',
-    rule: { oneOf: ['BASE64', 'NUMERIC'], ignoreCase: true },
+    rule: { oneOf: ['NUMERIC', 'BASE64'], ignoreCase: true },
     doc: 'How Decimal values are written in the JSON: base64 of the unscaled bytes, or a number.',
     importance: 'LOW',
-    group: 'Converter',
+    group: 'Serialization',
+    order: 0,
     width: 'MEDIUM',
     displayName: 'Decimal Format',
   },
@@ -55,7 +57,8 @@ export const JSON_CONVERTER_KEYS = {
     default: true,
     doc: 'A null field becomes the default its schema declares.',
     importance: 'LOW',
-    group: 'Converter',
+    group: 'Serialization',
+    order: 1,
     width: 'MEDIUM',
     displayName: 'Replace null with default',
   },
@@ -67,27 +70,37 @@ const ENCODING: KeyDefs = {
     default: 'UTF-8',
     doc: 'Character set.',
     importance: 'HIGH',
-    group: GROUP,
+    group: null,
     width: 'MEDIUM',
     displayName: 'Encoding',
   },
 }
+/** Which of a record it converts: the runtime says it, whatever a configuration says. */
+export const CONVERTER_TYPE = 'converter.type'
+const TYPE: KeyDefs = {
+  [CONVERTER_TYPE]: {
+    type: 'STRING',
+    doc: 'How the converter is used: key, value or header.',
+    importance: 'LOW',
+    group: null,
+  },
+}
 const REGISTRY: KeyDefs = {
-  'schema.registry.url': { type: 'LIST', doc: 'Schema Registry addresses.', importance: 'HIGH', group: GROUP },
+  'schema.registry.url': { type: 'LIST', doc: 'Schema Registry addresses.', importance: 'HIGH', group: null },
 }
 
 /** Classes by name. Those outside SUPPORTED are known, so that they can be refused by name instead of "not found". */
 export const CONVERTERS: Readonly<Record<string, KeyDefs>> = {
-  [JSON_CONVERTER]: JSON_CONVERTER_KEYS,
-  [STRING_CONVERTER]: ENCODING,
+  [JSON_CONVERTER]: { ...TYPE, ...JSON_CONVERTER_KEYS },
+  [STRING_CONVERTER]: { ...TYPE, ...ENCODING },
   [SIMPLE_HEADER_CONVERTER]: {},
-  [BYTE_ARRAY_CONVERTER]: {},
-  'org.apache.kafka.connect.converters.BooleanConverter': {},
-  'org.apache.kafka.connect.converters.ShortConverter': {},
-  'org.apache.kafka.connect.converters.IntegerConverter': {},
-  'org.apache.kafka.connect.converters.LongConverter': {},
-  'org.apache.kafka.connect.converters.FloatConverter': {},
-  'org.apache.kafka.connect.converters.DoubleConverter': {},
+  [BYTE_ARRAY_CONVERTER]: TYPE,
+  'org.apache.kafka.connect.converters.BooleanConverter': TYPE,
+  'org.apache.kafka.connect.converters.ShortConverter': TYPE,
+  'org.apache.kafka.connect.converters.IntegerConverter': TYPE,
+  'org.apache.kafka.connect.converters.LongConverter': TYPE,
+  'org.apache.kafka.connect.converters.FloatConverter': TYPE,
+  'org.apache.kafka.connect.converters.DoubleConverter': TYPE,
   'io.confluent.connect.avro.AvroConverter': REGISTRY,
   'io.confluent.connect.json.JsonSchemaConverter': REGISTRY,
   'io.confluent.connect.protobuf.ProtobufConverter': REGISTRY,

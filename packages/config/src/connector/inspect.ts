@@ -19,6 +19,7 @@ import { CONNECTOR_KEYS, type ConnectorKeys } from './connector-keys.ts'
 import { type ConverterKeys, parseConverter } from './converter-settings.ts'
 import { CONVERTER_ROLES, type ConverterRole, type ConverterSettings, DEFAULT_CONVERTERS } from './converters.ts'
 import { crossChecks } from './cross-checks.ts'
+import { pluginDefaults } from './plugin-defaults.ts'
 import { refusalsOf } from './refusals.ts'
 
 /** What a connector inherits from the worker it is checked on. Empty is fine: the defaults of a worker. */
@@ -27,6 +28,8 @@ export type ConnectorContext = {
   /** Config and journal topic: never a source, whatever a regex says. */
   readonly reservedTopics?: readonly string[]
   readonly converters?: Partial<Readonly<Record<ConverterRole, ConverterSettings>>>
+  /** Of every plugin on the worker. */
+  readonly pluginVersion?: string
   readonly unknownKeys?: UnknownKeyRule
   readonly overridePolicy?: OverridePolicy
   /** Of the worker's file, for connectors without an override. */
@@ -43,6 +46,7 @@ export type Inspection = {
   readonly converters: Readonly<Record<ConverterRole, ConverterKeys>>
   readonly overrides: ClientOverrides
   readonly allDefs: ReadonlyMap<string, KeyDef>
+  /** To be shown: what a rule refuses is among them, if it is of the right type. */
   readonly allValues: ReadonlyMap<string, ConfigValue>
   /** Keys without a definition. */
   readonly undefinedKeys: readonly string[]
@@ -54,6 +58,9 @@ export type Inspection = {
 
 /** Keys the whole cluster reads as they are written, or that make the names of others. */
 const WITHOUT_PLACEHOLDERS: readonly string[] = ['name', 'connector.class', 'tasks.max', 'transforms', 'predicates']
+
+/** A list with more is refused as it is, and nothing more is said of it. */
+const ALIASES_MAX = 100
 
 /** Far more than any connector has; what is beyond is not even looked at. */
 const KEYS_MAX = 1000
@@ -75,19 +82,29 @@ function inspectBounded(given: RawConfig, context: ConnectorContext): Inspection
   const raw = { ...resolution.config, ...Object.fromEntries(misplaced.map(key => [key, given[key] ?? ''])) }
   const parsed = parseKeys<ConnectorKeys>(CONNECTOR_KEYS, raw)
   const values = parsed.values
-  const chain = parseChain(raw, values.transforms ?? [], values.predicates ?? [])
+  const version = context.pluginVersion ?? null
+  const aliasesOf = (key: 'transforms' | 'predicates'): readonly string[] => {
+    const list = values[key] ?? parsed.refused.get(key)
+    const aliases = Array.isArray(list) ? [...new Set<string>(list)] : []
+    return aliases.length > ALIASES_MAX ? [] : aliases
+  }
+  const chain = parseChain(raw, aliasesOf('transforms'), aliasesOf('predicates'), version)
   const overrides = parseClientOverrides(raw, context.overridePolicy)
-  const converter = (role: ConverterRole): ConverterKeys =>
-    parseConverter(raw, role, context.converters?.[role] ?? DEFAULT_CONVERTERS[role])
+  const inherited = { ...DEFAULT_CONVERTERS, ...context.converters }
+  const converter = (role: ConverterRole): ConverterKeys => parseConverter(raw, role, inherited[role])
   const converters = { key: converter('key'), value: converter('value'), header: converter('header') }
 
   const sections = [chain, ...CONVERTER_ROLES.map(role => converters[role]), overrides]
+  const defaults = pluginDefaults(raw, inherited, version)
   const allDefs = new Map<string, KeyDef>([
     ...Object.entries<KeyDef>(CONNECTOR_KEYS),
+    ...defaults.defs,
     ...sections.flatMap(section => [...section.defs]),
   ])
   const allValues = new Map<string, ConfigValue>([
+    ...parsed.refused,
     ...Object.entries<ConfigValue>(values as Readonly<Record<string, ConfigValue>>),
+    ...defaults.values,
     ...sections.flatMap(section => [...section.values]),
   ])
   const undefinedKeys = Object.keys(raw).filter(key => !allDefs.has(key))
@@ -119,7 +136,7 @@ function inspectBounded(given: RawConfig, context: ConnectorContext): Inspection
       ).filter(error => !misplaced.includes(error.key)),
     ],
     notices: [
-      ...ignoredNotices(raw),
+      ...ignoredNotices(raw, allDefs),
       ...CONVERTER_ROLES.flatMap(role => converters[role].notices),
       ...overrides.notices,
       ...unknown.notices,
@@ -128,10 +145,12 @@ function inspectBounded(given: RawConfig, context: ConnectorContext): Inspection
   }
 }
 
-function ignoredNotices(raw: RawConfig): readonly ConfigNotice[] {
-  return Object.entries<KeyDef>(CONNECTOR_KEYS).flatMap(([key, def]) =>
-    def.ignored && Object.hasOwn(raw, key)
-      ? [{ key, kind: 'ignored' as const, message: `Configuration ${key} is ignored: ${def.ignored}.` }]
-      : [],
-  )
+function ignoredNotices(raw: RawConfig, defs: ReadonlyMap<string, KeyDef>): readonly ConfigNotice[] {
+  return [...defs].flatMap(([key, def]) => (def.ignored && Object.hasOwn(raw, key) ? [ignored(key, def.ignored)] : []))
 }
+
+const ignored = (key: string, why: string): ConfigNotice => ({
+  key,
+  kind: 'ignored',
+  message: `Configuration ${key} is ignored: ${why}.`,
+})

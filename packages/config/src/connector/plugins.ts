@@ -2,13 +2,7 @@
 import type { KeyDef } from '../definition/key.ts'
 import { type ConfigKeyInfo, keyInfos } from '../definition/validate-json.ts'
 import { CONNECTOR_KEYS } from './connector-keys.ts'
-import {
-  BYTE_ARRAY_CONVERTER,
-  CONVERTERS,
-  JSON_CONVERTER,
-  SIMPLE_HEADER_CONVERTER,
-  STRING_CONVERTER,
-} from './converters.ts'
+import { CONVERTERS, SIMPLE_HEADER_CONVERTER } from './converters.ts'
 import { classNamed, PREDICATES, TRANSFORMATIONS } from './transformations.ts'
 
 export const CONNECTOR_CLASS = 'io.millrace.bigquery.BigQuerySinkConnector'
@@ -28,8 +22,8 @@ export const isConnectorClass = (name: string): boolean => CONNECTOR_ALIASES.inc
 export type PluginType = 'sink' | 'source' | 'converter' | 'header_converter' | 'transformation' | 'predicate'
 export type Plugin = { readonly class: string; readonly type: PluginType; readonly version: string }
 
-/** In the box as header converters too. */
-const HEADER_CONVERTERS = [SIMPLE_HEADER_CONVERTER, JSON_CONVERTER, STRING_CONVERTER, BYTE_ARRAY_CONVERTER]
+/** Kafka Connect's own are header converters too. */
+const HEADER_CONVERTERS = Object.keys(CONVERTERS).filter(name => name.startsWith('org.apache.kafka.'))
 
 /** All plugins known by class name, connectors first. Every one is at the version of the product. */
 export function connectorPlugins(version: string, options: { readonly connectorsOnly: boolean }): readonly Plugin[] {
@@ -50,8 +44,15 @@ export function connectorPlugins(version: string, options: { readonly connectors
 }
 
 /** The definitions of a plugin named in full, simply or by alias; null when there is no such plugin. */
-export function pluginConfig(name: string): readonly ConfigKeyInfo[] | null {
-  if (isConnectorClass(name)) return keyInfos(Object.entries<KeyDef>(CONNECTOR_KEYS))
+export function pluginConfig(name: string, version: string | null = null): readonly ConfigKeyInfo[] | null {
+  const ofConnector = 'connector.plugin.version'
+  if (isConnectorClass(name))
+    return keyInfos(
+      Object.entries<KeyDef>({
+        ...CONNECTOR_KEYS,
+        [ofConnector]: { ...CONNECTOR_KEYS[ofConnector], default: version },
+      }),
+    )
   for (const classes of [CONVERTERS, TRANSFORMATIONS, PREDICATES]) {
     const found = classNamed(classes, name)
     if (found !== null) return keyInfos(Object.entries(classes[found] ?? {}))

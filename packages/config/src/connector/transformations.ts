@@ -2,12 +2,11 @@
 // listed and validated; which of them run is said in SUPPORTED_TRANSFORMATIONS.
 import type { KeyDef, KeyDefs } from '../definition/key.ts'
 
-const GROUP = 'Options'
 const key = (type: KeyDef['type'], doc: string, rest: Partial<KeyDef> = {}): KeyDef => ({
   type,
   doc,
   importance: 'HIGH',
-  group: GROUP,
+  group: null,
   ...rest,
 })
 const replaceNull: KeyDefs = {
@@ -37,7 +36,11 @@ const ON_KEY_OR_VALUE: Readonly<Record<string, KeyDefs>> = {
     spec: key('LIST', 'field:type pairs, or one type for the whole.', { rule: { nonEmpty: true } }),
     ...replaceNull,
   },
-  ExtractField: { field: key('STRING', 'Field to extract.'), ...syntaxVersion, ...replaceNull },
+  ExtractField: {
+    field: key('STRING', 'Field to extract.', { importance: 'MEDIUM' }),
+    ...syntaxVersion,
+    ...replaceNull,
+  },
   Flatten: { delimiter: key('STRING', 'Between the parts of a name.', { default: '.', importance: 'MEDIUM' }) },
   HeaderFrom: {
     fields: key('LIST', 'Fields that become headers.', { rule: { nonEmpty: true } }),
@@ -57,7 +60,11 @@ const ON_KEY_OR_VALUE: Readonly<Record<string, KeyDefs>> = {
   },
   MaskField: {
     fields: key('LIST', 'Fields to mask.', { rule: { nonEmpty: true } }),
-    replacement: key('STRING', 'Replacement instead of an empty value.', { default: null, importance: 'LOW' }),
+    replacement: key('STRING', 'Replacement instead of an empty value.', {
+      default: null,
+      rule: { nonEmpty: true },
+      importance: 'LOW',
+    }),
     ...replaceNull,
   },
   ReplaceField: {
@@ -90,7 +97,7 @@ const ON_RECORD: Readonly<Record<string, KeyDefs>> = {
   DropHeaders: { headers: key('LIST', 'Headers to drop.', { rule: { nonEmpty: true } }) },
   Filter: {},
   InsertHeader: {
-    header: key('STRING', 'Name of the header.', { rule: { nonEmpty: true } }),
+    header: key('STRING', 'Name of the header.'),
     'value.literal': key('STRING', 'Its value.'),
   },
   RegexRouter: {

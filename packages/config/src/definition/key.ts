@@ -17,7 +17,10 @@ export type KeyDef = {
   /** With unit and reason: it becomes the reference page. */
   readonly doc: string
   readonly importance: Importance
-  readonly group: string
+  /** null: it has none, as Connect's options of converters and transformations. */
+  readonly group: string | null
+  /** Place within the group; counted from 1 where nothing is said. */
+  readonly order?: number
   readonly width?: Width
   /** Kafka's default display name is the key itself. */
   readonly displayName?: string

@@ -9,7 +9,8 @@ const INTEGER_BOUNDS = {
   LONG: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const
 
-type Parsed = { readonly value: ConfigValue } | { readonly error: ConfigError }
+/** `refused`: of the right type, but against the rule. */
+type Parsed = { readonly value: ConfigValue } | { readonly error: ConfigError; readonly refused?: ConfigValue }
 
 /** Parses one value and applies its rule. */
 export function parseValue(key: string, def: KeyDef, text: string): Parsed {
@@ -19,12 +20,16 @@ export function parseValue(key: string, def: KeyDef, text: string): Parsed {
   const value = readAs(def, trimmed)
   if (value === null) return { error: invalidValue(key, trimmed, typeProblem(def)) }
   const problem = def.rule ? problemOf(def.rule, value) : null
-  return problem === null ? { value } : { error: invalidValue(key, trimmed, problem) }
+  if (problem === null) return { value }
+  const shown = Array.isArray(value) ? `[${value.join(', ')}]` : trimmed
+  return { error: invalidValue(key, shown, problem), refused: value }
 }
 
 function parsePassword(key: string, def: KeyDef, trimmed: string): Parsed {
   const problem = def.rule ? problemOf(def.rule, trimmed) : null
-  return problem === null ? { value: new Secret(trimmed) } : { error: invalidValue(key, '[hidden]', problem) }
+  return problem === null
+    ? { value: new Secret(trimmed) }
+    : { error: invalidValue(key, '[hidden]', problem), refused: new Secret(trimmed) }
 }
 
 function readAs(def: KeyDef, text: string): boolean | number | string | readonly string[] | null {

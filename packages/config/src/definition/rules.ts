@@ -35,7 +35,9 @@ function numberProblem(rule: Rule, value: number): string | null {
 }
 
 function textProblem(rule: Rule, value: string): string | null {
-  if (rule.nonEmpty && value === '') return 'String must be non-empty'
+  // Connect has a validator of its own for the name of a connector, with words of its own.
+  if (rule.nonEmpty && value === '')
+    return rule.format === 'connectorName' ? 'String may not be empty' : 'String must be non-empty'
   if (rule.oneOf && !rule.oneOf.includes(value)) {
     return `String must be one of${rule.ignoreCase ? ' (case insensitive)' : ''}: ${rule.oneOf.join(', ')}`
   }

@@ -11,7 +11,7 @@ export type ConfigKeyInfo = {
   readonly default_value: string | null
   readonly importance: Importance
   readonly documentation: string
-  readonly group: string
+  readonly group: string | null
   readonly width: Width
   readonly display_name: string
   readonly dependents: readonly string[]
@@ -50,17 +50,21 @@ const keyInfo = (name: string, def: KeyDef, order: number): ConfigKeyInfo => ({
 const defaultText = (def: KeyDef): string | null =>
   def.type === 'PASSWORD' && def.default ? '[hidden]' : valueText(def.default)
 
-/** Definitions in order, numbered within their group. */
+/** Kafka's ConfigDef: of a key without a group. */
+const NO_ORDER = -1
+
+/** Definitions in order, numbered within their group where they say nothing else. */
 export function keyInfos(defs: Iterable<readonly [string, KeyDef]>): readonly ConfigKeyInfo[] {
   const orders = new Map<string, number>()
   return [...defs].map(([name, def]) => {
+    if (def.group === null || def.order !== undefined) return keyInfo(name, def, def.order ?? NO_ORDER)
     const order = (orders.get(def.group) ?? 0) + 1
     orders.set(def.group, order)
     return keyInfo(name, def, order)
   })
 }
 
-/** `values` may lack keys whose text did not parse; keys in `undefinedValues` have no definition (`definition: null`). */
+/** `values` holds what a rule refuses, too, and may lack keys whose text did not parse; keys in `undefinedValues` have no definition (`definition: null`). */
 export function configInfos(
   plugin: string,
   defs: ReadonlyMap<string, KeyDef>,
@@ -85,7 +89,7 @@ export function configInfos(
   return {
     name: plugin,
     error_count: configs.reduce((count, config) => count + config.value.errors.length, 0),
-    groups: [...new Set([...defs.values()].map(def => def.group))],
+    groups: [...new Set([...defs.values()].flatMap(({ group }) => (group === null ? [] : [group])))],
     configs,
   }
 }
