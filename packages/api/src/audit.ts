@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { ConfigStore, ConnectorEntry, ControlChange, RawConfig, WriteResult } from '@millrace/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiDeps } from './deps.ts'
+import { CarriedOutBefore, keyTaken } from './idempotency.ts'
 import { requestScope, scopeOf } from './request-scope.ts'
 import { ANONYMOUS } from './security/principal.ts'
 
@@ -73,11 +74,15 @@ function recordOf(request: FastifyRequest, route: string, status: number, atMs: 
   }
 }
 
-/** The store as requests use it: each write is noted in its request's scope and carries the name of who asked. */
+/**
+ * The store as requests use it: each write is noted in its request's scope and carries the name of who asked and the request's
+ * Idempotency-Key. A change that was made before under that key ends the request: CarriedOutBefore.
+ */
 export function auditedStore(store: ConfigStore): ConfigStore {
   return {
     read: () => store.read(),
     history: name => store.history(name),
+    marks: key => store.marks(key),
     refresh: options => store.refresh(options),
     changes: options => store.changes(options),
     write: async (change, options) => {
@@ -85,14 +90,15 @@ export function auditedStore(store: ConfigStore): ConfigStore {
       const before = store.read().connectors.get(change.name)
       const principal = scope?.request.principal ?? ANONYMOUS
       const by = principal === ANONYMOUS ? {} : { by: principal.name }
-      try {
-        const result = await store.write(change, { ...by, ...options })
-        scope?.changes.push(auditedChange(change, before, result))
-        return result
-      } catch (error) {
-        scope?.changes.push({ ...auditedChange(change, before, null), outcome: 'unknown' })
+      const requestKey = scope?.requestKey === undefined ? {} : { requestKey: scope.requestKey }
+      const result = await store.write(change, { ...by, ...requestKey, ...options }).catch(error => {
+        scope?.changes.push(auditedChange(change, before, null))
         throw error
-      }
+      })
+      scope?.changes.push(auditedChange(change, before, result))
+      if (result.kind === 'replayed') throw new CarriedOutBefore(result.mark)
+      if (result.kind === 'keyTaken') throw keyTaken()
+      return result
     },
   }
 }

@@ -1,5 +1,6 @@
 // What belongs to the request that is being answered, for code far below its route: who asks, and what it changed.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { RequestKey } from '@millrace/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuditedChange } from './audit.ts'
 
@@ -7,6 +8,8 @@ export type RequestScope = {
   readonly request: FastifyRequest
   /** At most as many as a bulk request has items. */
   readonly changes: AuditedChange[]
+  /** Of its Idempotency-Key. */
+  requestKey?: RequestKey
 }
 
 const current = new AsyncLocalStorage<RequestScope>()

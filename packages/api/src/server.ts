@@ -4,11 +4,13 @@ import type { SecureContextOptions } from 'node:tls'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Listener } from '@millrace/config'
+import type { RequestMark } from '@millrace/core'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { ApiError, describeFailure, errorBody } from './api-error.ts'
 import { auditChanges, auditedStore } from './audit.ts'
 import { Context } from './context.ts'
 import type { ApiDeps } from './deps.ts'
+import { CarriedOutBefore, carriedOutMeanwhile, replay, takeKeys } from './idempotency.ts'
 import { parseJsonBody } from './json-body.ts'
 import { KnownRoutes } from './known-routes.ts'
 import {
@@ -147,7 +149,6 @@ export function buildApi(
   acceptJsonOnly(app)
   shapeAnswers(app, closing)
   guardRequests(app, security, { advertised: () => deps.worker.advertised, clock: deps.clock, closing, isServed })
-  app.setErrorHandler((error, request, reply) => sendFailure(deps, error, request, reply))
   app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 
   enterScopes(app)
@@ -155,6 +156,8 @@ export function buildApi(
   // Over `deps`, not a copy: what they answer may change while the server runs.
   const store = { value: auditedStore(deps.configStore), enumerable: true }
   const context = new Context(Object.create(deps, { configStore: store }) as ApiDeps, closing)
+  takeKeys(app, context)
+  app.setErrorHandler(async (error, request, reply) => await answerFailure(context, error, request, reply))
   rootRoutes(app, context)
   connectorRoutes(app, context)
   lifecycleRoutes(app, context)
@@ -212,6 +215,25 @@ function answerUnrouted(routes: KnownRoutes, request: FastifyRequest, reply: Fas
   reply.header('allow', [...allowed, 'OPTIONS'].join(', '))
   if (request.method === 'OPTIONS') return reply.code(204).send()
   return reply.code(405).send(errorBody(405, 'HTTP 405 Method Not Allowed'))
+}
+
+async function answerFailure(
+  context: Context,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  try {
+    const mark = error instanceof CarriedOutBefore ? error.mark : await twinOfRefused(context, error, request)
+    return mark === null ? sendFailure(context.deps, error, request, reply) : await replay(mark, request, reply)
+  } catch (failure) {
+    return sendFailure(context.deps, failure, request, reply)
+  }
+}
+
+async function twinOfRefused(context: Context, error: unknown, request: FastifyRequest): Promise<RequestMark | null> {
+  const isRefused = describeFailure(error).status < 500
+  return isRefused ? await carriedOutMeanwhile(context, request).catch(() => null) : null
 }
 
 /** Something this version does not do; nothing an operator has to look after. */

@@ -14,6 +14,8 @@ export type ConnectorInfo = {
   readonly config: RawConfig
   readonly tasks: readonly { readonly connector: string; readonly task: number }[]
   readonly type: 'sink'
+  /** Of a create with `initial_offsets` (KIP-995). */
+  readonly offsets_status?: string
 }
 
 export function connectorInfo(entry: ConnectorEntry, view: ClusterView): ConnectorInfo {

@@ -156,6 +156,24 @@ test('real answers are what it says, key by key', async () => {
   }
 })
 
+test('the routes that take an Idempotency-Key are those it says, and each other one that changes something refuses it', async () => {
+  await using api = await TestApi.open()
+  const { paths } = await documentOf(api)
+  for (const [route, role] of ROLE_OF_ROUTE) {
+    const [method = '', pattern = ''] = route.split(' ')
+    if (method === 'GET' || pattern.endsWith('/validate')) continue
+    const operation = paths[pattern.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
+    const isSaid = operation?.parameters.some(({ name }) => name === 'Idempotency-Key') ?? false
+    const answer = await api.app.inject({
+      method: method as 'PUT',
+      url: pattern.replaceAll(/:\w+/g, '0'),
+      headers: { 'idempotency-key': 'a key' },
+    })
+    assert.equal(answer.statusCode, 400, `${route} ${role}`)
+    assert.match(answer.json().message, isSaid ? /must be one key/ : /cannot tell a repeated request/, route)
+  }
+})
+
 test('each plugin’s config has a JSON Schema of its definitions', async () => {
   await using api = await TestApi.open()
   const answer = await api.call('GET', '/api/v1/connector-plugins/BigQuerySink/schema')

@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document, from the list of operations, the schemas and the roles. https://spec.openapis.org/oas/v3.1.0
 import { ROLE_OF_ROUTE } from '../security/route-roles.ts'
-import { OPERATIONS, type Operation, TAKES_IF_MATCH } from './operations.ts'
+import { OPERATIONS, type Operation, TAKES_IDEMPOTENCY_KEY, TAKES_IF_MATCH } from './operations.ts'
 import { type JsonSchema, SCHEMAS } from './schemas.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -31,12 +31,13 @@ function operationOf(route: string, pattern: string, { summary, query = {}, body
   const inPath = [...pattern.matchAll(/:(\w+)/g)].map(([, name]) => parameter(name ?? '', 'path', null))
   const inQuery = Object.entries(query).map(([name, description]) => parameter(name, 'query', description))
   const ifMatch = TAKES_IF_MATCH.has(route) ? [parameter('If-Match', 'header', 'ETag of the version to change.')] : []
+  const key = TAKES_IDEMPOTENCY_KEY.has(route) ? [parameter('Idempotency-Key', 'header', KEY_DESCRIPTION)] : []
   return {
     operationId: operationId(route),
     summary,
     tags: [pattern.startsWith('/api/v1') ? 'Millrace' : 'Kafka Connect'],
     'x-role': ROLE_OF_ROUTE.get(route) ?? 'admin',
-    parameters: [...inPath, ...inQuery, ...ifMatch],
+    parameters: [...inPath, ...inQuery, ...ifMatch, ...key],
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
       ...Object.fromEntries(
@@ -46,6 +47,9 @@ function operationOf(route: string, pattern: string, { summary, query = {}, body
     },
   }
 }
+
+const KEY_DESCRIPTION =
+  'One key for a request and its repetitions: they get the first answer’s status, with Idempotency-Replayed: true, and change nothing. Under another request’s key: 422.'
 
 const parameter = (name: string, place: 'path' | 'query' | 'header', description: string | null): Json => ({
   name,

@@ -17,6 +17,22 @@ export const TAKES_IF_MATCH: ReadonlySet<string> = new Set([
   'POST /api/v1/connectors/:name/rollback',
 ])
 
+/** Sent again under the same key, the request is not carried out again. Other routes that change something refuse the header. */
+export const TAKES_IDEMPOTENCY_KEY: ReadonlySet<string> = new Set([
+  'POST /connectors',
+  'PUT /connectors/:name/config',
+  'PATCH /connectors/:name/config',
+  'DELETE /connectors/:name',
+  'PUT /connectors/:name/pause',
+  'PUT /connectors/:name/resume',
+  'PUT /connectors/:name/stop',
+  'POST /connectors/:name/restart',
+  'POST /connectors/:name/tasks/:task/restart',
+  'PUT /connectors/:name/topics/reset',
+  'POST /api/v1/connectors/:name/rollback',
+  'POST /api/v1/bulk',
+])
+
 const EXPAND = { expand: 'status, info; may be repeated.' }
 const RESTART = { includeTasks: 'Tasks as well.', onlyFailed: 'Only what is FAILED.' }
 

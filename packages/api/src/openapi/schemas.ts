@@ -50,12 +50,16 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     'initial_state',
     'initial_offsets',
   ),
-  ConnectorInfo: object({
-    name: text,
-    config: ref('StoredConfig'),
-    tasks: list(object({ connector: text, task: whole })),
-    type: { const: 'sink' },
-  }),
+  ConnectorInfo: object(
+    {
+      name: text,
+      config: ref('StoredConfig'),
+      tasks: list(object({ connector: text, task: whole })),
+      type: { const: 'sink' },
+      offsets_status: text,
+    },
+    'offsets_status',
+  ),
   ConnectorStatus: object({
     name: text,
     connector: object(state, 'trace'),

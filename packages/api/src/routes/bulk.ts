@@ -6,13 +6,16 @@ import {
   connectorHealth,
   connectorStatus,
   HEALTH_VERDICTS,
+  type RequestMark,
   type WriteResult,
 } from '@millrace/core'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ApiError, badRequest, describeFailure } from '../api-error.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
 import { GLOB_CHARS_MAX, matchesGlob } from '../glob.ts'
+import { CarriedOutBefore } from '../idempotency.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json-body.ts'
+import { scopeOf } from '../request-scope.ts'
 import { hasRole } from '../security/principal.ts'
 import { restartPlan } from './lifecycle.ts'
 
@@ -40,13 +43,14 @@ type ItemResult = {
 }
 
 export function bulkRoutes(app: FastifyInstance, context: Context): void {
-  app.post<{ Body: JsonValue | undefined }>('/api/v1/bulk', async request => {
+  app.post<{ Body: JsonValue | undefined }>('/api/v1/bulk', { config: { replay: 'items' } }, async request => {
     const bulk = parseBulk(request.body)
     if (bulk.action === 'delete' && !hasRole(request.principal, 'admin'))
       throw new ApiError(403, 'Deleting connectors needs the role admin.')
     const view = await context.view()
-    const names = await select(bulk, context, view)
-    const results = await perform(bulk, names, context, view)
+    const marks = marksUnder(request, context)
+    const names = [...new Set([...(await select(bulk, context, view)), ...marks.keys()])]
+    const results = await perform(bulk, names, marks, context, view)
     return {
       action: bulk.action,
       dry_run: bulk.dryRun,
@@ -134,10 +138,17 @@ function isInState({ state, health }: BulkRequest, entry: ConnectorEntry, contex
   return health === null || connectorHealth(entry, view, context.healthContext()).verdict === health
 }
 
+/** What this request did when it was sent before, by connector: that is told again, not done again. */
+function marksUnder(request: FastifyRequest, { deps }: Context): ReadonlyMap<string, RequestMark> {
+  const key = scopeOf(request)?.requestKey
+  return key === undefined ? new Map() : deps.configStore.marks(key.key)
+}
+
 /** One after the other: the config log takes one write at a time. What the time does not suffice for is said so. */
 async function perform(
   bulk: BulkRequest,
   names: readonly string[],
+  marks: ReadonlyMap<string, RequestMark>,
   context: Context,
   view: ClusterView,
 ): Promise<readonly ItemResult[]> {
@@ -147,7 +158,9 @@ async function perform(
   for (const connector of names) {
     const change = changeOf(bulk, connector, configStore.read().connectors.get(connector), view)
     const leftMs = endMs - clock.monotonicMs()
-    if (change === null)
+    const mark = marks.get(connector)
+    if (mark !== undefined) results.push({ connector, ...OUTCOMES[mark.outcome] })
+    else if (change === null)
       results.push({ connector, status: 404, outcome: 'failed', message: `Unknown connector ${connector}` })
     else if (bulk.dryRun) results.push({ connector, status: 200, outcome: 'would_change' })
     else if (leftMs <= 0)
@@ -185,6 +198,7 @@ async function performOne(
     )
     return { connector, ...OUTCOMES[result.kind] }
   } catch (error) {
+    if (error instanceof CarriedOutBefore) return { connector, ...OUTCOMES[error.mark.outcome] }
     const { status, message } = describeFailure(error)
     return { connector, status, outcome: 'failed', message }
   }
@@ -197,4 +211,6 @@ const OUTCOMES: Readonly<Record<WriteResult['kind'], Omit<ItemResult, 'connector
   notFound: { status: 404, outcome: 'failed', message: 'It was deleted meanwhile.' },
   exists: { status: 409, outcome: 'failed', message: 'It exists.' },
   conflict: { status: 412, outcome: 'failed', message: 'It was changed meanwhile.' },
+  replayed: { status: 202, outcome: 'unchanged' },
+  keyTaken: { status: 422, outcome: 'failed', message: 'Another request has this Idempotency-Key.' },
 }

@@ -1,7 +1,7 @@
 // Connectors and their configs: list, create, read, replace, patch, delete, and what they look like now.
 import type { ConnectorEntry, Incarnation, RawConfig, TargetState, WriteResult } from '@millrace/core'
 import { connectorStatus, MillraceError } from '@millrace/core'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { ApiError, badRequest, notFound } from '../api-error.ts'
 import {
   applyPatch,
@@ -14,11 +14,12 @@ import {
 import { assertNameAllowed, connectorPath } from '../connector-name.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
 import type { PositionChange } from '../deps.ts'
+import { asItIsNow, type Replay } from '../idempotency.ts'
 import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json-body.ts'
 import { parseInitialOffsets } from '../offset-changes.ts'
 import { allOf, type Query } from '../query.ts'
-import { connectorInfo, statusBody, taskShape } from '../shapes.ts'
+import { type ConnectorInfo, connectorInfo, statusBody, taskShape } from '../shapes.ts'
 import { ALTERED } from './offsets.ts'
 
 type Named = { Params: { name: string } }
@@ -37,16 +38,27 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
     return expand.size > 0 ? expanded(context, entries, expand) : entries.map(entry => entry.name)
   })
 
-  app.post<WithBody>('/connectors', async (request, reply) => {
+  /** Everything that changes a connector answers with it, and with the version to write on from. */
+  const answerWith = async (entry: ConnectorEntry, isNew: boolean, reply: FastifyReply): Promise<ConnectorInfo> => {
+    reply.header('etag', etagOf(entry))
+    if (isNew) reply.code(201).header('location', connectorPath(entry.name))
+    return connectorInfo(entry, await context.view())
+  }
+  const answerAgain: Replay = async ({ change }, request, reply) => {
+    const { name } = request.params as Named['Params']
+    return await answerWith(await asItIsNow(context, name), change === 'create', reply)
+  }
+  const answerCreateAgain: Replay = async (_mark, request, reply) => {
+    const { name, initialOffsets } = parseCreate(request.body as JsonValue)
+    return withOffsetsStatus(await answerWith(await asItIsNow(context, name), true, reply), initialOffsets)
+  }
+
+  app.post<WithBody>('/connectors', { config: { replay: answerCreateAgain } }, async (request, reply) => {
     const { name, config, targetState, initialOffsets } = parseCreate(request.body)
     assertConfigValid(configs, config)
     const entry = await createConnector(context, name, config, targetState, initialOffsets)
     if (entry === null) throw new ApiError(409, `Connector ${name} already exists`)
-    const info = connectorInfo(entry, await context.view())
-    return reply
-      .code(201)
-      .header('location', connectorPath(name))
-      .send(initialOffsets === undefined ? info : { ...info, offsets_status: ALTERED })
+    return withOffsetsStatus(await answerWith(entry, true, reply), initialOffsets)
   })
 
   app.get<Named>('/connectors/:name', async (request, reply) => {
@@ -61,23 +73,27 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
     return entry.config
   })
 
-  app.put<Named & WithBody>('/connectors/:name/config', async (request, reply) => {
+  app.put<Named & WithBody>('/connectors/:name/config', { config: { replay: answerAgain } }, async (request, reply) => {
     const { name } = request.params
     assertNameAllowed(name)
     const config = withName(parseConfig(request.body), name)
     assertConfigValid(configs, config)
     const { entry, isNew } = await putConfig(context, name, config, ifMatchVersion(request.headers['if-match']))
-    if (isNew) reply.code(201).header('location', connectorPath(name))
-    return connectorInfo(entry, await context.view())
+    return await answerWith(entry, isNew, reply)
   })
 
-  app.patch<Named & WithBody>('/connectors/:name/config', async request => {
-    const patch = parsePatch(request.body)
-    const entry = await patchConfig(context, request.params.name, patch, ifMatchVersion(request.headers['if-match']))
-    return connectorInfo(entry, await context.view())
-  })
+  app.patch<Named & WithBody>(
+    '/connectors/:name/config',
+    { config: { replay: answerAgain } },
+    async (request, reply) => {
+      const patch = parsePatch(request.body)
+      const entry = await patchConfig(context, request.params.name, patch, ifMatchVersion(request.headers['if-match']))
+      return await answerWith(entry, false, reply)
+    },
+  )
 
-  app.delete<Named>('/connectors/:name', async (request, reply) => {
+  const deleted: Replay = (_mark, _request, reply) => reply.code(204).send()
+  app.delete<Named>('/connectors/:name', { config: { replay: deleted } }, async (request, reply) => {
     const { name } = request.params
     const ifVersion = ifMatchVersion(request.headers['if-match'])
     const result = await write(context, { kind: 'delete', name }, ifVersion)
@@ -107,6 +123,9 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
     return taskShape(found)
   })
 }
+
+const withOffsetsStatus = (info: ConnectorInfo, initialOffsets: CreateRequest['initialOffsets']): ConnectorInfo =>
+  initialOffsets === undefined ? info : { ...info, offsets_status: ALTERED }
 
 /** Task ids in paths are integers; anything else is a path that does not exist. */
 export function parseTaskId(text: string): number {

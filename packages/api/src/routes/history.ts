@@ -1,16 +1,17 @@
 // Earlier configs of a connector: list, look, compare, go back. Secrets are masked here: a rollback needs nobody to see them.
 import type { ConfigVersion, ConnectorEntry, RawConfig, WriteResult } from '@millrace/core'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { badRequest, notFound } from '../api-error.ts'
 import { assertConfigValid } from '../connector-config.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import { asItIsNow, type Replay } from '../idempotency.ts'
 import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, JsonNumber, type JsonValue } from '../json-body.ts'
 import { allOf, type Query } from '../query.ts'
 import { masked } from '../secret-keys.ts'
-import { connectorInfo } from '../shapes.ts'
 
 type Named = { Params: { name: string } }
+type Body = { Body: JsonValue | undefined }
 
 export function historyRoutes(app: FastifyInstance, context: Context): void {
   const { configs } = context.deps
@@ -38,7 +39,15 @@ export function historyRoutes(app: FastifyInstance, context: Context): void {
   })
 
   /** `{"version": 7}`: that config again, as a new version. */
-  app.post<Named & { Body: JsonValue | undefined }>('/api/v1/connectors/:name/rollback', async (request, reply) => {
+  const answerWith = (entry: ConnectorEntry, changed: boolean, reply: FastifyReply): object => {
+    const { name, version, config } = entry
+    reply.header('etag', etagOf(entry))
+    return { name, version, changed, config: masked(configs, config) }
+  }
+  const rolledBack: Replay = async ({ outcome }, request, reply) =>
+    answerWith(await asItIsNow(context, (request.params as Named['Params']).name), outcome === 'written', reply)
+  const rollback = { config: { replay: rolledBack } }
+  app.post<Named & Body>('/api/v1/connectors/:name/rollback', rollback, async (request, reply) => {
     const ifVersion = ifMatchVersion(request.headers['if-match'])
     const wanted = parseRollback(request.body)
     const { entry, versions } = await historyOf(context, request.params.name)
@@ -47,9 +56,7 @@ export function historyRoutes(app: FastifyInstance, context: Context): void {
     const result = await rollBack(context, entry, config, ifVersion)
     if (result.kind === 'conflict') throw preconditionFailed(entry.name)
     if (result.kind !== 'written' && result.kind !== 'unchanged') throw notFound(`Connector ${entry.name} not found`)
-    reply.header('etag', etagOf(result.entry))
-    const { name, config: stored } = connectorInfo(result.entry, await context.view())
-    return { name, version: result.entry.version, changed: result.kind === 'written', config: masked(configs, stored) }
+    return answerWith(result.entry, result.kind === 'written', reply)
   })
 }
 

@@ -10,32 +10,39 @@ import {
 import type { FastifyInstance } from 'fastify'
 import { notFound } from '../api-error.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import { asItIsNow, type Replay } from '../idempotency.ts'
 import { booleanOf, type Query } from '../query.ts'
-import { statusShape } from '../shapes.ts'
+import { statusBody, statusShape } from '../shapes.ts'
 import { parseTaskId } from './connectors.ts'
 
 type Named = { Params: { name: string } }
 
 export function lifecycleRoutes(app: FastifyInstance, context: Context): void {
-  app.put<Named>('/connectors/:name/pause', async (request, reply) => {
+  app.put<Named>('/connectors/:name/pause', { config: { replay: accepted } }, async (request, reply) => {
     await setTargetState(context, request.params.name, 'PAUSED')
     return reply.code(202).send()
   })
 
-  app.put<Named>('/connectors/:name/resume', async (request, reply) => {
+  app.put<Named>('/connectors/:name/resume', { config: { replay: accepted } }, async (request, reply) => {
     await setTargetState(context, request.params.name, 'STARTED')
     return reply.code(202).send()
   })
 
-  app.put<Named>('/connectors/:name/stop', async (request, reply) => {
+  app.put<Named>('/connectors/:name/stop', { config: { replay: done } }, async (request, reply) => {
     await setTargetState(context, request.params.name, 'STOPPED')
     return reply.code(204).send()
   })
 
-  app.post<Named & { Querystring: Query }>('/connectors/:name/restart', async (request, reply) => {
+  const restarted: Replay = async (_mark, request, reply) => {
+    const { includeTasks, onlyFailed } = restartOptions(request.query as Query)
+    if (!includeTasks && !onlyFailed) return reply.code(204).send()
+    const entry = await asItIsNow(context, (request.params as Named['Params']).name)
+    return reply.code(202).send(statusBody(entry, await context.view()))
+  }
+  const restart = { config: { replay: restarted } }
+  app.post<Named & { Querystring: Query }>('/connectors/:name/restart', restart, async (request, reply) => {
     const { name } = request.params
-    const includeTasks = booleanOf(request.query, 'includeTasks', false)
-    const onlyFailed = booleanOf(request.query, 'onlyFailed', false)
+    const { includeTasks, onlyFailed } = restartOptions(request.query)
     const entry = await context.connector(name, `Unknown connector: ${name}`)
     const status = connectorStatus(entry, await context.view())
     const plan = restartPlan(status, { includeTasks, onlyFailed })
@@ -47,6 +54,7 @@ export function lifecycleRoutes(app: FastifyInstance, context: Context): void {
 
   app.post<{ Params: { name: string; task: string } }>(
     '/connectors/:name/tasks/:task/restart',
+    { config: { replay: done } },
     async (request, reply) => {
       const { name, task } = request.params
       const id = parseTaskId(task)
@@ -69,6 +77,14 @@ async function write(context: Context, change: ControlChange): Promise<WriteResu
     context.deps.configStore.write(change, { signal }),
   )
 }
+
+const accepted: Replay = (_mark, _request, reply) => reply.code(202).send()
+const done: Replay = (_mark, _request, reply) => reply.code(204).send()
+
+const restartOptions = (query: Query): { readonly includeTasks: boolean; readonly onlyFailed: boolean } => ({
+  includeTasks: booleanOf(query, 'includeTasks', false),
+  onlyFailed: booleanOf(query, 'onlyFailed', false),
+})
 
 type RestartPlan = { readonly connector: boolean; readonly tasks: readonly number[] }
 

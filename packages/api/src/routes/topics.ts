@@ -2,6 +2,7 @@
 import { activeTopics } from '@millrace/core'
 import type { FastifyInstance } from 'fastify'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
+import type { Replay } from '../idempotency.ts'
 
 type Named = { Params: { name: string } }
 
@@ -14,7 +15,8 @@ export function topicRoutes(app: FastifyInstance, context: Context): void {
     return Object.fromEntries([[name, { topics }]])
   })
 
-  app.put<Named>('/connectors/:name/topics/reset', async (request, reply) => {
+  const accepted: Replay = (_mark, _request, reply) => reply.code(202).send()
+  app.put<Named>('/connectors/:name/topics/reset', { config: { replay: accepted } }, async (request, reply) => {
     const { name } = request.params
     await context.within(REQUEST_TIMEOUT_MS, 'writing to the config topic', signal =>
       context.deps.configStore.write({ kind: 'resetTopics', name }, { signal }),

@@ -20,6 +20,7 @@ import {
   versionOf,
 } from './config-record.ts'
 import type { ConfigVersion, ConnectorEntry, ControlState, DeletedConnector } from './control-state.ts'
+import type { RequestMark } from './request-marks.ts'
 
 export type ConfigSlot = {
   readonly head: ConfigRecord
@@ -56,12 +57,17 @@ function foldRecord(slots: Map<string, ConfigSlot>, record: ConfigRecord, kafkaO
     return
   }
   if (versionOf(record) > versionOf(slot.head)) {
-    const below = new Map(slot.below).set(keyOf(slot.head), slot.head)
+    const below = new Map(slot.below).set(keyOf(slot.head), withoutMarks(slot.head))
     slots.set(name, slotOf(record, kafkaOffset, below))
   } else if (record.writeId !== slot.head.writeId) {
-    const below = new Map(slot.below).set(keyOf(record), record)
+    const below = new Map(slot.below).set(keyOf(record), withoutMarks(record))
     slots.set(name, slotOf(slot.head, slot.headKafkaOffset, below))
   }
+}
+
+/** Only the head's count, and it has them all. */
+function withoutMarks({ marks: _, ...record }: ConfigRecord): ConfigRecord {
+  return record
 }
 
 function slotOf(head: ConfigRecord, headKafkaOffset: bigint, below: ReadonlyMap<string, ConfigRecord>): ConfigSlot {
@@ -105,16 +111,23 @@ export function outcomeOf(slot: ConfigSlot | undefined, version: number, writeId
   return ahead <= LINEAGE_MAX ? 'lost' : 'unknown'
 }
 
-/** The record that replaces the head of `slot`. */
+/** The record that replaces the head of `slot`; `marks` are those of the head where none are given. */
 export function successor(
   slot: ConfigSlot | undefined,
   writeId: string,
   body: ConfigRecord['body'],
-  by?: string,
+  { by, marks = slot?.head.marks ?? [] }: { readonly by?: string; readonly marks?: readonly RequestMark[] } = {},
 ): ConfigRecord {
   const lineage = slot === undefined ? [] : [slot.head.writeId, ...slot.head.lineage].slice(0, LINEAGE_MAX)
   const history = slot === undefined || body.kind === 'deleted' ? [] : historyAfter(slot.head)
-  return { writeId, lineage, history, body, ...(by === undefined ? {} : { by }) }
+  return {
+    writeId,
+    lineage,
+    history,
+    ...(by === undefined ? {} : { by }),
+    ...(marks.length === 0 ? {} : { marks }),
+    body,
+  }
 }
 
 /** A config enters the history with the record that brought it. A delete ends it: what is deleted, secrets included, is gone. */

@@ -8,6 +8,7 @@ import {
   type RestartEpochs,
   TARGET_STATES,
 } from './control-state.ts'
+import type { RequestMark } from './request-marks.ts'
 
 export type ConfigRecord = {
   readonly writeId: string
@@ -17,6 +18,8 @@ export type ConfigRecord = {
   readonly history: readonly HistoryItem[]
   /** Who asked for it; absent where nobody was logged in. */
   readonly by?: string
+  /** Requests with an Idempotency-Key that were carried out, newest first; absent where there are none. At most MARKS_MAX. */
+  readonly marks?: readonly RequestMark[]
   readonly body:
     | { readonly kind: 'connector'; readonly entry: ConnectorEntry }
     | { readonly kind: 'deleted'; readonly deleted: DeletedConnector }
@@ -67,6 +70,7 @@ export function decodeConfigRecord(key: string, value: string): ConfigRecord {
     lineage: texts(key, json, 'lineage'),
     history: decodeHistory(key, json.history),
     ...(json.by === undefined ? {} : { by: text(key, json, 'by') }),
+    ...(json.marks === undefined ? {} : { marks: decodeMarks(key, json.marks) }),
     body: decodeBody(key, object(key, json, 'body')),
   }
   if (keyOf(record) !== key) throw foreign(key, 'key and value disagree')
@@ -97,6 +101,27 @@ function decodeHistory(key: string, items: unknown): readonly HistoryItem[] {
       writeId: text(key, item, 'writeId'),
       configGeneration: count(key, item, 'configGeneration'),
       chars: count(key, item, 'chars'),
+    }
+  })
+}
+
+const CHANGES = ['create', 'configure', 'setTargetState', 'restart', 'resetTopics', 'delete'] as const
+const OUTCOMES = ['written', 'unchanged', 'deleted'] as const
+
+function decodeMarks(key: string, marks: unknown): readonly RequestMark[] {
+  if (!Array.isArray(marks)) throw foreign(key, 'marks is not a list')
+  return marks.map((value: unknown) => {
+    const mark = object(key, { mark: value }, 'mark')
+    const change = CHANGES.find(known => known === mark.change)
+    const outcome = OUTCOMES.find(known => known === mark.outcome)
+    if (change === undefined || outcome === undefined) throw foreign(key, 'a mark is unknown')
+    return {
+      key: text(key, mark, 'key'),
+      request: text(key, mark, 'request'),
+      change,
+      outcome,
+      version: count(key, mark, 'version'),
+      atMs: count(key, mark, 'atMs'),
     }
   })
 }

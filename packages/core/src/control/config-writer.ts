@@ -16,7 +16,8 @@ import {
 } from './config-log.ts'
 import { type ConfigRecord, encodeConfigRecord, keyOf, nameOf, versionOf } from './config-record.ts'
 import { type ConfigVersion, type ControlState, EMPTY_CONTROL_STATE } from './control-state.ts'
-import { planChange } from './plan-change.ts'
+import { type ChangePlan, planChange } from './plan-change.ts'
+import { marksAfter, marksOf, type RequestKey, type RequestMark } from './request-marks.ts'
 
 export type ConfigWriterDeps = {
   readonly log: CompactedLog
@@ -33,7 +34,13 @@ export const RETRY_PAUSE_MS = 200
 
 const FATAL: ReadonlySet<string> = new Set(['JOURNAL_TOPIC_UNSAFE', 'JOURNAL_LOST'])
 
-type WriteOptions = { readonly ifVersion?: number; readonly by?: string; readonly signal: AbortSignal }
+type WriteOptions = {
+  readonly ifVersion?: number
+  readonly by?: string
+  readonly requestKey?: RequestKey
+  readonly signal: AbortSignal
+}
+type PlannedWrite = Extract<ChangePlan, { readonly kind: 'write' }>
 
 export class ConfigWriter implements ConfigStore, AsyncDisposable {
   readonly #deps: ConfigWriterDeps
@@ -69,6 +76,10 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
 
   history(name: string): readonly ConfigVersion[] {
     return historyOf(this.#fold.get(name))
+  }
+
+  marks(key: string): ReadonlyMap<string, RequestMark> {
+    return marksOf(this.#fold, key, this.#deps.clock.nowMs())
   }
 
   /** Calls that arrive while one waits for its turn share that one. */
@@ -118,13 +129,18 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
   /** Tries until the change is in, refused, or beaten too often. The fold is at the end of the log. */
   async #decide(change: ControlChange, options: WriteOptions): Promise<WriteResult> {
     for (let race = 0; race < LOST_RACES_MAX; race++) {
-      const { ifVersion } = options
-      const nowMs = this.#deps.clock.nowMs()
-      const plan = planChange(this.#state, change, { nowMs, ...(ifVersion === undefined ? {} : { ifVersion }) })
+      const { ifVersion, requestKey } = options
+      const before = requestKey === undefined ? null : this.#doneBefore(change.name, requestKey)
+      if (before !== null) return before
+      const plan = planChange(this.#state, change, {
+        nowMs: this.#deps.clock.nowMs(),
+        leavesMark: requestKey !== undefined,
+        ...(ifVersion === undefined ? {} : { ifVersion }),
+      })
       if (plan.kind === 'answer') return plan.result
-      if (await this.#compareAndSet(change.name, plan.body, plan.version, options)) {
+      if (await this.#compareAndSet(change, plan, options)) {
         await this.#deleteSuperseded(change.name, options.signal)
-        return plan.body.kind === 'deleted' ? { kind: 'deleted' } : { kind: 'written', entry: plan.body.entry }
+        return resultOf(plan)
       }
     }
     throw new MillraceError(
@@ -134,17 +150,27 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
     )
   }
 
-  /** Whether the body became the valid head at `version`. A failed append is sent again under a new id: one key, one write. */
+  /** Asked at the end of the log: a request that is not there, and then wins, is carried out once. */
+  #doneBefore(name: string, { key, request }: RequestKey): WriteResult | null {
+    const marks = this.marks(key)
+    for (const mark of marks.values()) if (mark.request !== request) return { kind: 'keyTaken' }
+    const mark = marks.get(name)
+    return mark === undefined ? null : { kind: 'replayed', mark }
+  }
+
+  /** Whether the plan became the valid head at its version. A failed append is sent again under a new id: one key, one write. */
   async #compareAndSet(
-    name: string,
-    body: ConfigRecord['body'],
-    version: number,
-    { by, signal }: WriteOptions,
+    { kind: change, name }: ControlChange,
+    { body, outcome, version }: PlannedWrite,
+    { by, requestKey, signal }: WriteOptions,
   ): Promise<boolean> {
+    const atMs = this.#deps.clock.nowMs()
+    const mark = requestKey === undefined ? null : { ...requestKey, change, outcome, version, atMs }
     const writeIds = new Set<string>()
     const parent = this.#fold.get(name)
+    const made = { marks: marksAfter(parent?.head.marks ?? [], mark, atMs), ...(by === undefined ? {} : { by }) }
     for (;;) {
-      const record = successor(parent, this.#deps.random.nextId(), body, by)
+      const record = successor(parent, this.#deps.random.nextId(), body, made)
       writeIds.add(record.writeId)
       const appended = await this.#append(record, signal)
       await this.#insistOnReading(signal)
@@ -259,6 +285,11 @@ export class ConfigWriter implements ConfigStore, AsyncDisposable {
       this.#watchers.delete(resolve)
     }
   }
+}
+
+function resultOf({ body, outcome }: PlannedWrite): WriteResult {
+  if (body.kind === 'deleted') return { kind: 'deleted' }
+  return { kind: outcome === 'unchanged' ? 'unchanged' : 'written', entry: body.entry }
 }
 
 function lostWrite(name: string): MillraceError {

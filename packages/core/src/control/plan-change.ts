@@ -8,14 +8,32 @@ import type { ConnectorEntry, ControlState, DeletedConnector, RawConfig, Restart
 
 export type ChangePlan =
   | { readonly kind: 'answer'; readonly result: WriteResult }
-  | { readonly kind: 'write'; readonly version: number; readonly body: ConfigRecord['body'] }
+  | {
+      readonly kind: 'write'
+      /** `unchanged`: only a mark is left. */
+      readonly outcome: 'written' | 'unchanged' | 'deleted'
+      readonly version: number
+      readonly body: ConfigRecord['body']
+    }
 
 /** Eight incarnations that were all deleted before the first delete was carried out is beyond any use. */
 export const PREDECESSORS_MAX = 8
 /** Single task restarts remembered between two config changes: 1000 × 10 bytes; beyond it all tasks restart once. */
 export const RESTARTED_TASKS_MAX = 1000
 
+/** @param leavesMark a change that changes nothing is written all the same: that the request was carried out must be known. */
 export function planChange(
+  state: ControlState,
+  change: ControlChange,
+  context: { readonly ifVersion?: number; readonly leavesMark?: boolean; readonly nowMs: number },
+): ChangePlan {
+  const plan = planned(state, change, context)
+  if (context.leavesMark !== true || plan.kind !== 'answer' || plan.result.kind !== 'unchanged') return plan
+  const { entry } = plan.result
+  return { ...update(entry, entry, entry.updatedAtMs), outcome: 'unchanged' }
+}
+
+function planned(
   state: ControlState,
   change: ControlChange,
   context: { readonly ifVersion?: number; readonly nowMs: number },
@@ -46,6 +64,7 @@ export function planChange(
     case 'delete':
       return {
         kind: 'write',
+        outcome: 'deleted',
         version: entry.version + 1,
         body: {
           kind: 'deleted',
@@ -73,6 +92,7 @@ function create(
   const predecessors: readonly Incarnation[] = deleted?.incarnations ?? []
   return {
     kind: 'write',
+    outcome: 'written',
     version,
     body: {
       kind: 'connector',
@@ -95,9 +115,14 @@ function create(
   }
 }
 
-function update(entry: ConnectorEntry, next: ConnectorEntry, nowMs: number): ChangePlan {
+function update(
+  entry: ConnectorEntry,
+  next: ConnectorEntry,
+  nowMs: number,
+): Extract<ChangePlan, { readonly kind: 'write' }> {
   const version = entry.version + 1
-  return { kind: 'write', version, body: { kind: 'connector', entry: { ...next, version, updatedAtMs: nowMs } } }
+  const body = { kind: 'connector', entry: { ...next, version, updatedAtMs: nowMs } } as const
+  return { kind: 'write', outcome: 'written', version, body }
 }
 
 /** A new generation restarts every task anyway: the counters of single tasks have done their work. */
