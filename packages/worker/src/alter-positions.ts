@@ -83,18 +83,18 @@ async function alterTogether(
   const together = AbortSignal.any([signal, failed.signal])
   const gate = new Gate(orders.length, () => deps.confirmStopped({ signal: together }))
   const turns = new Turns(CLAIMED_AT_ONCE)
-  const one = { entry, runtime, deps, gate, turns, signal: together }
   const outcomes = await Promise.all(
     orders.map(async (order): Promise<Outcome> => {
       try {
-        return await alterOne(order, one)
+        // A signal of its own: thousands of listeners on one are walked through each time one comes or goes.
+        return await alterOne(order, { entry, runtime, deps, gate, turns, signal: AbortSignal.any([together]) })
       } catch (reason) {
         if (!gate.isOpen) failed.abort(reason)
         return { kind: 'notMoved', tp: order.tp, reason }
       }
     }),
   )
-  await follow(group, orders, outcomes, one)
+  await follow(group, orders, outcomes, { entry, deps, signal })
   const failure = failureOf(entry, outcomes)
   if (failure !== null) throw failure
 }
@@ -283,7 +283,7 @@ async function follow(
   group: string,
   orders: readonly PositionOrder[],
   outcomes: readonly Outcome[],
-  { entry, deps: { services, logger }, signal }: One,
+  { entry, deps: { services, logger }, signal }: Pick<One, 'entry' | 'deps' | 'signal'>,
 ): Promise<void> {
   const { journal, groupOffsets } = services
   try {
