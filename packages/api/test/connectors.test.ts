@@ -310,6 +310,23 @@ describe('connectors', () => {
     assert.ok(zipped.rawPayload.length * 5 < listed.rawPayload.length)
   })
 
+  test('a change of a converter or a client override alone is a new generation of the config, the same again is none', async () => {
+    await using api = await TestApi.open()
+    await api.create('a')
+    const generation = (): number | undefined => api.store.read().connectors.get('a')?.configGeneration
+    const converter = { 'key.converter': 'org.apache.kafka.connect.storage.StringConverter' }
+    for (const [expected, patch] of [
+      [2, converter],
+      [2, converter],
+      [3, { 'consumer.override.group.id': 'watched' }],
+      [3, { 'consumer.override.group.id': 'watched' }],
+      [4, { 'consumer.override.group.id': null }],
+    ] as const) {
+      assert.equal((await api.call('PATCH', '/connectors/a/config', patch)).statusCode, 200)
+      assert.equal(generation(), expected, JSON.stringify(patch))
+    }
+  })
+
   test('while Kafka is away a write is answered 500 with the stage, reads go on, and the write may still be applied', async () => {
     await using api = await TestApi.open()
     await api.create('a')

@@ -215,6 +215,34 @@ test('a new config generation starts from a drained point and adopts the stream'
   assert.deepEqual(generations, [1, 2])
 })
 
+for (const [title, change] of [
+  ['a converter', { 'key.converter': 'org.apache.kafka.connect.storage.StringConverter' }],
+  ['a client override', { 'consumer.override.group.id': 'watched' }],
+] as const)
+  test(`a config that differs in ${title} alone starts the partition anew (KAFKA-9228)`, async () => {
+    const world = await World.open()
+    const process = world.process()
+    const worker = workerIn(world, process)
+    const stop = new AbortController()
+    const publishing = worker.run({ signal: stop.signal })
+    world.records.rows(3)
+    worker.setControl(controlOf(entryOf()))
+    worker.start(assignmentOf(process))
+    const report = { report: () => worker.reports()[0]! }
+    await deliversAll(world, report)
+    worker.setControl(controlOf(entryOf({ config: { ...CONFIG, ...change }, configGeneration: 2, version: 2 })))
+    world.records.rows(2)
+    await world.until('generation 2 delivers', () => worker.reports()[0]?.epoch === 2)
+    await deliversAll(world, report)
+    await whilePassing(world, worker.drain(assignmentOf(process)))
+    const group = 'consumer.override.group.id' in change ? 'watched' : GROUP
+    const heard = await world.groupOffsets.committed(group, [TP], { signal: SIGNAL })
+    assert.deepEqual([...heard.values()], [5n])
+    world.assertExactlyOnce()
+    stop.abort()
+    await whilePassing(world, publishing)
+  })
+
 test('a connector re-created under its name continues where the old one ended, without a duplicate', async () => {
   const world = await World.open()
   world.records.rows(9)
