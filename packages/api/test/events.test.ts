@@ -1,26 +1,41 @@
 // Server-sent events: what happens is told, once, in order; a client that comes back misses nothing, or is told that it did.
 import assert from 'node:assert/strict'
-import { get, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { controlEvents, type Snapshot } from '../src/events/changes.ts'
 import { EventFeed, type NumberedEvent } from '../src/events/event-feed.ts'
 import { TestApi } from './support/test-api.ts'
 
-const EMPTY = { workers: new Map(), connectors: new Map() }
+const EMPTY: Snapshot = { workers: new Map(), connectors: new Map() }
 
-function feedOf(api: TestApi, keptMax?: number): { feed: EventFeed; stop: AbortController } {
+function feedOf(
+  api: TestApi,
+  keptMax?: number,
+  snapshot: () => Snapshot = () => EMPTY,
+): { feed: EventFeed; stop: AbortController } {
   const { clock, timers, random, logger } = api.deps
   const stop = new AbortController()
   const feed = new EventFeed(
-    { configStore: api.store, clock, timers, random, logger, snapshot: async () => EMPTY },
+    { configStore: api.store, clock, timers, random, logger, snapshot: async () => snapshot() },
     keptMax,
   )
   void feed.run({ signal: stop.signal })
   return { feed, stop }
 }
+/** A client that takes every event at once, until it is told to be slow. */
 const listen = (feed: EventFeed, lastId: string | null = null) => {
-  const events: NumberedEvent[] = []
-  const isWhole = feed.subscribe({ send: event => void events.push(event) }, lastId)
-  return { events, isWhole }
+  const events: (NumberedEvent | 'lost')[] = []
+  const client = { isSlow: false, takeAll, close: () => subscription.close() }
+  const subscription = feed.subscribe(() => void (client.isSlow || takeAll()), lastId)
+  function takeAll(): void {
+    for (let event = subscription.take(); event !== null; event = subscription.take()) events.push(event)
+  }
+  takeAll()
+  const { isWhole } = subscription
+  const ids = () => events.flatMap(event => (event === 'lost' ? [] : event.id))
+  const types = () => events.map(event => (event === 'lost' ? event : event.type))
+  return Object.assign(client, { events, isWhole, ids, types })
 }
 
 test('config changes come in order; who comes back gets what it missed, and no more', async () => {
@@ -35,21 +50,12 @@ test('config changes come in order; who comes back gets what it missed, and no m
   await api.time.settle()
   await api.call('DELETE', '/connectors/a')
   await api.time.settle()
-  assert.deepEqual(
-    first.events.map(({ type, connector }) => [type, connector]),
-    [
-      ['connector.created', 'a'],
-      ['connector.target_state', 'a'],
-      ['connector.restart', 'a'],
-      ['connector.deleted', 'a'],
-    ],
-  )
-  const again = listen(feed, first.events[1]?.id)
-  assert.deepEqual(
-    [again.isWhole, again.events.map(({ type }) => type)],
-    [true, ['connector.restart', 'connector.deleted']],
-  )
-  for (const id of ['other-1', `${first.events[0]?.id}9`, 'x', '-1'])
+  const types = ['connector.created', 'connector.target_state', 'connector.restart', 'connector.deleted']
+  assert.deepEqual(first.types(), types)
+  assert.ok(first.events.every(event => event !== 'lost' && event.connector === 'a'))
+  const again = listen(feed, first.ids()[1])
+  assert.deepEqual([again.isWhole, again.types()], [true, ['connector.restart', 'connector.deleted']])
+  for (const id of ['other-1', `${first.ids()[0]}9`, 'x', '-1'])
     assert.equal(listen(feed, id).isWhole, false, 'an id this worker never gave')
   stop.abort()
 })
@@ -65,10 +71,77 @@ test('what fell out of the ring is a gap', async () => {
     await api.time.settle()
   }
   assert.equal(first.events.length, 5)
-  assert.equal(listen(feed, first.events[1]?.id).isWhole, true, 'the three after it are here')
-  assert.equal(listen(feed, first.events[0]?.id).isWhole, false)
-  assert.equal(listen(feed, first.events.at(-1)?.id).isWhole, true)
+  assert.equal(listen(feed, first.ids()[1]).isWhole, true, 'the three after it are here')
+  assert.equal(listen(feed, first.ids()[0]).isWhole, false)
+  assert.equal(listen(feed, first.ids().at(-1)).isWhole, true)
   stop.abort()
+})
+
+const inState = (state: string): Snapshot => ({
+  ...EMPTY,
+  connectors: new Map([['a', { state, health: 'OK', reason: null, tasks: new Map(), takeovers: new Map() }]]),
+})
+
+test('what happened while nobody listened is a gap for whoever comes back, also before the first new look', async () => {
+  await using api = await TestApi.open()
+  let state = 'RUNNING'
+  const { feed, stop } = feedOf(api, undefined, () => inState(state))
+  const first = listen(feed)
+  await api.time.advance(3_000)
+  state = 'FAILED'
+  await api.time.advance(2_000)
+  assert.deepEqual(first.types(), ['connector.state'])
+  first.close()
+  await api.time.advance(50_000)
+  state = 'RUNNING'
+  await api.time.advance(2_000)
+  const soon = listen(feed, first.ids().at(-1))
+  assert.deepEqual([soon.isWhole, soon.types()], [true, ['connector.state']], 'a minute of absence is covered')
+  soon.close()
+  await api.time.advance(62_000)
+  state = 'UNASSIGNED'
+  await api.time.advance(10_000)
+  for (const id of [first.ids().at(-1), soon.ids().at(-1)]) assert.equal(listen(feed, id).isWhole, false)
+  const late = listen(feed)
+  await api.time.settle()
+  state = 'FAILED'
+  await api.time.advance(1_000)
+  assert.deepEqual(late.types(), ['connector.state'], 'it is looked at from the moment somebody listens')
+  stop.abort()
+})
+
+test('a client slower than the ring goes on behind a gap; nothing is kept for it, and the others do not wait', async () => {
+  await using api = await TestApi.open()
+  const { feed, stop } = feedOf(api, 3)
+  await api.time.settle()
+  const [slow, quick] = [listen(feed), listen(feed)]
+  slow.isSlow = true
+  await api.write('a')
+  for (let i = 0; i < 5; i++) {
+    const targetState = i % 2 === 0 ? 'PAUSED' : 'STARTED'
+    await api.store.write({ kind: 'setTargetState', name: 'a', targetState }, { signal: stop.signal })
+    await api.time.settle()
+  }
+  assert.equal(quick.events.length, 6)
+  slow.takeAll()
+  assert.deepEqual(slow.events, ['lost'])
+  slow.isSlow = false
+  await api.call('DELETE', '/connectors/a')
+  await api.time.settle()
+  assert.deepEqual(slow.types(), ['lost', 'connector.deleted'])
+  stop.abort()
+})
+
+test('a connector that is deleted and created between two looks is both', async () => {
+  await using api = await TestApi.open()
+  await api.write('a')
+  const before = api.store.read()
+  await api.call('DELETE', '/connectors/a')
+  await api.create('a')
+  assert.deepEqual(
+    controlEvents(before, api.store.read()).map(({ type }) => type),
+    ['connector.deleted', 'connector.created'],
+  )
 })
 
 /** Reads events until there are so many. */
@@ -78,7 +151,7 @@ function read(
 ): Promise<{ response: IncomingMessage; until(pattern: RegExp): Promise<string> }> {
   return new Promise((resolve, reject) => {
     const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
-    const request = get(`${url}/api/v1/events`, { headers }, response => {
+    const sent = get(`${url}/api/v1/events`, { headers }, response => {
       let text = ''
       let wake = (): void => {}
       response.on('data', (chunk: Buffer) => {
@@ -97,7 +170,7 @@ function read(
         },
       })
     })
-    request.on('error', reject)
+    sent.on('error', reject)
   })
 }
 
@@ -128,4 +201,83 @@ test('over HTTP: states, health and takeovers too, with ids, and the end when th
   const ended = new Promise(resolve => client.response.once('close', resolve))
   api.closing.abort()
   await ended
+})
+
+/** Nine hundred events of some 400 bytes in one look. */
+async function manyEvents(api: TestApi, takeovers: number): Promise<void> {
+  const topic = 'x'.repeat(240)
+  const partitions = Array.from({ length: 900 }, (_, partition) => ({ topic, partition, taskId: 0, takeovers }))
+  api.report('w2', 'a', partitions)
+  await api.time.advance(1_000)
+}
+
+test('who comes back finds all of the ring, however much that is', { timeout: 30_000 }, async () => {
+  await using api = await TestApi.open()
+  await api.write('a')
+  const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
+  const first = await read(url)
+  const [, id] = /id: (\S+)/.exec(await first.until(/event: hello\n.*\n\n/)) ?? []
+  first.response.destroy()
+  await manyEvents(api, 0)
+  await manyEvents(api, 1)
+  await manyEvents(api, 2)
+  const again = await read(url, id)
+  const text = await again.until(/-899"[\s\S]*-899"/)
+  assert.equal(text.match(/^event: partition.takeover/gm)?.length, 1_800)
+  assert.doesNotMatch(text, /event: gap/)
+  again.response.destroy()
+  api.closing.abort()
+})
+
+test('a client that reads nothing is cut after some heartbeats, and holds no events meanwhile', {
+  timeout: 30_000,
+}, async () => {
+  await using api = await TestApi.open()
+  await api.write('a')
+  const url = new URL(await api.app.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect(Number(url.port), url.hostname)
+  socket.on('error', () => {})
+  socket.write(`GET /api/v1/events HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`)
+  await new Promise(resolve => socket.once('data', resolve))
+  socket.pause()
+  for (let i = 0; i < 20; i++) await manyEvents(api, i)
+  const connections = (): Promise<number> =>
+    new Promise(resolve => api.app.server.getConnections((_error, count) => resolve(count)))
+  assert.equal(await connections(), 1)
+  for (let beat = 0; beat < 6 && (await connections()) > 0; beat++) {
+    await api.time.advance(15_000)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  assert.equal(await connections(), 0)
+  socket.destroy()
+  api.closing.abort()
+})
+
+test('after a quarter of an hour a client has to come back and say who it is', { timeout: 20_000 }, async () => {
+  await using api = await TestApi.open()
+  const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
+  const client = await read(url)
+  await client.until(/event: hello/)
+  const ended = new Promise(resolve => client.response.once('end', resolve))
+  await api.time.advance(14 * 60_000)
+  await client.until(/: still here/)
+  assert.equal(client.response.readableEnded, false)
+  await api.time.advance(60_000)
+  await ended
+  api.closing.abort()
+})
+
+test('HEAD does not become a client that never leaves', { timeout: 20_000 }, async () => {
+  await using api = await TestApi.open()
+  const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
+  const status = await new Promise((resolve, reject) => {
+    const sent = request(`${url}/api/v1/events`, { method: 'HEAD' }, response => {
+      response.resume()
+      response.once('end', () => resolve(response.statusCode))
+    })
+    sent.once('error', reject)
+    sent.end()
+  })
+  assert.equal(status, 405)
+  api.closing.abort()
 })

@@ -25,8 +25,10 @@ export function controlEvents(before: ControlState, after: ControlState): readon
 
 function entryEvents(old: ConnectorEntry | undefined, entry: ConnectorEntry): readonly ApiEvent[] {
   const { name, version } = entry
-  if (old === undefined || old.incarnation !== entry.incarnation)
-    return [event('connector.created', name, { version, target_state: entry.targetState })]
+  if (old === undefined || old.incarnation !== entry.incarnation) {
+    const created = event('connector.created', name, { version, target_state: entry.targetState })
+    return old === undefined ? [created] : [event('connector.deleted', name, {}), created]
+  }
   if (old.version === version) return []
   const events: ApiEvent[] = []
   if (old.configGeneration !== entry.configGeneration)

@@ -6,7 +6,15 @@ import type { ApiDeps } from '../deps.ts'
 import { type ApiEvent, clusterEvents, controlEvents, type Snapshot } from './changes.ts'
 
 export type NumberedEvent = ApiEvent & { readonly id: string; readonly atMs: number }
-export type Subscriber = { send(event: NumberedEvent): void }
+/** The place of one client in the stream. It takes events as fast as it can; nothing is buffered for it. */
+export type Subscription = {
+  /** Nothing was missed between `lastId` and the first event it takes. */
+  readonly isWhole: boolean
+  /** null: none yet. 'lost': it was so slow that events fell out of the ring; it goes on after the feed's `lastId` of now. */
+  take(): NumberedEvent | 'lost' | null
+  close(): void
+}
+type Subscriber = { next: number; readonly wake: () => void }
 
 /** 2,000 events of about 250 bytes. */
 export const EVENTS_KEPT_MAX = 2_000
@@ -24,13 +32,15 @@ export class EventFeed {
   readonly #deps: EventFeedDeps
   readonly #boot: string
   readonly #keptMax: number
-  #kept: NumberedEvent[] = []
+  /** The latest, up to number `#count`; null stands for what nobody saw. */
+  #kept: (NumberedEvent | null)[] = []
   #count = 0
   /** Nothing was missed from this number on. */
   #wholeSince = 1
   readonly #subscribers = new Set<Subscriber>()
   #lastListenedMs = Number.NEGATIVE_INFINITY
   #snapshot: Snapshot | null = null
+  #lookNow: (() => void) | null = null
 
   constructor(deps: EventFeedDeps, keptMax: number = EVENTS_KEPT_MAX) {
     this.#keptMax = keptMax
@@ -47,18 +57,31 @@ export class EventFeed {
     await Promise.all([this.#followControl(signal), this.#followCluster(signal)])
   }
 
-  /** Sends what came after `lastId`, then what comes. Answers false when something in between is not known any more. */
-  subscribe(subscriber: Subscriber, lastId: string | null): boolean {
+  /** From what came after `lastId` on, or from now on. `wake` is called when there is something to take. */
+  subscribe(wake: () => void, lastId: string | null): Subscription {
     const since = this.#numberOf(lastId)
     const isWhole = lastId === null || (since !== null && since + 1 >= Math.max(this.#wholeSince, this.#oldest()))
-    if (since !== null && isWhole)
-      for (const event of this.#kept) if ((this.#numberOf(event.id) ?? 0) > since) subscriber.send(event)
+    const subscriber: Subscriber = { next: since !== null && isWhole ? since + 1 : this.#count + 1, wake }
     this.#subscribers.add(subscriber)
     this.#lastListenedMs = this.#deps.clock.monotonicMs()
-    return isWhole
+    if (this.#snapshot === null) this.#lookNow?.()
+    return { isWhole, take: () => this.#take(subscriber), close: () => this.#close(subscriber) }
   }
 
-  unsubscribe(subscriber: Subscriber): void {
+  #take(subscriber: Subscriber): NumberedEvent | 'lost' | null {
+    while (subscriber.next <= this.#count) {
+      const event = this.#kept[subscriber.next - this.#oldest()]
+      if (event === undefined) {
+        subscriber.next = this.#count + 1
+        return 'lost'
+      }
+      subscriber.next++
+      if (event !== null) return event
+    }
+    return null
+  }
+
+  #close(subscriber: Subscriber): void {
     if (this.#subscribers.delete(subscriber)) this.#lastListenedMs = this.#deps.clock.monotonicMs()
   }
 
@@ -68,7 +91,7 @@ export class EventFeed {
   }
 
   #oldest(): number {
-    return this.#kept.length === 0 ? this.#count + 1 : this.#count - this.#kept.length + 1
+    return this.#count - this.#kept.length + 1
   }
 
   #numberOf(id: string | null): number | null {
@@ -78,12 +101,19 @@ export class EventFeed {
   }
 
   #publish(events: readonly ApiEvent[]): void {
-    for (const event of events) {
-      const numbered = { ...event, id: `${this.#boot}-${++this.#count}`, atMs: this.#deps.clock.nowMs() }
-      this.#kept.push(numbered)
-      for (const subscriber of this.#subscribers) subscriber.send(numbered)
-    }
+    if (events.length === 0) return
+    for (const event of events)
+      this.#kept.push({ ...event, id: `${this.#boot}-${++this.#count}`, atMs: this.#deps.clock.nowMs() })
     if (this.#kept.length > this.#keptMax) this.#kept = this.#kept.slice(-this.#keptMax)
+    for (const { wake } of [...this.#subscribers]) wake()
+  }
+
+  /** From now on nobody looks at the cluster: who comes back later has missed something, whatever it saw last. */
+  #rest(): void {
+    this.#snapshot = null
+    this.#kept.push(null)
+    this.#count++
+    this.#wholeSince = this.#count + 1
   }
 
   async #followControl(signal: AbortSignal): Promise<void> {
@@ -95,14 +125,21 @@ export class EventFeed {
   }
 
   async #followCluster(signal: AbortSignal): Promise<void> {
-    const { clock, timers, logger } = this.#deps
+    const { clock, logger } = this.#deps
     while (!signal.aborted) {
       const isListened = this.#subscribers.size > 0 || clock.monotonicMs() - this.#lastListenedMs < LISTENED_AFTER_MS
-      if (!isListened) this.#snapshot = null
-      else
+      if (!isListened && this.#snapshot !== null) this.#rest()
+      if (isListened)
         await this.#look().catch(error => logger.debug({ err: error }, 'The cluster cannot be looked at for events.'))
-      await timers.sleep(LOOK_EVERY_MS, { signal }).catch(() => {})
+      await this.#pause(signal)
     }
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    this.#lookNow = () => over.abort()
+    await this.#deps.timers.sleep(LOOK_EVERY_MS, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => {})
+    this.#lookNow = null
   }
 
   /** The first look after nobody listened has nothing to compare with: what was kept before is not the whole story. */

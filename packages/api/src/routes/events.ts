@@ -1,17 +1,19 @@
 // GET /api/v1/events: changes of the cluster as server-sent events. https://html.spec.whatwg.org/multipage/server-sent-events.html
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { ApiError } from '../api-error.ts'
 import type { Context } from '../context.ts'
 import { type ConnectorSnapshot, connectorSnapshot, type Snapshot, workerAddresses } from '../events/changes.ts'
 import { EventFeed, type NumberedEvent } from '../events/event-feed.ts'
 
-/** Each keeps a connection and at most BACKLOG_BYTES_MAX: 25 MiB together. */
+/** Each keeps a connection and what its socket takes before it says stop: 64 KiB or so, 7 MB together. */
 export const SUBSCRIBERS_MAX = 100
-/** Who reads slower than this much behind is cut; it may come back with its Last-Event-ID. */
-const BACKLOG_BYTES_MAX = 256 * 1024
 /** Proxies cut what is silent for a minute. */
 const HEARTBEAT_MS = 15_000
+/** Who takes nothing for so many heartbeats is cut; it may come back with its Last-Event-ID. */
+const STUCK_BEATS_MAX = 4
+/** Then a client has to come back with its Last-Event-ID: who it is, and may be, is asked anew. */
+const STREAM_AGE_MAX_MS = 15 * 60_000
 /** What a browser waits before it connects again. */
 const RETRY_MS = 2_000
 
@@ -38,7 +40,8 @@ export function eventRoutes(app: FastifyInstance, context: Context, closing: Abo
     if (closing.aborted) await running
   })
 
-  app.get('/api/v1/events', async (request, reply) => {
+  // HEAD would be an answer that never ends.
+  app.get('/api/v1/events', { exposeHeadRoute: false }, async (request, reply) => {
     if (feed.subscriberCount >= SUBSCRIBERS_MAX)
       throw new ApiError(503, `${SUBSCRIBERS_MAX} clients listen to the events of this worker already.`)
     const lastId = request.headers['last-event-id']
@@ -49,6 +52,7 @@ export function eventRoutes(app: FastifyInstance, context: Context, closing: Abo
   function stream(reply: FastifyReply, source: EventFeed, lastId: string | null): void {
     reply.hijack()
     const { raw } = reply
+    if (raw.destroyed) return // gone while it was let in
     raw.writeHead(200, {
       ...(reply.getHeaders() as OutgoingHttpHeaders),
       'content-type': 'text/event-stream; charset=utf-8',
@@ -57,32 +61,43 @@ export function eventRoutes(app: FastifyInstance, context: Context, closing: Abo
     })
     const over = new AbortController()
     const signal = AbortSignal.any([closing, over.signal])
-    const write = (text: string): void => {
-      raw.write(text)
-      if (raw.writableLength > BACKLOG_BYTES_MAX) raw.destroy()
+    const pump = (): void => {
+      while (!raw.writableNeedDrain && !signal.aborted) {
+        const event = subscription.take()
+        if (event === null) return
+        raw.write(event === 'lost' ? greeting('gap', source.lastId, null) : textOf(event))
+      }
     }
-    const subscriber = { send: (event: NumberedEvent) => write(textOf(event)) }
+    const subscription = source.subscribe(pump, lastId)
     raw.once('close', () => over.abort())
+    raw.on('drain', pump)
     signal.addEventListener('abort', () => {
-      source.unsubscribe(subscriber)
+      subscription.close()
       raw.end()
     })
-    write(`retry: ${RETRY_MS}\n\n`)
-    const isWhole = source.subscribe(subscriber, lastId)
-    if (lastId === null || !isWhole)
-      write(
-        `id: ${source.lastId}\nevent: ${isWhole ? 'hello' : 'gap'}\ndata: {"last_event_id":${JSON.stringify(lastId)}}\n\n`,
-      )
-    void beat(write, signal)
+    raw.write(`retry: ${RETRY_MS}\n\n`)
+    if (lastId === null || !subscription.isWhole)
+      raw.write(greeting(subscription.isWhole ? 'hello' : 'gap', source.lastId, lastId))
+    pump()
+    void beat(raw, over, signal)
   }
 
-  async function beat(write: (text: string) => void, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+  async function beat(raw: ServerResponse, over: AbortController, signal: AbortSignal): Promise<void> {
+    const endMs = clock.monotonicMs() + STREAM_AGE_MAX_MS
+    for (let stuckBeats = 0; ; ) {
       await timers.sleep(HEARTBEAT_MS, { signal }).catch(() => {})
-      if (!signal.aborted) write(': still here\n\n')
+      if (signal.aborted) return
+      stuckBeats = raw.writableNeedDrain ? stuckBeats + 1 : 0
+      if (stuckBeats >= STUCK_BEATS_MAX) raw.destroy()
+      else if (clock.monotonicMs() >= endMs) over.abort()
+      else if (stuckBeats === 0) raw.write(': still here\n\n')
     }
   }
 }
+
+/** hello: nothing was missed. gap: perhaps something was; read anew what matters. */
+const greeting = (event: 'hello' | 'gap', id: string, lastId: string | null): string =>
+  `id: ${id}\nevent: ${event}\ndata: {"last_event_id":${JSON.stringify(lastId)}}\n\n`
 
 const textOf = ({ id, type, connector, atMs, data }: NumberedEvent): string =>
   `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify({ connector, at_ms: atMs, ...data })}\n\n`
