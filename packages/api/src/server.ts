@@ -148,7 +148,13 @@ export function buildApi(
   })
   acceptJsonOnly(app)
   shapeAnswers(app, closing)
-  guardRequests(app, security, { advertised: () => deps.worker.advertised, clock: deps.clock, closing, isServed })
+  guardRequests(app, security, {
+    advertised: () => deps.worker.advertised,
+    clock: deps.clock,
+    timers: deps.timers,
+    closing,
+    isServed,
+  })
   app.setNotFoundHandler((request, reply) => answerUnrouted(routes, request, reply))
 
   enterScopes(app)

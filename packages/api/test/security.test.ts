@@ -1,5 +1,7 @@
 // Who may ask what: roles by route, before any route runs.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import { describe, test } from 'node:test'
 import { ANONYMOUS, type Authenticator, buildApi, OPEN, type Principal } from '../src/index.ts'
 import { ROLES } from '../src/security/principal.ts'
@@ -82,6 +84,39 @@ describe('roles', () => {
       await app.inject({ url: '/connectors', headers: { authorization: as('viewer') } })
     }
     assert.deepEqual(seen, [ANONYMOUS, { name: 'ann', role: 'viewer' }])
+  })
+})
+
+describe('a stream of events', () => {
+  test('ends for who is not known any more, and goes on for the others', async () => {
+    await using api = await TestApi.open()
+    const users = new Map([
+      ['ann', 'viewer'],
+      ['bob', 'viewer'],
+    ])
+    const authenticator: Authenticator = {
+      authenticate: async ({ authorization = '' }) =>
+        users.has(authorization)
+          ? { kind: 'known', principal: { name: authorization, role: 'viewer' } }
+          : { kind: 'unknown', challenge: 'Basic' },
+    }
+    const app = buildApi(api.deps, api.closing.signal, { ...OPEN, authenticator })
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const listen = async (authorization: string): Promise<IncomingMessage> => {
+      const [response] = await once(get(`${url}/api/v1/events`, { headers: { authorization } }), 'response')
+      return response.on('error', () => {}).resume()
+    }
+    const [ann, bob] = [await listen('ann'), await listen('bob')]
+    assert.deepEqual([ann.statusCode, bob.statusCode], [200, 200])
+    await api.time.advance(60_000)
+    assert.ok(!ann.closed && !bob.closed)
+    const ended = new Promise<void>(resolve => ann.once('close', () => resolve()))
+    users.delete('ann')
+    await api.time.advance(15_000)
+    await ended
+    assert.equal(bob.closed, false)
+    api.closing.abort()
+    await app.close()
   })
 })
 

@@ -1,7 +1,7 @@
 // What every request passes before its route, cheapest check first. After it `request.principal` is who asks.
 import type { ResponseHeader } from '@millrace/config'
 import { isLoopbackHost } from '@millrace/config'
-import type { Clock } from '@millrace/core'
+import type { Clock, Timers } from '@millrace/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, badRequest, notFound } from '../api-error.ts'
 import { isHostAllowed } from '../listener.ts'
@@ -10,11 +10,15 @@ import type { Authenticator } from './authenticator.ts'
 import { judgeOrigin } from './cross-origin.ts'
 import { ANONYMOUS, hasRole, NOBODY } from './principal.ts'
 import { RateLimit } from './request-rates.ts'
-import { HEALTH_ROUTE, neededRole } from './route-roles.ts'
+import { EVENTS_ROUTE, HEALTH_ROUTE, neededRole } from './route-roles.ts'
+
+/** How long a stream outlives the right to it. */
+const LOOK_AGAIN_MS = 15_000
 
 export type GuardOptions = {
   readonly advertised: () => string
   readonly clock: Clock
+  readonly timers: Timers
   readonly closing: AbortSignal
   /** Whether the listener this came by serves that route. */
   readonly isServed: (request: FastifyRequest) => boolean
@@ -22,6 +26,7 @@ export type GuardOptions = {
 
 export function guardRequests(app: FastifyInstance, security: ApiSecurity, options: GuardOptions): void {
   const { advertised, clock, closing, isServed } = options
+  const { authenticator } = security
   const rates = new RateLimit(security.rates, clock)
   app.decorateRequest('principal')
   app.addHook('onRequest', async (request, reply) => {
@@ -44,8 +49,11 @@ export function guardRequests(app: FastifyInstance, security: ApiSecurity, optio
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new ApiError(415, `Content-Encoding ${encoding} is not supported: send the body as it is.`)
     }
-    if (security.authenticator === null) request.principal = ANONYMOUS
-    else if (!isOpenProbe(request)) await logIn(security.authenticator, request, reply, closing)
+    if (authenticator === null) request.principal = ANONYMOUS
+    else if (!isOpenProbe(request)) {
+      await logIn(authenticator, request, reply, closing)
+      if (request.routeOptions.url === EVENTS_ROUTE) void watchLogIn(authenticator, request, reply, options)
+    }
     if (!isServed(request)) throw notFound('HTTP 404 Not Found')
     return undefined
   })
@@ -64,6 +72,28 @@ function addHeaders(reply: FastifyReply, headers: readonly ResponseHeader[], clo
 /** Probes run on the worker's own host and have no password to show. */
 const isOpenProbe = (request: FastifyRequest): boolean =>
   request.routeOptions.url === HEALTH_ROUTE && request.headers.authorization === undefined && isLoopbackHost(request.ip)
+
+/** A stream of events lasts for days: who is not known any more, or has another password now, does not go on listening. */
+async function watchLogIn(
+  authenticator: Authenticator,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { timers, closing }: GuardOptions,
+): Promise<void> {
+  const over = new AbortController()
+  const signal = AbortSignal.any([closing, over.signal])
+  reply.raw.once('close', () => over.abort())
+  const { authorization } = request.headers
+  try {
+    for (;;) {
+      await timers.sleep(LOOK_AGAIN_MS, { signal })
+      const outcome = await authenticator.authenticate({ authorization, address: request.ip }, { signal })
+      if (outcome.kind === 'unknown') reply.raw.destroy()
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
 
 async function logIn(
   authenticator: Authenticator,

@@ -47,8 +47,6 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'PUT /connectors/:name/topics/reset',
     'PUT /admin/loggers/:logger',
     'PUT /api/v1/connectors/:name/partitions/:topic/:partition/verdict',
-    // Changes nothing, but resolves placeholders on this worker: who may not run connectors may not try them out.
-    'PUT /connector-plugins/:plugin/config/validate',
   ],
   admin: [
     'POST /connectors',
@@ -56,6 +54,9 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'PUT /connectors/:name/config',
     'PATCH /connectors/:name/config',
     'DELETE /connectors/:name',
+    // Changes nothing, but resolves placeholders on this worker, and whether a config is valid tells about a secret: a pattern
+    // that must not match it gives it away letter by letter. Who may not write connectors may not try them out.
+    'PUT /connector-plugins/:plugin/config/validate',
   ],
 }
 
@@ -65,6 +66,8 @@ export const ROLE_OF_ROUTE: ReadonlyMap<string, Role> = new Map(
 
 /** Open to everybody on loopback, and to no one elsewhere: probes run on the same host. */
 export const HEALTH_ROUTE = '/health'
+/** Answered without end. */
+export const EVENTS_ROUTE = '/api/v1/events'
 
 /** Called for every route that is registered: nobody can forget one. */
 export function assertHasRole(methods: string | readonly string[], pattern: string): void {
