@@ -133,6 +133,8 @@ export const LEGACY_KEYS = {
   mergeIntervalMs: {
     type: 'LONG',
     default: 60000,
+    also: ['-1'],
+    rule: { atLeast: 10000 },
     doc: 'Time between merges.',
     importance: 'LOW',
     group: 'Legacy',
@@ -140,7 +142,9 @@ export const LEGACY_KEYS = {
   },
   mergeRecordsThreshold: {
     type: 'LONG',
-    default: -1,
+    default: '-1',
+    also: ['-1'],
+    rule: { atLeast: 1 },
     doc: 'Records between merges.',
     importance: 'LOW',
     group: 'Legacy',
@@ -217,6 +221,14 @@ export const LEGACY_KEYS = {
     importance: 'LOW',
     group: 'Legacy',
     ignored: 'version 2 of that connector stopped reading it too; use kafkaDataFieldName',
+  },
+  'upsert.enabled': {
+    type: 'STRING',
+    default: null,
+    doc: 'Before version 2 of the connector: upserts by the record key.',
+    importance: 'LOW',
+    group: 'Legacy',
+    ignored: 'version 2 of that connector stopped reading it too; use upsertEnabled',
   },
   schemaRegistryLocation: {
     type: 'STRING',
