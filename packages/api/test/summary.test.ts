@@ -24,14 +24,15 @@ test('a connector at a glance: what its partitions say, added up', async () => {
   assert.equal(answer.headers.etag, '"1"')
   const { connectors } = (await api.call('GET', '/api/v1/connectors')).json()
   assert.deepEqual(
-    connectors.map((one: { name: string; partitions: number; lag_ms: number | null }) => [
+    connectors.map((one: { name: string; partitions: number; lag: number | null; lag_ms: number | null }) => [
       one.name,
       one.partitions,
+      one.lag,
       one.lag_ms,
     ]),
     [
-      ['a', 3, 9_000],
-      ['b', 0, null],
+      ['a', 3, 7, 9_000],
+      ['b', 0, null, null],
     ],
   )
   const { tables } = (await api.call('GET', '/api/v1/connectors/a/tables')).json()

@@ -191,7 +191,7 @@ export class PartitionSupervisor {
       nextOffset: next,
       endOffset: end,
       lag: end === null || next === null ? null : Math.max(0, Number(end - next)),
-      inFlightRows: view?.inFlightRows ?? 0,
+      inFlightRows: running?.inFlightRows ?? 0,
       streams: view?.streams ?? [],
       takeovers: this.takeovers,
       rowsTotal: this.#rowsTotal + (running?.rowsTotal ?? 0),

@@ -4,6 +4,10 @@ import type { KafkaOffset, RecordSlice } from '@millrace/core'
 /** Stretches remembered; beyond it the last one grows, and its time is that of its first record: 64 × 4 numbers per partition. */
 const STRETCHES_MAX = 64
 
+/** What a Date can hold. Producers may write any 64 bits; such a time says nothing, and no JSON carries it. */
+const TIME_MAX_MS = 8.64e15
+const isTime = (ms: number): boolean => ms >= 0 && ms <= TIME_MAX_MS
+
 type Stretch = { next: KafkaOffset; readonly firstMs: number; lastMs: number }
 
 export class RecordTimes {
@@ -14,7 +18,7 @@ export class RecordTimes {
   fetched(slice: RecordSlice): void {
     const firstMs = slice.timestampMs[0] ?? -1
     const lastMs = slice.timestampMs[slice.count - 1] ?? -1
-    if (slice.count === 0 || firstMs < 0 || lastMs < 0) return
+    if (slice.count === 0 || !isTime(firstMs) || !isTime(lastMs)) return
     const last = this.#stretches.at(-1)
     if (last !== undefined && this.#stretches.length >= STRETCHES_MAX) {
       last.next = slice.nextKafkaOffset
@@ -28,15 +32,15 @@ export class RecordTimes {
     const done = keep < 0 ? this.#stretches : this.#stretches.slice(0, keep)
     const newest = done.at(-1)
     if (newest === undefined) return
-    this.#settledMs = Math.max(this.#settledMs ?? 0, newest.lastMs)
+    this.#settledMs = newest.lastMs
     this.#stretches = keep < 0 ? [] : this.#stretches.slice(keep)
   }
 
-  /** Of the oldest record that is fetched and not settled, or one a little before it. */
+  /** Of the oldest record that is fetched and not settled, or one a little before it; one from the future hides no other. */
   get oldestMs(): number | null {
-    return this.#stretches[0]?.firstMs ?? null
+    return this.#stretches.length === 0 ? null : Math.min(...this.#stretches.map(({ firstMs }) => firstMs))
   }
-  /** Of the newest record that is settled, as far as this claim knows. */
+  /** Of the last record that is settled, as far as this claim knows: one from the future is forgotten with the next. */
   get settledMs(): number | null {
     return this.#settledMs
   }

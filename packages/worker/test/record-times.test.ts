@@ -31,6 +31,26 @@ test('the oldest is what is not settled, the newest what is', () => {
   assert.equal(times.oldestMs, null, 'no timestamp, no age')
 })
 
+test('a record from the future hides neither what waits behind it nor how fresh the next ones are', () => {
+  const times = new RecordTimes()
+  times.fetched(slice(1, 4_102_444_800_000))
+  times.fetched(slice(2, 10, 20))
+  assert.equal(times.oldestMs, 10)
+  times.settled(at(1))
+  assert.equal(times.settledMs, 4_102_444_800_000, 'as its producer said')
+  times.settled(at(2))
+  assert.equal(times.settledMs, 20)
+})
+
+test('times that no calendar has are none', () => {
+  const times = new RecordTimes()
+  times.fetched(slice(1, 2 ** 63))
+  times.fetched(slice(2, 5, Number.MAX_SAFE_INTEGER))
+  assert.equal(times.oldestMs, null)
+  times.settled(at(2))
+  assert.equal(times.settledMs, null)
+})
+
 test('a million slices take no more room than sixty-four', () => {
   const times = new RecordTimes()
   for (let i = 0; i < 1_000_000; i++) times.fetched(slice(i + 1, i, i))

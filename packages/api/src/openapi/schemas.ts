@@ -21,7 +21,7 @@ const millis = orNull({ type: 'integer', description: 'Milliseconds; moments are
 const state = { state: text, worker_id: text, trace: text }
 const totals = {
   partitions: whole,
-  lag: whole,
+  lag: orNull(whole),
   lag_ms: millis,
   newest_record_at_ms: millis,
   in_flight_rows: whole,

@@ -5,8 +5,8 @@ import { type PartitionView, partitionState, type TaskState } from './lifecycle.
 
 export type Totals = {
   readonly partitions: number
-  /** Records; the sum of what is known. */
-  readonly lag: number
+  /** Records; the sum of what is known; null while no partition knows, as of what is paused or stopped. */
+  readonly lag: number | null
   /** The oldest record of all; null while no partition knows. */
   readonly lagMs: number | null
   readonly inFlightRows: number
@@ -49,7 +49,7 @@ function totalsOf(views: readonly PartitionView[], isCounted: (stream: string) =
   }
   return {
     partitions: views.length,
-    lag: sum(report => report.lag ?? 0),
+    lag: views.some(({ report }) => report !== null && report.lag !== null) ? sum(report => report.lag ?? 0) : null,
     lagMs: max(report => report.lagMs),
     inFlightRows: sum(report => report.inFlightRows),
     rowsTotal: sum(report => report.rowsTotal),
