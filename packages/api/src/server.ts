@@ -160,7 +160,7 @@ export function buildApi(
   enterScopes(app)
   auditChanges(app, deps)
   // Over `deps`, not a copy: what they answer may change while the server runs.
-  const store = { value: auditedStore(deps.configStore), enumerable: true }
+  const store = { value: auditedStore(deps), enumerable: true }
   const context = new Context(Object.create(deps, { configStore: store }) as ApiDeps, closing)
   takeKeys(app, context)
   app.setErrorHandler(async (error, request, reply) => await answerFailure(context, error, request, reply))
@@ -249,7 +249,8 @@ function sendFailure(deps: ApiDeps, error: unknown, request: FastifyRequest, rep
   const { status, message } = describeFailure(error)
   if (status >= 500 && status !== NOT_IMPLEMENTED) {
     const { id: requestId, method, url } = request
-    deps.logger.error({ requestId, method, url, err: error }, 'A request failed.')
+    const [path] = url.split('?') // whatever somebody put into the query
+    deps.logger.error({ requestId, method, path, err: error }, 'A request failed.')
   }
   return reply.code(status).type(JSON_TYPE).send(errorBody(status, message))
 }
