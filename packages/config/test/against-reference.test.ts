@@ -279,6 +279,36 @@ test('every transformation, predicate and converter of Kafka Connect is listed, 
   )
 })
 
+test('options of transformations and predicates are checked as Kafka Connect checks them, built or not', () => {
+  const rows: readonly (readonly [kind: string, type: string, key: string, good: string, bad: string])[] = [
+    ['transforms', 'Cast$Value', 'spec', 'a:int8,b:STRING', 'a:int7'],
+    ['transforms', 'Cast$Key', 'spec', 'boolean', 'a:b:c'],
+    ['transforms', 'ExtractField$Key', 'field.syntax.version', 'v2', 'V3'],
+    ['transforms', 'HeaderFrom$Value', 'operation', 'move', 'drop'],
+    ['transforms', 'HeaderFrom$Value', 'fields', 'a,b', ''],
+    ['transforms', 'MaskField$Value', 'replacement', 'x', ''],
+    ['transforms', 'MaskField$Value', 'replace.null.with.default', 'false', 'no'],
+    ['transforms', 'ReplaceField$Value', 'renames', 'a:b,c:d', 'a'],
+    ['transforms', 'SetSchemaMetadata$Value', 'schema.version', '3', 'three'],
+    ['transforms', 'TimestampConverter$Value', 'target.type', 'Timestamp', 'timestamp'],
+    ['transforms', 'TimestampConverter$Value', 'unix.precision', 'seconds', 'hours'],
+    ['transforms', 'DropHeaders', 'headers', 'h', ''],
+    ['transforms', 'RegexRouter', 'regex', 'a(.*)', '('],
+    ['transforms', 'ValueToKey', 'fields', 'id', ''],
+    ['predicates', 'TopicNameMatches', 'pattern', 'a.*', '['],
+    ['predicates', 'HasHeaderKey', 'name', 'h', ''],
+  ]
+  for (const [kind, type, option, good, bad] of rows) {
+    const key = `${kind}.x.${option}`
+    const of = (value: string): readonly ConfigError[] => {
+      const parsed = parseConnectorConfig({ ...BASE, [kind]: 'x', [`${kind}.x.type`]: type, [key]: value })
+      return parsed.ok ? [] : parsed.errors.filter(error => error.key === key)
+    }
+    assert.deepEqual(of(good), [], key)
+    assert.notDeepEqual(of(bad), [], `${type} ${key}=${bad}`)
+  }
+})
+
 /** A value each worker key of Kafka Connect has in people's files; beside it what becomes of it here. */
 const WORKER: readonly (readonly [key: string, value: string, becomes: 'used' | 'ignored'])[] = [
   ['bootstrap.servers', 'kafka:9092', 'used'],

@@ -33,7 +33,9 @@ const RECORD_IS_TOMBSTONE: string = `${PREDICATE_PACKAGE}RecordIsTombstone`
 /** Classes that exist as X$Key and X$Value. */
 const ON_KEY_OR_VALUE: Readonly<Record<string, KeyDefs>> = {
   Cast: {
-    spec: key('LIST', 'field:type pairs, or one type for the whole.', { rule: { nonEmpty: true } }),
+    spec: key('LIST', 'field:type pairs, or one type for the whole.', {
+      rule: { nonEmpty: true, format: 'castSpec' },
+    }),
     ...replaceNull,
   },
   ExtractField: {
@@ -70,7 +72,7 @@ const ON_KEY_OR_VALUE: Readonly<Record<string, KeyDefs>> = {
   ReplaceField: {
     include: key('LIST', 'Fields to keep.', { default: [], importance: 'MEDIUM' }),
     exclude: key('LIST', 'Fields to drop.', { default: [], importance: 'MEDIUM' }),
-    renames: key('LIST', 'old:new pairs.', { default: [], importance: 'MEDIUM' }),
+    renames: key('LIST', 'old:new pairs.', { default: [], rule: { format: 'rename' }, importance: 'MEDIUM' }),
     ...replaceNull,
   },
   SetSchemaMetadata: {

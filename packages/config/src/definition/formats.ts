@@ -29,6 +29,8 @@ export type Format =
   | 'listener'
   | 'brokerAddress'
   | 'absolutePath'
+  | 'castSpec'
+  | 'rename'
 
 export const FORMATS: Readonly<Record<Format, TextFormat>> = {
   connectorName: {
@@ -66,6 +68,11 @@ export const FORMATS: Readonly<Record<Format, TextFormat>> = {
   redisUrl: { describe: 'a redis:// or rediss:// URL', problem: text => urlProblem(text, ['redis:', 'rediss:']) },
   listener: matching(/^https?:\/\/[^/?#@\s]*:\d{1,5}$/i, 'scheme://host:port'),
   brokerAddress: matching(/^[^\s,:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'host:port'),
+  castSpec: matching(
+    /^([^:]*:)?\s*(int8|int16|int32|int64|float32|float64|boolean|string)\s*$/i,
+    'field:type or a type: int8, int16, int32, int64, float32, float64, boolean or string',
+  ),
+  rename: matching(/^[^:]*:[^:]+$/, 'old:new'),
   absolutePath: matching(/^\/[^\p{Cc}]*$/u, 'an absolute path'),
 }
 
