@@ -1,10 +1,12 @@
-// Who asked for which change, when, from where, and what came of it. Of configs only their digests: never a value.
+// Who asked for which change, when, from where, and what came of it. Of configs only digests, never a value; and of secrets not
+// even a digest: who reads it could try out what a short password may be.
 import { createHash } from 'node:crypto'
 import type { ConfigStore, ConnectorEntry, ControlChange, RawConfig, WriteResult } from '@millrace/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { ApiDeps } from './deps.ts'
+import type { ApiDeps, ConnectorConfigs } from './deps.ts'
 import { CarriedOutBefore, keyTaken } from './idempotency.ts'
 import { requestScope, scopeOf } from './request-scope.ts'
+import { masked } from './secret-keys.ts'
 import { ANONYMOUS } from './security/principal.ts'
 
 export type AuditedChange = {
@@ -14,8 +16,11 @@ export type AuditedChange = {
   /** As this worker knew it before. */
   readonly versionBefore: number | null
   readonly versionAfter: number | null
+  /** Digests of the masked config. */
   readonly configBefore: string | null
   readonly configAfter: string | null
+  /** Keys of secrets that are other ones after the change. */
+  readonly secretsChanged: readonly string[]
 }
 export type AuditRecord = {
   readonly atMs: number
@@ -78,7 +83,7 @@ function recordOf(request: FastifyRequest, route: string, status: number, atMs: 
  * The store as requests use it: each write is noted in its request's scope and carries the name of who asked and the request's
  * Idempotency-Key. A change that was made before under that key ends the request: CarriedOutBefore.
  */
-export function auditedStore(store: ConfigStore): ConfigStore {
+export function auditedStore({ configStore: store, configs }: Pick<ApiDeps, 'configStore' | 'configs'>): ConfigStore {
   return {
     read: () => store.read(),
     history: name => store.history(name),
@@ -92,10 +97,10 @@ export function auditedStore(store: ConfigStore): ConfigStore {
       const by = principal === ANONYMOUS ? {} : { by: principal.name }
       const requestKey = scope?.requestKey === undefined ? {} : { requestKey: scope.requestKey }
       const result = await store.write(change, { ...by, ...requestKey, ...options }).catch(error => {
-        scope?.changes.push(auditedChange(change, before, null))
+        scope?.changes.push(auditedChange(configs, change, before, null))
         throw error
       })
-      scope?.changes.push(auditedChange(change, before, result))
+      scope?.changes.push(auditedChange(configs, change, before, result))
       if (result.kind === 'replayed') throw new CarriedOutBefore(result.mark)
       if (result.kind === 'keyTaken') throw keyTaken()
       return result
@@ -104,6 +109,7 @@ export function auditedStore(store: ConfigStore): ConfigStore {
 }
 
 function auditedChange(
+  configs: ConnectorConfigs,
   change: ControlChange,
   before: ConnectorEntry | undefined,
   result: WriteResult | null,
@@ -115,13 +121,22 @@ function auditedChange(
     outcome: result?.kind ?? 'unknown',
     versionBefore: before?.version ?? null,
     versionAfter: after?.version ?? null,
-    configBefore: before === undefined ? null : configDigest(before.config),
-    configAfter: after === undefined ? null : configDigest(after.config),
+    configBefore: before === undefined ? null : configDigest(configs, before.config),
+    configAfter: after === undefined ? null : configDigest(configs, after.config),
+    secretsChanged: after === undefined ? [] : secretsChanged(configs, before?.config ?? {}, after.config),
   }
 }
 
-/** SHA-256 of the config as JSON with sorted keys. */
-export function configDigest(config: RawConfig): string {
-  const sorted = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1))
+/** A masked value says that something is there, not what: whether it is another one is told by name. */
+function secretsChanged(configs: ConnectorConfigs, before: RawConfig, after: RawConfig): readonly string[] {
+  const shown = masked(configs, after)
+  return Object.keys(after)
+    .filter(key => shown[key] !== after[key] && before[key] !== after[key])
+    .sort()
+}
+
+/** SHA-256 of the masked config as JSON with sorted keys. */
+export function configDigest(configs: ConnectorConfigs, config: RawConfig): string {
+  const sorted = Object.entries(masked(configs, config)).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
 }

@@ -4,6 +4,7 @@ import type { RawConfig } from '@millrace/core'
 import { badRequest } from './api-error.ts'
 import type { ConnectorConfigs } from './deps.ts'
 import { isJsonObject, JsonNumber, type JsonValue } from './json-body.ts'
+import { MASK, maskedKeys } from './secret-keys.ts'
 
 /** Half of the 1 MiB a Kafka record may have by default: the record holds more than the config. */
 export const CONFIG_BYTES_MAX: number = 512 * 1024
@@ -71,8 +72,26 @@ export function validateConfig(configs: ConnectorConfigs, config: RawConfig): Co
     throw badRequest(`Connector config {${Object.keys(config).join(', ')}} contains no connector type`)
   }
   if (configs.connectorClass(connectorClass) === null) throw unknownClass(configs, connectorClass)
-  return configs.validate(config)
+  return refusingMasks(configs.validate(config), config)
 }
+
+/** A masked copy of a config must not overwrite its secrets. */
+function refusingMasks(infos: ConfigInfos, config: RawConfig): ConfigInfos {
+  const copied = new Set(maskedKeys(config))
+  if (copied.size === 0) return infos
+  return {
+    ...infos,
+    error_count: infos.error_count + copied.size,
+    configs: infos.configs.map(info =>
+      copied.has(info.value.name)
+        ? { ...info, value: { ...info.value, errors: [...info.value.errors, maskRefused(info.value.name)] } }
+        : info,
+    ),
+  }
+}
+
+const maskRefused = (key: string): string =>
+  `Invalid value ${MASK} for configuration ${key}: this is how a secret is shown to those who may not see it, not the secret.`
 
 /** kcctl looks for the beginning of this sentence. */
 function unknownClass(configs: ConnectorConfigs, connectorClass: string): Error {

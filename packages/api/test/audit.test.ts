@@ -26,9 +26,12 @@ test('a change is told with who, from where, what it found and what it left', as
     ],
   )
   const [created, configured, , deleted] = api.audited.map(record => record.changes[0])
-  const digest = configDigest({ ...CONFIG, name: 'a', 'x.password': 'canary' })
+  const digest = configDigest(api.deps.configs, { ...CONFIG, name: 'a', 'x.password': 'another' })
   assert.match(digest, /^[0-9a-f]{64}$/)
-  assert.deepEqual([created?.configBefore, created?.configAfter], [null, digest])
+  assert.deepEqual(
+    [created?.configBefore, created?.configAfter, created?.secretsChanged],
+    [null, digest, ['x.password']],
+  )
   assert.equal(configured?.configBefore, digest)
   assert.notEqual(configured?.configAfter, digest)
   assert.deepEqual([deleted?.configBefore, deleted?.configAfter], [configured?.configAfter, null])
@@ -65,4 +68,21 @@ test('the name of who is logged in is kept with the config', async () => {
   const { versions } = (await api.app.inject({ method: 'GET', url, headers: { host: WORKER_ID } })).json()
   assert.equal(versions[0].changed_by, 'ada')
   assert.equal(api.audited[0]?.principal, 'ada')
+})
+
+test('another secret is told by its key; nothing that is told depends on what it is', async () => {
+  const told = async (secrets: readonly string[]): Promise<readonly unknown[]> => {
+    await using api = await TestApi.open()
+    await api.create('a', { 'x.password': secrets[0] })
+    await api.call('PATCH', '/connectors/a/config', { 'x.password': secrets[1] })
+    await api.call('POST', '/api/v1/connectors/a/rollback', { version: 1 })
+    await api.call('PUT', '/connectors/a/pause')
+    return api.audited.map(({ changes }) => changes)
+  }
+  const changes = await told(['1234', '5678'])
+  assert.deepEqual(changes, await told(['4321', '8765']))
+  assert.deepEqual(
+    changes.flat().map(change => (change as { secretsChanged: unknown }).secretsChanged),
+    [['x.password'], ['x.password'], ['x.password'], []],
+  )
 })

@@ -1,7 +1,7 @@
 // Connectors and their configs: list, create, read, replace, patch, delete, and what they look like now.
 import type { ConnectorEntry, Incarnation, RawConfig, TargetState, WriteResult } from '@millrace/core'
 import { connectorStatus, MillraceError } from '@millrace/core'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, badRequest, notFound } from '../api-error.ts'
 import {
   applyPatch,
@@ -19,6 +19,7 @@ import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json-body.ts'
 import { parseInitialOffsets } from '../offset-changes.ts'
 import { allOf, type Query } from '../query.ts'
+import { shownTo } from '../secret-keys.ts'
 import { type ConnectorInfo, connectorInfo, statusBody, taskShape } from '../shapes.ts'
 import { ALTERED } from './offsets.ts'
 
@@ -32,10 +33,16 @@ const WRITING = 'writing to the config topic'
 export function connectorRoutes(app: FastifyInstance, context: Context): void {
   const { configStore, configs } = context.deps
 
+  const seenBy = ({ principal }: FastifyRequest, entry: ConnectorEntry): ConnectorEntry => ({
+    ...entry,
+    config: shownTo(principal, configs, entry.config),
+  })
+
   app.get<{ Querystring: Query }>('/connectors', async request => {
     const entries = [...configStore.read().connectors.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     const expand = new Set(allOf(request.query, 'expand'))
-    return expand.size > 0 ? expanded(context, entries, expand) : entries.map(entry => entry.name)
+    if (expand.size === 0) return entries.map(entry => entry.name)
+    return await expanded(context, entries, expand, entry => seenBy(request, entry))
   })
 
   /** Everything that changes a connector answers with it, and with the version to write on from. */
@@ -64,13 +71,13 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
   app.get<Named>('/connectors/:name', async (request, reply) => {
     const entry = await context.connector(request.params.name)
     reply.header('etag', etagOf(entry))
-    return connectorInfo(entry, await context.view())
+    return connectorInfo(seenBy(request, entry), await context.view())
   })
 
   app.get<Named>('/connectors/:name/config', async (request, reply) => {
     const entry = await context.connector(request.params.name)
     reply.header('etag', etagOf(entry))
-    return entry.config
+    return seenBy(request, entry).config
   })
 
   app.put<Named & WithBody>('/connectors/:name/config', { config: { replay: answerAgain } }, async (request, reply) => {
@@ -109,7 +116,7 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
 
   app.get<Named>('/connectors/:name/tasks', async request => {
     const entry = await context.connector(request.params.name)
-    const config = { ...entry.config, 'task.class': configs.taskClass }
+    const config = { ...seenBy(request, entry).config, 'task.class': configs.taskClass }
     return connectorInfo(entry, await context.view()).tasks.map(id => ({ id, config }))
   })
 
@@ -137,13 +144,14 @@ async function expanded(
   context: Context,
   entries: readonly ConnectorEntry[],
   expand: ReadonlySet<string>,
+  seen: (entry: ConnectorEntry) => ConnectorEntry,
 ): Promise<Readonly<Record<string, object>>> {
   const view = await context.view()
   const shapes = await context.inPieces(entries, (entry): [string, object] => [
     entry.name,
     {
       ...(expand.has('status') ? { status: statusBody(entry, view) } : {}),
-      ...(expand.has('info') ? { info: connectorInfo(entry, view) } : {}),
+      ...(expand.has('info') ? { info: connectorInfo(seen(entry), view) } : {}),
     },
   ])
   return Object.fromEntries(shapes)
