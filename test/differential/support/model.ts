@@ -3,14 +3,20 @@
 import { type Answer, bodyText, type Request } from './exchange.ts'
 
 export type TargetState = 'RUNNING' | 'PAUSED' | 'STOPPED'
-export type Expected = { readonly state: TargetState; readonly tasks: number; readonly tasksMax: number }
+export type Expected = {
+  readonly state: TargetState
+  readonly tasks: number
+  readonly tasksMax: number
+  /** Somebody moved or forgot all of its positions, and it has not run since: both must show the same. */
+  readonly isMoved?: boolean
+}
 
 export class Model {
   readonly connectors: Map<string, Expected> = new Map()
 
   /** @param answer of Kafka Connect: what it refused did not happen. */
   apply(request: Request, answer: Answer): void {
-    if (answer.status >= 300 || request.method === 'GET') return
+    if (answer.status >= 300 || request.method === 'GET' || request.method === 'HEAD') return
     const [path = ''] = request.path.split('?')
     const [root, encoded, verb, more] = path.split('/').filter(part => part !== '')
     if (root !== 'connectors') return
@@ -20,6 +26,7 @@ export class Model {
     }
     const name = decodeURIComponent(encoded)
     if (verb === 'config') this.#configure(name, answer)
+    else if (verb === 'offsets') this.#change(name, before => ({ ...before, isMoved: true }))
     else if (verb === undefined && request.method === 'DELETE') this.connectors.delete(name)
     else if (verb === 'pause' && more === undefined) this.#change(name, before => ({ ...before, state: 'PAUSED' }))
     else if (verb === 'stop') this.#change(name, before => ({ ...before, state: 'STOPPED', tasks: 0 }))
@@ -51,5 +58,10 @@ export class Model {
   }
 }
 
-const running = (before: Expected): Expected => ({ ...before, state: 'RUNNING', tasks: before.tasksMax })
+const running = (before: Expected): Expected => ({
+  ...before,
+  state: 'RUNNING',
+  tasks: before.tasksMax,
+  isMoved: false,
+})
 const tasksMaxOf = (config: Readonly<Record<string, unknown>>): number => Number(config['tasks.max'] ?? 1)

@@ -1,7 +1,7 @@
 // Requests about a few connectors, by chance but from a seed, most of them meaningful in the state things are in.
 import type { Request } from './exchange.ts'
 import type { Model } from './model.ts'
-import { sinkConfig } from './sink-config.ts'
+import { sinkConfig, TOPIC } from './sink-config.ts'
 
 /** A small generator of good enough numbers (mulberry32): the same seed, the same requests. */
 export function randomNumbers(seed: number): () => number {
@@ -23,7 +23,8 @@ export function randomRequest(random: () => number, model: Model): Request {
   const name = pick(NAMES)
   const path = `/connectors/${name}`
   const config = sinkConfig({ 'tasks.max': TASKS_MAX[name], chance: String(Math.floor(random() * 3)) })
-  if (!model.connectors.has(name) && random() < 0.6) {
+  const expected = model.connectors.get(name)
+  if (expected === undefined && random() < 0.6) {
     const initial = pick([undefined, undefined, 'RUNNING', 'PAUSED', 'STOPPED'])
     if (initial === undefined && random() < 0.5) return { method: 'PUT', path: `${path}/config`, body: config }
     return { method: 'POST', path: '/connectors', body: { name, config, initial_state: initial } }
@@ -35,12 +36,25 @@ export function randomRequest(random: () => number, model: Model): Request {
     [1, () => ({ method: 'POST', path: '/connectors', body: { name, config } })],
     [2, () => ({ method: 'DELETE', path })],
     [3, () => ({ method: 'POST', path: `${path}/restart${pick(RESTART_QUERIES)}` })],
-    [1, () => ({ method: 'POST', path: `${path}/tasks/7/restart` })],
+    [2, () => ({ method: 'POST', path: `${path}/tasks/${pick([0, 1, 7])}/restart` })],
     [1, () => ({ method: 'PUT', path: `${path}/config`, body: { ...config, topics: '' } })],
     [1, () => ({ method: 'PATCH', path: `${path}/config`, body: { topics: null } })],
     [1, () => ({ method: 'PATCH', path: `${path}/offsets`, body: { offsets: [] } })],
-    [10, () => ({ method: 'GET', path: path + pick(VIEWS) })],
+    [2, () => ({ method: 'PATCH', path: `${path}/offsets`, body: { offsets: positions(random) } })],
+    [1, () => ({ method: 'DELETE', path: `${path}/offsets` })],
+    [1, () => ({ method: 'PUT', path: `${path}/topics/reset` })],
+    [10, () => ({ method: 'GET', path: path + pick(expected?.isMoved ? [...VIEWS, '/offsets', '/offsets'] : VIEWS) })],
+    [1, () => ({ method: 'HEAD', path: path + pick(VIEWS) })],
     [2, () => ({ method: 'GET', path: `/connectors${pick(['', '?expand=status', '?expand=info', '/'])}` })],
+    [1, () => ({ method: 'GET', path: '/admin/loggers/some.logger' })],
+    [
+      2,
+      () => ({
+        method: 'PUT',
+        path: `/admin/loggers/some.logger${pick(['', '?scope=worker', '?scope=cluster', '?scope=nonsense'])}`,
+        body: { level: pick(['DEBUG', 'info', 'NONSENSE', null]) },
+      }),
+    ],
   ]
   let left = random() * choices.reduce((sum, [weight]) => sum + weight, 0)
   let request: Request = { method: 'GET', path }
@@ -51,9 +65,16 @@ export function randomRequest(random: () => number, model: Model): Request {
     break
   }
   // Its tasks show the new config at different times, which is a difference of its own.
-  const isPaused = model.connectors.get(name)?.state === 'PAUSED'
+  const isPaused = expected?.state === 'PAUSED'
   return isPaused && request.path.endsWith('/config') ? { method: 'GET', path: `${path}/config` } : request
 }
+
+/** Of both partitions, each somewhere in its log: five records. */
+const positions = (random: () => number): readonly unknown[] =>
+  [0, 1].map(partition => ({
+    partition: { kafka_topic: TOPIC, kafka_partition: partition },
+    offset: { kafka_offset: Math.floor(random() * 6) },
+  }))
 
 const RESTART_QUERIES = ['', '?includeTasks=true', '?onlyFailed=true', '?includeTasks=true&onlyFailed=true']
 const VIEWS = ['', '/', '/config', '/status', '/tasks', '/tasks/0/status', '/tasks/2/status']

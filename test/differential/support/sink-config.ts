@@ -2,6 +2,7 @@
 import { connectorConfig } from '../../e2e/support/stage.ts'
 
 export const TOPIC = 'orders'
+export const EMPTY_TOPIC = 'nothing'
 
 export const sinkConfig = (over: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => ({
   ...connectorConfig(TOPIC),
