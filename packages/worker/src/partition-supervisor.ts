@@ -22,7 +22,7 @@ import {
   type Waiting,
   type WorkerId,
 } from '@millrace/core'
-import { untilAborted } from './abortable.ts'
+import { unlessAborted, untilAborted } from './abortable.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
@@ -321,7 +321,7 @@ export class PartitionSupervisor {
     const { services } = this.#deps
     const entry = this.#entry
     const runtime = await untilDefinitive(
-      () => this.#openRuntime(this.#deps.lifetime),
+      () => unlessAborted(this.#openRuntime(this.#deps.lifetime), signal), // shared with others, and perhaps deaf
       { ...this.#deps, onRetry: error => this.#noteRetry(error), onOver: () => this.#waits.off('opening') },
       { signal },
     )
