@@ -10,7 +10,7 @@ import type {
   WorkerId,
   WorkerReport,
 } from '@millrace/core'
-import { VirtualTime } from '@millrace/testkit'
+import { partitionReport, VirtualTime, workerReport } from '@millrace/testkit'
 import { HealthMonitor } from '../src/worker/health-monitor.ts'
 import { WorkerHealth } from '../src/worker/worker-health.ts'
 
@@ -44,39 +44,17 @@ function clusterOf(names: readonly string[]) {
   const entries = names.map(entryOf)
   const state = { connectors: new Map(entries.map(entry => [entry.name, entry])), deleted: new Map() }
   let stalledMs = 0
-  const report = (worker: string, partition: number): WorkerReport => ({
-    worker: worker as WorkerId,
-    advertised: `${worker}:1`,
-    pid: 1,
-    version: '1',
-    startedAtMs: 0,
-    publishedAtMs: time.nowMs(),
-    rssBytes: 0,
-    takeovers: 0,
-    connectorFailures: [],
-    troubles: [],
-    partitions: entries.map(entry => ({
-      connector: entry.name,
-      incarnation: entry.incarnation,
-      topic: 't',
-      partition,
-      taskId: 0,
-      state: 'RUNNING',
-      epoch: 1,
-      nextOffset: null,
-      endOffset: null,
-      lag: 3,
-      inFlightRows: 0,
-      streams: [],
-      takeovers: 0,
-      rowsTotal: 0,
-      deadLettersTotal: 0,
-      droppedTotal: 0,
-      failures: 0,
-      stage: 'logging',
-      progressAtMs: time.nowMs() - stalledMs,
-    })),
-  })
+  const report = (worker: string, partition: number): WorkerReport =>
+    workerReport(
+      worker,
+      entries.map(({ name, incarnation }) =>
+        partitionReport({
+          ...{ connector: name, incarnation, partition, lag: 3 },
+          ...{ stage: 'logging', progressAtMs: time.nowMs() - stalledMs },
+        }),
+      ),
+      { publishedAtMs: time.nowMs() },
+    )
   const cluster = {
     awaySinceMs: null,
     reports: async () => [report('w2', 1), report('w1', 0)],

@@ -1,46 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeWorkerReport, type Incarnation, type PartitionReport, type WorkerId } from '@millrace/core'
+import { encodeWorkerReport, type WorkerId } from '@millrace/core'
+import { partitionReport, workerReport } from '@millrace/testkit'
 import { LoadMeter } from '../src/index.ts'
 
 const A = 'a' as WorkerId
 const B = 'b' as WorkerId
 
-const partition = (index: number, rowsTotal: number): PartitionReport => ({
-  connector: 'c',
-  incarnation: 'i' as Incarnation,
-  topic: 't',
-  partition: index,
-  taskId: index,
-  state: 'RUNNING',
-  epoch: 1,
-  nextOffset: null,
-  endOffset: null,
-  lag: null,
-  inFlightRows: 0,
-  streams: [],
-  takeovers: 0,
-  rowsTotal,
-  deadLettersTotal: 0,
-  droppedTotal: 0,
-  failures: 0,
-})
-const report = (worker: WorkerId, atMs: number, rows: readonly [number, number][]): [WorkerId, string] => [
-  worker,
-  encodeWorkerReport({
-    worker,
-    advertised: worker,
-    pid: 1,
-    version: '0',
-    startedAtMs: 0,
-    publishedAtMs: atMs,
-    rssBytes: 0,
-    takeovers: 0,
-    partitions: rows.map(([index, total]) => partition(index, total)),
-    connectorFailures: [],
-    troubles: [],
-  }),
-]
+const report = (worker: WorkerId, atMs: number, rows: readonly [number, number][]): [WorkerId, string] => {
+  const partitions = rows.map(([partition, rowsTotal]) => partitionReport({ partition, taskId: partition, rowsTotal }))
+  return [worker, encodeWorkerReport(workerReport(worker, partitions, { publishedAtMs: atMs }))]
+}
 const looked = (...looks: [WorkerId, string][][]): Record<string, number> => {
   const meter = new LoadMeter()
   for (const look of looks) meter.look(new Map(look))

@@ -1,6 +1,7 @@
 // Health by table: what is reported, what it means, and that nothing stands still in silence.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { workerReport } from '@millrace/testkit'
 import {
   type Assignment,
   type ConnectorEntry,
@@ -17,7 +18,7 @@ import {
   type WorkerId,
   type WorkerReport,
 } from '../src/index.ts'
-import { INCARNATION, PARTITION_REPORT, workerReport } from './control-samples.ts'
+import { INCARNATION, PARTITION_REPORT } from './control-samples.ts'
 
 const STALL_MS = 60_000
 /** The reporting worker's clock is far ahead of ours: only its own times may be compared with it. */

@@ -1,6 +1,7 @@
 // Connect's states out of wishes, assignment and reports.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { workerReport } from '@millrace/testkit'
 import {
   type Assignment,
   activeTopics,
@@ -24,7 +25,7 @@ import {
   type WorkerId,
   type WorkerReport,
 } from '../src/index.ts'
-import { INCARNATION, PARTITION_REPORT, workerReport } from './control-samples.ts'
+import { INCARNATION, PARTITION_REPORT } from './control-samples.ts'
 
 const ENTRY: ConnectorEntry = {
   name: 'c',

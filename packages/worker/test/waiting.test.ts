@@ -10,8 +10,8 @@ import {
   MillraceError,
   type PartitionReport,
   type StreamPermits,
-  type WorkerId,
 } from '@millrace/core'
+import { workerReport } from '@millrace/testkit'
 import { CONFIG, deliversAll, entryOf, superviseIn, whilePassing } from './support/connector.ts'
 import { TP, World } from './support/world.ts'
 
@@ -20,19 +20,7 @@ type Reporter = { report(): PartitionReport; stop(): Promise<void> }
 
 /** As any worker of the cluster judges it by the report of now. */
 function healthIn(world: World, reporter: Reporter, entry: ConnectorEntry = entryOf()): ConnectorHealth {
-  const worker = {
-    worker: 'worker1' as WorkerId,
-    advertised: 'worker1:8083',
-    pid: 1,
-    version: '1',
-    startedAtMs: 0,
-    publishedAtMs: world.time.nowMs(),
-    rssBytes: 0,
-    takeovers: 0,
-    partitions: [reporter.report()],
-    connectorFailures: [],
-    troubles: [],
-  }
+  const worker = workerReport('worker1', [reporter.report()], { publishedAtMs: world.time.nowMs() })
   return connectorHealth(entry, clusterView([worker], null, 'self:1'), {
     nowMs: world.time.nowMs(),
     stallMs: STALL_MS,

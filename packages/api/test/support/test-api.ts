@@ -7,7 +7,7 @@ import {
   type WorkerId,
   type WorkerReport,
 } from '@millrace/core'
-import { CompactedTopicTwin, VirtualTime } from '@millrace/testkit'
+import { CompactedTopicTwin, partitionReport, VirtualTime, workerReport } from '@millrace/testkit'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import {
   type ApiDeps,
@@ -158,7 +158,9 @@ export class TestApi implements AsyncDisposable {
       ...this.reports.filter(report => report.worker !== worker),
       workerReport(
         worker,
-        partitions.map((part, i) => partitionReport({ connector, incarnation, partition: i, taskId: i, ...part })),
+        partitions.map((part, i) =>
+          partitionReport({ connector, incarnation, topic: 'flights', partition: i, taskId: i, ...part }),
+        ),
       ),
     ]
   }
@@ -170,45 +172,6 @@ export class TestApi implements AsyncDisposable {
 }
 
 let nextId = 0
-
-export function workerReport(worker: string, partitions: WorkerReport['partitions'] = []): WorkerReport {
-  return {
-    worker: worker as WorkerId,
-    advertised: `${worker}:8083`,
-    pid: 1,
-    version: '0.1.0',
-    startedAtMs: 1,
-    publishedAtMs: 2,
-    rssBytes: 3,
-    takeovers: 0,
-    partitions,
-    connectorFailures: [],
-    troubles: [],
-  }
-}
-
-export function partitionReport(
-  part: Partial<WorkerReport['partitions'][number]> & { readonly connector: string; readonly incarnation: Incarnation },
-): WorkerReport['partitions'][number] {
-  return {
-    topic: 'flights',
-    partition: 0,
-    taskId: 0,
-    state: 'RUNNING',
-    epoch: 1,
-    nextOffset: null,
-    endOffset: null,
-    lag: null,
-    inFlightRows: 0,
-    streams: [],
-    takeovers: 0,
-    rowsTotal: 0,
-    deadLettersTotal: 0,
-    droppedTotal: 0,
-    failures: 0,
-    ...part,
-  }
-}
 
 function testLogger(lines: string[]): Logger {
   const log = (fields: object, sentence: string): void => {
