@@ -20,6 +20,8 @@ const ROLES: readonly Role[] = ['consumer', 'producer', 'admin']
 /** In every password, right or wrong. */
 const CANARY = 'c4n4ry'
 const passwordOf = (user: string): string => `${CANARY}-${user}`
+/** In configs as it is, where no placeholder hides it. */
+const LITERAL = 'l1t3r4l'
 const PARTITIONS = 2
 
 let folder: DataFolder
@@ -220,7 +222,29 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
         .end()
     })
 
-  /** Everything in this Redis that holds the canary, and how many values there are. */
+  /** Everything there is in a topic, keys and headers too. */
+  const everythingIn = async (topic: string): Promise<readonly string[]> => {
+    const ends = [...(await stage.endOffsets(topic)).values()]
+    const records = await stage.consume(topic, Number(ends.reduce((sum, end) => sum + end, 0n)))
+    return records.map(({ key, value, headers }) => [key, value, JSON.stringify(headers)].join(' '))
+  }
+
+  /** The event stream, as it comes, until it is closed. */
+  const events = async (rest: string): Promise<{ text: () => string; close: () => void }> => {
+    const stop = new AbortController()
+    const { body } = await fetch(`${rest}/api/v1/events`, {
+      headers: { authorization: basic('ann') },
+      signal: stop.signal,
+    })
+    let text = ''
+    const reading = async (): Promise<void> => {
+      for await (const chunk of body ?? []) text += Buffer.from(chunk).toString()
+    }
+    reading().catch(() => {}) // it is cut in the end
+    return { text: () => text, close: () => stop.abort() }
+  }
+
+  /** Everything in this Redis that holds a canary, and how many values there are. */
   const searchRedis = async (): Promise<string> => {
     const values = [
       "local t=redis.call('TYPE',k).ok",
@@ -231,7 +255,8 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
       "if t=='zset' then return redis.call('ZRANGE',k,0,-1) end",
       'return {}',
     ].join(' ')
-    const search = `for _,v in ipairs(of(k)) do seen=seen+1 if string.find(v,'${CANARY}',1,true) then told=told..k end end`
+    const isTold = [CANARY, LITERAL].map(secret => `string.find(k..v,'${secret}',1,true)`).join(' or ')
+    const search = `for _,v in ipairs(of(k)) do seen=seen+1 if ${isTold} then told=told..k end end`
     const script = `local seen=0 local told='' local function of(k) ${values} end for _,k in ipairs(redis.call('KEYS','*')) do ${search} end return seen..' '..told`
     return (await stage.redisCommand(`EVAL "${script}" 0`)).split('\r\n')[1] ?? ''
   }
@@ -278,6 +303,7 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
     }
     assert.equal((await asAnn('PUT', '/admin/loggers/root', { level: 'TRACE' })).status, 200)
 
+    const stream = await events(rest)
     const name = stage.unique('guarded')
     await Promise.all([stage.createTopic(name, 1), stage.createTable(name)])
     const config = connectorConfig(name, {
@@ -298,7 +324,7 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
     await stage.assertDelivered(name, range(0, 50))
 
     const failing = `${name}_failing`
-    const unknown = { ...config, project: secret('project'), keyfile: secret('key.json') }
+    const unknown = { ...config, project: secret('project'), keyfile: secret('key.json'), 'my.password': LITERAL }
     assert.equal((await asAnn('POST', '/connectors', { name: failing, config: unknown })).status, 201)
     const wrong = {
       ...unknown,
@@ -306,7 +332,12 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
       'append.linger.ms': secret('project'),
       timestampPartitionFieldName: secret('project'),
     }
-    const checked = await asAnn('PUT', '/connector-plugins/BigQuerySink/config/validate', wrong)
+    const checked = await asAnn('PUT', '/connector-plugins/BigQuerySink/config/validate', {
+      ...wrong,
+      'my.password': LITERAL,
+    })
+    assert.ok(!checked.text.includes(LITERAL), 'a password is not echoed, as Kafka Connect does')
+    assert.equal((await say(`${rest}/connector-plugins/BigQuerySink/config/validate`, 'vic', 'PUT', wrong)).status, 403)
     assert.match(checked.text, /Invalid value \[hidden\] for configuration append\.linger\.ms/)
     assert.equal((await asAnn('PUT', `/connectors/${name}/config`, wrong)).status, 400)
     await stage.until('the connector of another project fails', async () =>
@@ -330,6 +361,8 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
       (await say(`${rest}/connectors`, 'vic')).status === 401 ? true : null,
     )
 
+    await asAnn('PATCH', `/connectors/${failing}/config`, { 'my.password': `${LITERAL}-two` })
+    const asWritten = new Set<string>()
     const routes = [...ROLE_OF_ROUTE.keys()].filter(route => route.startsWith('GET ') && !route.includes('events'))
     for (const route of [...routes, 'GET /connectors?expand=status&expand=info'])
       for (const connector of [name, failing]) {
@@ -341,6 +374,7 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
           .replace(/:[a-z]+/g, '0')
         const { status, text } = await asAnn('GET', path)
         assert.ok(status < 500, `${path}: ${text}`)
+        if (text.includes(LITERAL)) asWritten.add(route.slice(4))
       }
     assert.ok(
       told.some(text => text.includes(secret('key.json'))),
@@ -351,12 +385,27 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
       [],
     )
 
+    const one = ['/connectors/:name', '/connectors/:name/config', '/connectors/:name/tasks']
+    const written = [...one, '/connectors?expand=status&expand=info']
+    assert.deepEqual([...asWritten].sort(), written, 'a config is answered as it was written, and by nothing else')
+
+    const isTold = (text: string): boolean => text.includes(CANARY) || text.includes(LITERAL)
     const log = readFileSync(worker.child.logFile, 'utf8')
     assert.match(log, /its tasks on this worker restart/)
-    assert.deepEqual(
-      log.split('\n').filter(line => line.includes(CANARY)),
-      [],
-    )
+    assert.deepEqual(log.split('\n').filter(isTold), [])
+    stream.close()
+    assert.match(stream.text(), /event: connector\.config/)
+    assert.ok(!isTold(stream.text()), 'no event tells')
+    for (const topic of ['guarded-journal', 'guarded-audit']) {
+      const records = await everythingIn(topic)
+      assert.ok(
+        records.some(record => record.includes(topic.endsWith('audit') ? 'ann' : name)),
+        'it is the right topic',
+      )
+      assert.deepEqual(records.filter(isTold), [], topic)
+    }
+    for (const file of ['cmdline', 'environ'])
+      assert.ok(!isTold(readFileSync(`/proc/${worker.child.pid}/${file}`, 'utf8')), file)
     const stored = await stage.consume('guarded-config', 2)
     assert.ok(
       stored.some(({ value }) => value?.includes(secret('key.json'))),
@@ -364,6 +413,10 @@ describe('a worker whose REST API needs a log-in, and whose connectors have plac
     )
     for (const { key, value, headers } of stored)
       assert.ok(![key, value, JSON.stringify(headers)].join().includes(CANARY), String(key))
-    assert.match(await searchRedis(), /^[1-9]\d* $/, 'Redis holds values, and none with a secret')
+    assert.match(
+      await searchRedis(),
+      /^[1-9]\d* $/,
+      'Redis holds values, and none with a secret; jobs of BullMQ neither',
+    )
   })
 })

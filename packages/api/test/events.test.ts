@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { controlEvents, type Snapshot } from '../src/events/changes.ts'
 import { EventFeed, type NumberedEvent } from '../src/events/event-feed.ts'
+import { startApi } from '../src/index.ts'
 import { TestApi } from './support/test-api.ts'
 
 const EMPTY: Snapshot = { workers: new Map(), connectors: new Map() }
@@ -173,6 +174,18 @@ function read(
     sent.on('error', reject)
   })
 }
+
+test('the listeners of a worker tell them as well', { timeout: 20_000 }, async () => {
+  await using api = await TestApi.open()
+  const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
+  const client = await read(running.url)
+  await client.until(/event: hello/)
+  await api.write('a')
+  await api.time.settle()
+  await client.until(/event: connector\.created/)
+  client.response.destroy()
+  await running.close()
+})
 
 test('over HTTP: states, health and takeovers too, with ids, and the end when the server closes', {
   timeout: 20_000,

@@ -31,7 +31,8 @@ export function eventRoutes(app: FastifyInstance, context: Context, closing: Abo
   }
   const feed = new EventFeed({ configStore, clock, timers, random, logger, snapshot })
   let running: Promise<void> | null = null
-  app.addHook('onListen', async () => {
+  // Not onListen: a worker has listeners of its own.
+  app.addHook('onReady', async () => {
     running = feed.run({ signal: closing }).catch(error => {
       if (!closing.aborted) logger.error({ err: error }, 'The event feed ended.')
     })
