@@ -288,11 +288,13 @@ export class LogFollower {
   }
 
   #foreign(p: Partition, offset: bigint, format: string | undefined): MillraceError {
+    const isNewer = format !== undefined && Number(format) > Math.max(...this.#options.formats.map(Number))
     const what = format === undefined ? `no ${FORMAT_HEADER} header` : `${FORMAT_HEADER} ${JSON.stringify(format)}`
+    const why = isNewer ? 'a newer Millrace wrote it, so this worker is to be upgraded' : "the record is not Millrace's"
     return new MillraceError(
       'JOURNAL_TOPIC_UNSAFE',
       'failPartition',
-      `${this.#topic}-${p.index}@${offset} has ${what}: the record is not Millrace's. The topic is not written to.`,
+      `${this.#topic}-${p.index}@${offset} has ${what}: ${why}. The topic is not written to.`,
     )
   }
 }

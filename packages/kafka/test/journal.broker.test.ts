@@ -13,6 +13,7 @@ import { type Kafka, startKafka } from '@millrace/testkit'
 import { Cluster } from '../src/cluster.ts'
 import { Fetcher, ISOLATION, KafkaCompactedLog, KafkaJournalLog, TopicAdmin } from '../src/index.ts'
 import type { JournalLogOptions } from '../src/journal-log.ts'
+import { LogFollower } from '../src/log-follower.ts'
 import { partitionOfKey } from '../src/murmur2.ts'
 import { type KafkaJs, kafkaJs, plainCluster, plainSettings, systemDeps, until, within } from './support.ts'
 import { API, TcpProxy } from './tcp-proxy.ts'
@@ -269,6 +270,28 @@ test('a topic with foreign records is refused before anything is written', async
   await assert.rejects(KafkaJournalLog.open(cluster.it, { topic, partitions: 1 }, within(10_000)), unsafe)
   await assert.rejects(KafkaCompactedLog.open(cluster.it, { topic }, within(10_000)), unsafe)
   assert.equal((await everything(topic, 1)).length, 1)
+})
+
+test('each record says the lowest format that reads it; one of a newer Millrace ends the reader there', async () => {
+  const topic = await newTopic(1)
+  {
+    await using journal = await proxied(topic, { partitions: 1 })
+    await journal.log.append(space(0), [claim('a'), { kind: 'deleted', claimId: 'a', epoch: 1, by: 'w' }])
+    await journal.log.readToEnd(space(0), within(10_000))
+  }
+  await using cluster = closing(plainCluster(kafka.bootstrapServers))
+  const old = new LogFollower(
+    cluster.it,
+    topic,
+    1,
+    () => {},
+    () => -1n,
+    { followIntervalMs: 1_000, formats: ['1'], staleLeaderMs: 1_000 },
+  )
+  await assert.rejects(old.open(within(10_000)), {
+    code: 'JOURNAL_TOPIC_UNSAFE',
+    message: new RegExp(`${topic}-0@1 has millrace.format "2": a newer Millrace wrote it`),
+  })
 })
 
 test('a broker killed and started again loses nothing acknowledged, and the journal goes on', async () => {
