@@ -349,6 +349,8 @@ test('a report survives its codec; what an older worker leaves out and a newer o
       partition({
         waiting: { ...UNREACHABLE, sinceMs: 5 },
         failure: { code: 'TABLE_MISSING', message: 'm', sinceMs: 6 },
+        pastFailures: [{ code: 'TABLE_MISSING', message: 'm', sinceMs: 6 }],
+        restartsAtMs: 9,
         recent: { rows: 1, deadLetters: 2 },
       }),
     ],

@@ -3,6 +3,7 @@ import {
   backoffMs,
   type Clock,
   type ConnectorEntry,
+  FAILURES_REPORTED_MAX,
   type Incarnation,
   isMillraceError,
   type KafkaOffset,
@@ -77,6 +78,8 @@ export class PartitionSupervisor {
   readonly #waits: Waits
   /** What it failed of, until its position moves again. */
   readonly #failure: Waits
+  #pastFailures: readonly Waiting[] = []
+  #restartsAtMs: number | null = null
   readonly #recent: RecentCounts = new RecentCounts()
   /** Where the position was when it last moved, in whatever claim. */
   #seenPosition: KafkaOffset | null = null
@@ -205,6 +208,8 @@ export class PartitionSupervisor {
       ...(waiting !== null && { waiting }),
       progressAtMs: this.#progressAtMs,
       ...(failure !== null && { failure }),
+      ...(this.#pastFailures.length > 0 && { pastFailures: this.#pastFailures }),
+      ...(this.#restartsAtMs !== null && { restartsAtMs: this.#restartsAtMs }),
       recent: this.#recent.note(this.#deps.clock.nowMs(), {
         rows: this.#rowsTotal + (running?.rowsTotal ?? 0),
         deadLetters: this.#deadLettersTotal + (running?.deadLettersTotal ?? 0),
@@ -272,7 +277,10 @@ export class PartitionSupervisor {
       this.#deps.runtimes.forget(this.#entry) // what was put right meanwhile is seen: a table, a key, a topic
       const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
       if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
-      await this.#deps.timers.sleep(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random), { signal })
+      const pauseMs = Math.ceil(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random))
+      this.#restartsAtMs = this.#deps.clock.nowMs() + pauseMs
+      await this.#deps.timers.sleep(pauseMs, { signal })
+      this.#restartsAtMs = null
     }
   }
 
@@ -442,6 +450,14 @@ export class PartitionSupervisor {
     this.#logger.warn({ err: error }, 'Connector cannot be opened yet; trying again.')
   }
 
+  /** `#failure` tells since when it fails; this one was now. */
+  #keepFailure(): void {
+    const { longest } = this.#failure
+    if (longest === null) return
+    const failure = { ...longest, sinceMs: this.#deps.clock.nowMs() }
+    this.#pastFailures = [...this.#pastFailures.slice(1 - FAILURES_REPORTED_MAX), failure]
+  }
+
   /** State transitions of a partition are logged here and nowhere else; the same trouble again is told once. */
   #become(state: PartitionState, problem: unknown = null): void {
     const fields = { from: this.#state, to: state, failures: this.#failures }
@@ -453,6 +469,7 @@ export class PartitionSupervisor {
     this.#trace = traceOf(problem)
     if (isMillraceError(problem)) this.#failure.on(FAILURE, problem.code, problem.message)
     else this.#failure.on(FAILURE, 'PARTITION_FAILED', problem instanceof Error ? problem.message : String(problem))
+    this.#keepFailure()
     if (this.#trace === this.#told) return this.#logger.debug(fields, 'Partition state, for the same reason as before.')
     this.#told = this.#trace
     this.#logger.error({ ...fields, trace: this.#trace }, `Partition is ${state}.`)

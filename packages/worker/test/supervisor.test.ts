@@ -138,6 +138,39 @@ test('a failed partition starts again with a growing pause, and goes on when the
   world.assertBudgetsEmpty()
 })
 
+test('a failure that lasts is tried again at growing intervals, never longer than the cap, and the last ones are told', async () => {
+  const world = await World.open()
+  world.records.rows(1)
+  const supervisor = superviseIn(world, entryOf({ config: { ...CONFIG, defaultDataset: 'elsewhere' } }))
+  const pauses: number[] = []
+  let last = 0
+  for (let look = 0; look < 1_800; look++) {
+    await world.time.advance(3_000)
+    const { restartsAtMs, pastFailures, failures, state } = supervisor.report()
+    assert.equal(restartsAtMs !== undefined, state === 'FAILED', 'FAILED says when it starts again')
+    const failedAtMs = pastFailures?.at(-1)?.sinceMs ?? 0
+    if (failures === last || restartsAtMs === undefined) continue
+    last = failures
+    pauses.push(restartsAtMs - failedAtMs)
+  }
+  const { pastFailures = [] } = supervisor.report()
+  assert.equal(pastFailures.length, 5)
+  assert.ok(
+    pastFailures.every(
+      ({ code, message }) => code === 'DATASET_MISSING' || (code === 'TABLE_MISSING' && message !== ''),
+    ),
+  )
+  const times = pastFailures.map(({ sinceMs }) => sinceMs)
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+    'oldest first',
+  )
+  assert.ok(Math.max(...pauses) <= 600_000, `${pauses}`)
+  assert.ok((pauses[0] ?? 0) <= 10_000 && (pauses.at(-1) ?? 0) > 60_000, `${pauses}`)
+  await whilePassing(world, supervisor.stop())
+})
+
 test('a fenced owner that still holds the lease claims again after the lease TTL, not before', async () => {
   const world = await World.open()
   world.records.rows(3)

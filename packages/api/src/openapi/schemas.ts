@@ -129,6 +129,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       dead_letters_total: whole,
       dropped_total: whole,
       failures: whole,
+      recent_failures: list(object({ code: text, message: text, at_ms: whole })),
+      restarts_at_ms: millis,
       trace: text,
     },
     'trace',

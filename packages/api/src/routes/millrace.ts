@@ -122,6 +122,12 @@ function partitionShape(view: PartitionView, state: string): object {
     dead_letters_total: report?.deadLettersTotal ?? 0,
     dropped_total: report?.droppedTotal ?? 0,
     failures: report?.failures ?? 0,
+    recent_failures: (report?.pastFailures ?? []).map(({ code, message, sinceMs }) => ({
+      code,
+      message,
+      at_ms: sinceMs,
+    })),
+    restarts_at_ms: report?.restartsAtMs ?? null,
     ...(isFailed ? { trace: traceOf(view) } : {}),
   }
 }

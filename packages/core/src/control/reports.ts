@@ -70,6 +70,10 @@ export type PartitionReport = {
   readonly progressAtMs?: number
   /** What it failed of, until its position moves again: a partition that starts anew is not well yet. */
   readonly failure?: Waiting
+  /** What it failed of lately, oldest first; at most FAILURES_REPORTED_MAX. Begins anew with each config and restart request. */
+  readonly pastFailures?: readonly Waiting[]
+  /** When it starts again by itself, while it is FAILED and does. */
+  readonly restartsAtMs?: number
   readonly recent?: RecentOutcomes
 }
 
@@ -101,6 +105,8 @@ export type WorkerReport = {
 
 /** 20 names of about 100 bytes: 2 kB per partition at most. */
 export const STREAMS_REPORTED_MAX = 20
+/** 5 messages of at most 300 characters: 2 kB per partition that failed. */
+export const FAILURES_REPORTED_MAX = 5
 /** 8 kB of trace name a cause; the first 20 failed partitions of a worker have them whole, the others their beginning. */
 export const TRACE_CHARS_MAX = 8192
 export const TRACES_WHOLE_MAX = 20
@@ -151,6 +157,8 @@ function decodePartition(fields: Fields): PartitionReport {
   const stage = fields.optionalOneOf('stage', PARTITION_STAGES)
   const waiting = fields.optionalObject('waiting', decodeWaiting)
   const failure = fields.optionalObject('failure', decodeWaiting)
+  const pastFailures = fields.optionalList('pastFailures', decodeWaiting).flatMap(failure => failure ?? [])
+  const restartsAtMs = fields.optionalCount('restartsAtMs')
   const recent = fields.optionalObject('recent', decodeRecent)
   return {
     connector: fields.string('connector'),
@@ -180,6 +188,8 @@ function decodePartition(fields: Fields): PartitionReport {
     ...(waiting === undefined ? {} : { waiting }),
     ...(progressAtMs === undefined ? {} : { progressAtMs }),
     ...(failure === undefined ? {} : { failure }),
+    ...(pastFailures.length === 0 ? {} : { pastFailures }),
+    ...(restartsAtMs === undefined ? {} : { restartsAtMs }),
     ...(recent === undefined ? {} : { recent }),
   }
 }
