@@ -38,6 +38,8 @@ export type ApiDeps = {
   readonly audit: AuditSink
   /** What judging the health of connectors needs to remember. */
   readonly watch: HealthWatch
+  /** Whether active topics are told of, and may be reset (KIP-558). */
+  readonly topicTracking: { readonly isEnabled: boolean; readonly mayReset: boolean }
   /**
    * Called before a connector is created: writes the Genesis of its new incarnation and answers with the journal's id.
    * `initialOffsets` stand in that Genesis, before anybody sees the connector; POSITION_REFUSED when they cannot be.

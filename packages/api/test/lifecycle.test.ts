@@ -119,6 +119,25 @@ describe('restart', () => {
 })
 
 describe('topics', () => {
+  test('are told of, and reset, unless the worker forbids it: 403 in Connect’s words', async () => {
+    await using api = await TestApi.open()
+    await api.create('a')
+    const messages = async (topicTracking: typeof api.deps.topicTracking): Promise<readonly unknown[]> => {
+      Object.assign(api.deps, { topicTracking })
+      const answers = [
+        await api.call('GET', '/connectors/a/topics'),
+        await api.call('PUT', '/connectors/a/topics/reset'),
+      ]
+      return answers.map(({ statusCode, body }) =>
+        statusCode === 403 ? (JSON.parse(body) as { message: string }).message : statusCode,
+      )
+    }
+    const off = 'Topic tracking is disabled.'
+    assert.deepEqual(await messages({ isEnabled: true, mayReset: true }), [200, 202])
+    assert.deepEqual(await messages({ isEnabled: true, mayReset: false }), [200, 'Topic tracking reset is disabled.'])
+    assert.deepEqual(await messages({ isEnabled: false, mayReset: true }), [off, off])
+  })
+
   test('are those worked on, are reset, and are empty, not 404, for an unknown connector', async () => {
     await using api = await TestApi.open()
     await api.create('a')

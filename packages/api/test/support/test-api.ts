@@ -94,6 +94,7 @@ export class TestApi implements AsyncDisposable {
       giveVerdict: async (_entry, verdict) => {
         this.verdicts.push(verdict)
       },
+      topicTracking: { isEnabled: true, mayReset: true },
       clusterId: async () => 'kafka-cluster',
       health: async () => ({ status: 'healthy' }),
       audit: { write: record => void this.audited.push(record), lostCount: 0 },

@@ -30,8 +30,6 @@ const REASONS: Readonly<Record<string, string>> = {
   'internal.value.converter': PLUGINS,
   'exactly.once.source.support': SOURCES,
   'topic.creation.enable': SOURCES,
-  'topic.tracking.enable': 'active topics are always tracked',
-  'topic.tracking.allow.reset': 'active topics may always be reset',
   'inter.worker.key.ttl.ms': INTERNAL_KEYS,
   'inter.worker.key.size': INTERNAL_KEYS,
   'inter.worker.key.generation.algorithm': INTERNAL_KEYS,

@@ -42,6 +42,8 @@ export type WorkerConfig = {
   readonly auditTopic: string | null
   readonly autoRestart: { readonly isEnabled: boolean; readonly backoffMs: number; readonly backoffMaxMs: number }
   readonly rest: RestConfig
+  /** KIP-558. */
+  readonly topicTracking: { readonly isEnabled: boolean; readonly mayReset: boolean }
   readonly advertised: {
     readonly hostName: string | null
     readonly port: number | null
@@ -274,6 +276,7 @@ function build(
       backoffMaxMs: values['auto.restart.backoff.max.ms'],
     },
     rest: restConfig(values, byName.tls.values, clients),
+    topicTracking: { isEnabled: values['topic.tracking.enable'], mayReset: values['topic.tracking.allow.reset'] },
     advertised: {
       hostName: values['rest.advertised.host.name'],
       port: values['rest.advertised.port'],

@@ -275,6 +275,22 @@ export const WORKER_KEYS = {
     importance: 'LOW',
     group: 'REST security',
   },
+  'topic.tracking.enable': {
+    type: 'BOOLEAN',
+    default: true,
+    doc: 'Whether GET /connectors/{name}/topics tells which topics a connector is reading; otherwise it answers 403, as Connect does.',
+    importance: 'LOW',
+    group: 'REST',
+    dependents: ['topic.tracking.allow.reset'],
+  },
+  'topic.tracking.allow.reset': {
+    type: 'BOOLEAN',
+    default: true,
+    doc: 'Whether PUT /connectors/{name}/topics/reset may empty that list; otherwise it answers 403.',
+    importance: 'LOW',
+    group: 'REST',
+    visibleWhen: { key: 'topic.tracking.enable', in: ['true'] },
+  },
   'config.providers': {
     type: 'LIST',
     default: [],
