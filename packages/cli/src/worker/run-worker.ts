@@ -263,13 +263,16 @@ export async function runWorker(
 
 /** Traces hold what libraries say, and those know no secrets. */
 function withoutSecrets(partition: PartitionReport, redactor: Redactor): PartitionReport {
-  const { trace, waiting, failure } = partition
-  if (trace === undefined && waiting === undefined && failure === undefined) return partition
+  const { trace, waiting, failure, pastFailures } = partition
+  if ((trace ?? waiting ?? failure ?? pastFailures) === undefined) return partition
   return {
     ...partition,
     ...(trace !== undefined && { trace: redactor.text(trace) }),
     ...(waiting !== undefined && { waiting: { ...waiting, message: redactor.text(waiting.message) } }),
     ...(failure !== undefined && { failure: { ...failure, message: redactor.text(failure.message) } }),
+    ...(pastFailures !== undefined && {
+      pastFailures: pastFailures.map(each => ({ ...each, message: redactor.text(each.message) })),
+    }),
   }
 }
 
