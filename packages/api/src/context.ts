@@ -2,6 +2,7 @@
 import {
   type ClusterView,
   type ConnectorEntry,
+  type ControlState,
   clusterView,
   type HealthContext,
   isMillraceError,
@@ -39,19 +40,18 @@ export class Context {
   }
 
   async lookUp(name: string): Promise<ConnectorEntry | undefined> {
-    const known = this.deps.configStore.read().connectors.get(name)
-    if (known !== undefined) return known
+    return this.deps.configStore.read().connectors.get(name) ?? (await this.catchUp()).connectors.get(name)
+  }
+
+  /** As of the end of the config log; where that does not answer soon, as this worker knows it. */
+  async catchUp(): Promise<ControlState> {
     try {
-      const state = await this.within(LOOKUP_TIMEOUT_MS, 'reading the config topic', signal =>
+      return await this.within(LOOKUP_TIMEOUT_MS, 'reading the config topic', signal =>
         this.deps.configStore.refresh({ signal }),
       )
-      return state.connectors.get(name)
     } catch (error) {
-      this.deps.logger.debug(
-        { connector: name, err: error },
-        'The config topic does not answer; the local replica decides.',
-      )
-      return undefined
+      this.deps.logger.debug({ err: error }, 'The config topic does not answer; the local replica decides.')
+      return this.deps.configStore.read()
     }
   }
 

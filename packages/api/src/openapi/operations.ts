@@ -46,7 +46,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /connectors': { summary: 'Creates a connector.', body: 'CreateConnector', answers: { 201: 'ConnectorInfo' } },
   'GET /connectors/:name': { summary: 'A connector.', answers: { 200: 'ConnectorInfo' } },
   'DELETE /connectors/:name': { summary: 'Deletes a connector.', answers: { 204: null } },
-  'GET /connectors/:name/config': { summary: 'Its config, as written; a viewer sees no literal secrets.', answers: { 200: 'StoredConfig' } },
+  'GET /connectors/:name/config': {
+    summary: 'Its config, as written; a viewer sees no literal secrets.',
+    answers: { 200: 'StoredConfig' },
+  },
   'PUT /connectors/:name/config': {
     summary: 'Replaces its config, or creates it.',
     body: 'Config',

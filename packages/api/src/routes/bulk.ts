@@ -48,6 +48,8 @@ export function bulkRoutes(app: FastifyInstance, context: Context): void {
     if (bulk.action === 'delete' && !hasRole(request.principal, 'admin'))
       throw new ApiError(403, 'Deleting connectors needs the role admin.')
     const view = await context.view()
+    // Another worker may have created what is asked for a moment ago.
+    await context.catchUp()
     const marks = marksUnder(request, context)
     const names = [...new Set([...(await select(bulk, context, view)), ...marks.keys()])]
     const results = await perform(bulk, names, marks, context, view)

@@ -15,7 +15,7 @@ import { assertNameAllowed, connectorPath } from '../connector-name.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
 import type { PositionChange } from '../deps.ts'
 import { asItIsNow, type Replay } from '../idempotency.ts'
-import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
+import { type Condition, conditionOf, etagOf, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json-body.ts'
 import { parseInitialOffsets } from '../offset-changes.ts'
 import { allOf, type Query } from '../query.ts'
@@ -85,7 +85,8 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
     assertNameAllowed(name)
     const config = withName(parseConfig(request.body), name)
     assertConfigValid(configs, config)
-    const { entry, isNew } = await putConfig(context, name, config, ifMatchVersion(request.headers['if-match']))
+    const condition = await conditionOf(context, name, request.headers['if-match'])
+    const { entry, isNew } = await putConfig(context, name, config, condition)
     return await answerWith(entry, isNew, reply)
   })
 
@@ -93,8 +94,14 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
     '/connectors/:name/config',
     { config: { replay: answerAgain } },
     async (request, reply) => {
+      const { name } = request.params
       const patch = parsePatch(request.body)
-      const entry = await patchConfig(context, request.params.name, patch, ifMatchVersion(request.headers['if-match']))
+      const entry = await patchConfig(
+        context,
+        name,
+        patch,
+        await conditionOf(context, name, request.headers['if-match']),
+      )
       return await answerWith(entry, false, reply)
     },
   )
@@ -102,9 +109,10 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
   const deleted: Replay = (_mark, _request, reply) => reply.code(204).send()
   app.delete<Named>('/connectors/:name', { config: { replay: deleted } }, async (request, reply) => {
     const { name } = request.params
-    const ifVersion = ifMatchVersion(request.headers['if-match'])
+    const { ifVersion } = await conditionOf(context, name, request.headers['if-match'])
     const result = await write(context, { kind: 'delete', name }, ifVersion)
-    if (result.kind === 'notFound') throw notFound(`Connector ${name} not found`)
+    const isGone = result.kind === 'conflict' && result.currentVersion === null
+    if (result.kind === 'notFound' || isGone) throw notFound(`Connector ${name} not found`)
     if (result.kind === 'conflict') throw preconditionFailed(name)
     return reply.code(204).send()
   })
@@ -237,12 +245,12 @@ async function putConfig(
   context: Context,
   name: string,
   config: RawConfig,
-  ifVersion: number | undefined,
+  { mustExist, ifVersion }: Condition,
 ): Promise<Put> {
   for (let race = 0; race < PATCH_RACES_MAX; race++) {
     const result = await write(context, { kind: 'configure', name, config }, ifVersion)
     if (result.kind === 'written' || result.kind === 'unchanged') return { entry: result.entry, isNew: false }
-    if (result.kind === 'conflict') throw preconditionFailed(name)
+    if (result.kind === 'conflict' || mustExist) throw preconditionFailed(name)
     const entry = await createConnector(context, name, config, 'STARTED')
     if (entry !== null) return { entry, isNew: true }
   }
@@ -254,8 +262,10 @@ async function patchConfig(
   context: Context,
   name: string,
   patch: ConfigPatch,
-  ifVersion: number | undefined,
+  { ifVersion }: Condition,
 ): Promise<ConnectorEntry> {
+  // What another worker wrote a moment ago is merged into and insisted on, too.
+  await context.catchUp()
   for (let race = 0; race < PATCH_RACES_MAX; race++) {
     const current = await context.connector(name)
     if (ifVersion !== undefined && ifVersion !== current.version) throw preconditionFailed(name)

@@ -5,7 +5,7 @@ import { badRequest, notFound } from '../api-error.ts'
 import { assertConfigValid } from '../connector-config.ts'
 import { type Context, REQUEST_TIMEOUT_MS } from '../context.ts'
 import { asItIsNow, type Replay } from '../idempotency.ts'
-import { etagOf, ifMatchVersion, preconditionFailed } from '../if-match.ts'
+import { conditionOf, etagOf, preconditionFailed } from '../if-match.ts'
 import { isJsonObject, JsonNumber, type JsonValue } from '../json-body.ts'
 import { allOf, type Query } from '../query.ts'
 import { masked } from '../secret-keys.ts'
@@ -22,15 +22,16 @@ export function historyRoutes(app: FastifyInstance, context: Context): void {
   })
 
   app.get<{ Params: { name: string; version: string } }>('/api/v1/connectors/:name/history/:version', async request => {
-    const { versions } = await historyOf(context, request.params.name)
-    const found = find(versions, request.params.version)
+    const { name, version } = request.params
+    const { versions } = await historyOf(context, name, [version])
+    const found = find(versions, version)
     return { ...shape(found), current: found === versions[0], config: masked(configs, found.config) }
   })
 
   /** `from` and `to` are versions of the history; the newest when `to` is absent, the one before `to` when `from` is. */
   app.get<Named & { Querystring: Query }>('/api/v1/connectors/:name/diff', async request => {
-    const { entry, versions } = await historyOf(context, request.params.name)
     const [fromText, toText] = [allOf(request.query, 'from')[0], allOf(request.query, 'to')[0]]
+    const { entry, versions } = await historyOf(context, request.params.name, [fromText, toText])
     const to = toText === undefined ? versions[0] : find(versions, toText)
     const before = to === undefined ? undefined : versions[versions.indexOf(to) + 1]
     const from = fromText === undefined ? before : find(versions, fromText)
@@ -48,8 +49,10 @@ export function historyRoutes(app: FastifyInstance, context: Context): void {
     answerWith(await asItIsNow(context, (request.params as Named['Params']).name), outcome === 'written', reply)
   const rollback = { config: { replay: rolledBack } }
   app.post<Named & Body>('/api/v1/connectors/:name/rollback', rollback, async (request, reply) => {
-    const ifVersion = ifMatchVersion(request.headers['if-match'])
     const wanted = parseRollback(request.body)
+    const { ifVersion } = await conditionOf(context, request.params.name, request.headers['if-match'])
+    // Another worker may have deleted it and created another of its name: to that one the old configs are nothing.
+    await context.catchUp()
     const { entry, versions } = await historyOf(context, request.params.name)
     const { config } = find(versions, wanted)
     assertConfigValid(configs, config)
@@ -62,14 +65,25 @@ export function historyRoutes(app: FastifyInstance, context: Context): void {
 
 type History = { readonly entry: ConnectorEntry; readonly versions: readonly ConfigVersion[] }
 
-async function historyOf(context: Context, name: string): Promise<History> {
-  const entry = await context.connector(name)
-  return { entry, versions: context.deps.configStore.history(name) }
+/** A version that is not in it may have been written by another worker a moment ago: then the end of the log decides. */
+async function historyOf(
+  context: Context,
+  name: string,
+  wanted: readonly (string | undefined)[] = [],
+): Promise<History> {
+  const { configStore } = context.deps
+  await context.connector(name)
+  const isKnown = (text: string): boolean => configStore.history(name).some(({ version }) => String(version) === text)
+  if (wanted.some(text => text !== undefined && !isKnown(text))) await context.catchUp()
+  return { entry: await context.connector(name), versions: configStore.history(name) }
 }
+
+/** Version numbers are shorter; what is none may be long. */
+const VERSION_CHARS_SHOWN = 40
 
 function find(versions: readonly ConfigVersion[], text: string): ConfigVersion {
   const found = /^\d{1,15}$/.test(text) ? versions.find(({ version }) => version === Number(text)) : undefined
-  if (found === undefined) throw notFound(`There is no version ${text} in the history.`)
+  if (found === undefined) throw notFound(`There is no version ${text.slice(0, VERSION_CHARS_SHOWN)} in the history.`)
   return found
 }
 
