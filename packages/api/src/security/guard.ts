@@ -39,6 +39,7 @@ export function guardRequests(app: FastifyInstance, security: ApiSecurity, optio
     }
     const { host } = request.headers
     if (host === undefined && request.raw.httpVersion === '1.1') throw badRequest('The request has no Host header.')
+    if (hasSeveralHosts(request)) throw badRequest('The request has more than one Host header.')
     if (!isHostAllowed(host, [advertised(), ...security.allowedHosts])) {
       throw new ApiError(403, `The Host header names ${host}, which is not this worker (rest.allowed.hosts).`)
     }
@@ -58,6 +59,10 @@ export function guardRequests(app: FastifyInstance, security: ApiSecurity, optio
     return undefined
   })
 }
+
+/** Node keeps the first, and whoever stands before us may have judged another. */
+const hasSeveralHosts = ({ raw }: FastifyRequest): boolean =>
+  raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length > 1
 
 /** Before anything can fail, so that refusals carry them too. */
 function addHeaders(reply: FastifyReply, headers: readonly ResponseHeader[], clock: Clock): void {
