@@ -25,6 +25,9 @@ describe('the redactor', () => {
       deep: { msg: [`x ${HIDDEN} y`] },
       c4n4ry: HIDDEN,
     })
+    for (let i = 0; i < 30; i++) redactor.add(`${i}`.padStart(4, 'v').padEnd(1024 * 1024, 'w'))
+    assert.equal(redactor.text('a c4n4ry'), 'a c4n4ry', 'so much is kept, and the oldest is forgotten')
+    assert.equal(redactor.text('vv29'.padEnd(1024 * 1024, 'w')), HIDDEN)
     const clean = '{"msg":"nothing"}\n'
     assert.equal(redactor.jsonLine(clean), clean)
   })

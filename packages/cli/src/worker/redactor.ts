@@ -3,21 +3,26 @@
 
 /** A few per connector. Beyond it the oldest are forgotten. */
 const VALUES_MAX = 10_000
+/** Of all of them together; a key file is 3 kB. */
+const CHARACTERS_MAX = 16 * 1024 * 1024
 /** Shorter ones are in every other word. */
 const CHARACTERS_MIN = 4
 export const HIDDEN = '[hidden]'
 
 export class Redactor {
   readonly #values = new Set<string>()
+  #characters = 0
 
   add(value: string): void {
     for (const part of [value, value.trim()]) {
       if (part.length < CHARACTERS_MIN || this.#values.has(part)) continue
-      if (this.#values.size >= VALUES_MAX) {
-        const oldest = this.#values.values().next()
-        if (!oldest.done) this.#values.delete(oldest.value)
-      }
       this.#values.add(part)
+      this.#characters += part.length
+    }
+    for (const oldest of this.#values) {
+      if (this.#values.size <= VALUES_MAX && this.#characters <= CHARACTERS_MAX) return
+      this.#values.delete(oldest)
+      this.#characters -= oldest.length
     }
   }
 

@@ -17,26 +17,30 @@ export type Resolution = {
   readonly errors: readonly ConfigError[]
 }
 
-const PLACEHOLDERS_MAX = 1_000
+/** Each may read a file, and a real config has a dozen. */
+const PLACEHOLDERS_MAX = 200
 /** Of one value when everything is put in: a key file is 3 kB. */
 const RESOLVED_CHARACTERS_MAX = 1024 * 1024
+/** Of all values that are put into one config. Nothing more is read then. */
+const READ_CHARACTERS_MAX = 4 * 1024 * 1024
 
 export function resolvePlaceholders(raw: RawConfig, providers: ConfigProviders): Resolution {
   const config = new Map<string, string>(Object.entries(raw))
   const keys = new Set<string>()
   const values: string[] = []
   const errors: ConfigError[] = []
+  const lookUp = boundedLookUp(providers)
   let count = 0
   for (const [key, text] of Object.entries(raw)) {
     const pieces = piecesOf(text)
     if (pieces === null) continue
     keys.add(key)
-    count += pieces.length
+    count += pieces.filter(piece => piece.kind === 'placeholder').length
     if (count > PLACEHOLDERS_MAX) {
       errors.push(invalid(key, `Configuration ${key}: there are more than ${PLACEHOLDERS_MAX} placeholders.`))
       continue
     }
-    const resolved = pieces.map(piece => (piece.kind === 'text' ? piece : lookUp(piece, providers)))
+    const resolved = pieces.map(piece => (piece.kind === 'text' ? piece : lookUp(piece)))
     const failed = resolved.flatMap((piece, index) => (piece.kind === 'problem' ? [{ piece, index }] : []))[0]
     if (failed !== undefined) {
       const asked = pieces[failed.index]
@@ -60,10 +64,26 @@ export function resolvePlaceholders(raw: RawConfig, providers: ConfigProviders):
 /** A name is a few letters; something else in its place is not repeated. */
 const shown = (provider: string): string => (/^[\w.-]{1,64}$/.test(provider) ? provider : '(not a name)')
 
-function lookUp(
-  { provider, path, key }: Extract<Piece, { kind: 'placeholder' }>,
-  providers: ConfigProviders,
-): ProviderAnswer {
+type Placeholder = Extract<Piece, { kind: 'placeholder' }>
+
+/** The same placeholder is read once. */
+function boundedLookUp(providers: ConfigProviders): (placeholder: Placeholder) => ProviderAnswer {
+  const answers = new Map<string, ProviderAnswer>()
+  let characters = 0
+  return placeholder => {
+    const id = JSON.stringify(placeholder)
+    const known = answers.get(id)
+    if (known !== undefined) return known
+    if (characters > READ_CHARACTERS_MAX)
+      return problem('what the placeholders of one configuration stand for is too long')
+    const answer = lookUp(placeholder, providers)
+    if (answer.kind === 'value') characters += answer.value.length
+    answers.set(id, answer)
+    return answer
+  }
+}
+
+function lookUp({ provider, path, key }: Placeholder, providers: ConfigProviders): ProviderAnswer {
   if (key.includes('$' + '{') || path?.includes('$' + '{')) return problem('placeholders may not be nested')
   const found = providers.byName.get(provider)
   if (found === undefined) return problem('config.providers of the worker does not name it')
