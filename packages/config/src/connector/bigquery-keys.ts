@@ -29,7 +29,7 @@ export const BIGQUERY_KEYS = {
   keyfile: {
     type: 'PASSWORD',
     default: null,
-    doc: 'Service account key, or the path of a file with it on every worker, as keySource says.',
+    doc: 'Service account key, or the path of a file with it on every worker, as keySource says. Where the file may be says bigquery.keyfile.allowed.paths of the worker.',
     importance: 'MEDIUM',
     group: 'BigQuery',
     visibleWhen: { key: 'keySource', in: ['FILE', 'JSON'] },
