@@ -266,20 +266,6 @@ test('a client that reads nothing is cut after some heartbeats, and holds no eve
   api.closing.abort()
 })
 
-test('after a quarter of an hour a client has to come back and say who it is', { timeout: 20_000 }, async () => {
-  await using api = await TestApi.open()
-  const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
-  const client = await read(url)
-  await client.until(/event: hello/)
-  const ended = new Promise(resolve => client.response.once('end', resolve))
-  await api.time.advance(14 * 60_000)
-  await client.until(/: still here/)
-  assert.equal(client.response.readableEnded, false)
-  await api.time.advance(60_000)
-  await ended
-  api.closing.abort()
-})
-
 test('HEAD does not become a client that never leaves', { timeout: 20_000 }, async () => {
   await using api = await TestApi.open()
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 })

@@ -12,8 +12,6 @@ export const SUBSCRIBERS_MAX = 100
 const HEARTBEAT_MS = 15_000
 /** Who takes nothing for so many heartbeats is cut; it may come back with its Last-Event-ID. */
 const STUCK_BEATS_MAX = 4
-/** Then a client has to come back with its Last-Event-ID: who it is, and may be, is asked anew. */
-const STREAM_AGE_MAX_MS = 15 * 60_000
 /** What a browser waits before it connects again. */
 const RETRY_MS = 2_000
 
@@ -80,17 +78,15 @@ export function eventRoutes(app: FastifyInstance, context: Context, closing: Abo
     if (lastId === null || !subscription.isWhole)
       raw.write(greeting(subscription.isWhole ? 'hello' : 'gap', source.lastId, lastId))
     pump()
-    void beat(raw, over, signal)
+    void beat(raw, signal)
   }
 
-  async function beat(raw: ServerResponse, over: AbortController, signal: AbortSignal): Promise<void> {
-    const endMs = clock.monotonicMs() + STREAM_AGE_MAX_MS
+  async function beat(raw: ServerResponse, signal: AbortSignal): Promise<void> {
     for (let stuckBeats = 0; ; ) {
       await timers.sleep(HEARTBEAT_MS, { signal }).catch(() => {})
       if (signal.aborted) return
       stuckBeats = raw.writableNeedDrain ? stuckBeats + 1 : 0
       if (stuckBeats >= STUCK_BEATS_MAX) raw.destroy()
-      else if (clock.monotonicMs() >= endMs) over.abort()
       else if (stuckBeats === 0) raw.write(': still here\n\n')
     }
   }
