@@ -219,7 +219,8 @@ function answerUnrouted(routes: KnownRoutes, request: FastifyRequest, reply: Fas
   const allowed = routes.methodsOf(request.url.split('?')[0] ?? '')
   if (allowed.length === 0) return reply.code(404).send(errorBody(404, 'HTTP 404 Not Found'))
   reply.header('allow', [...allowed, 'OPTIONS'].join(', '))
-  if (request.method === 'OPTIONS') return reply.code(204).send()
+  // As JAX-RS answers it: 200, and a type for a body that is empty.
+  if (request.method === 'OPTIONS') return reply.type(JSON_TYPE).send('')
   return reply.code(405).send(errorBody(405, 'HTTP 405 Method Not Allowed'))
 }
 

@@ -144,7 +144,7 @@ describe('bad requests', () => {
       assertRefused(answer, [405], url)
       assert.equal(answer.headers.allow, allow)
       const options = await api.app.inject({ method: 'OPTIONS', url })
-      assert.deepEqual([options.statusCode, options.headers.allow, options.body], [204, allow, ''])
+      assert.deepEqual([options.statusCode, options.headers.allow, options.body], [200, allow, ''])
       assert.equal(options.headers['access-control-allow-origin'], undefined)
     }
   })

@@ -63,6 +63,7 @@ export function connectorRoutes(app: FastifyInstance, context: Context): void {
   app.post<WithBody>('/connectors', { config: { replay: answerCreateAgain } }, async (request, reply) => {
     const { name, config, targetState, initialOffsets } = parseCreate(request.body)
     assertConfigValid(configs, config)
+    assertNameAllowed(name) // after the config, which has the name: its error is then one of Connect's
     const entry = await createConnector(context, name, config, targetState, initialOffsets)
     if (entry === null) throw new ApiError(409, `Connector ${name} already exists`)
     return withOffsetsStatus(await answerWith(entry, true, reply), initialOffsets)
@@ -177,7 +178,6 @@ function parseCreate(body: JsonValue | undefined): CreateRequest {
   for (const field of Object.keys(body))
     if (!CREATE_FIELDS.has(field)) throw badRequest(`Unrecognized field "${field}" in the request.`)
   const name = requestedName(body)
-  assertNameAllowed(name)
   if (body.config === undefined || body.config === null) throw badRequest('The request has no config.')
   const initialOffsets = parseInitialOffsets(body.initial_offsets)
   return {
