@@ -502,6 +502,8 @@ describe('Millrace answers as Kafka Connect does', { skip: missing(TOOLS) }, () 
     assert.ok(names.length > 40, 'all of them')
     for (const name of [...new Set(names), 'JsonConverter', 'Filter', 'TopicNameMatches'])
       await requests.get(`/connector-plugins/${encodeURIComponent(name)}/config`)
+    for (const version of ['latest', '9.9'])
+      await requests.get(`/connector-plugins/JsonConverter/config?version=${version}`)
   })
 
   agree('about valid and invalid configs, key by key', async requests => {

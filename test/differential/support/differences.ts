@@ -386,6 +386,19 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
+    request: 'GET `/connector-plugins/{p}/config?version=…` of a version that is not installed',
+    connect: '400 naming the versions there are',
+    millrace: 'the definitions there are',
+    reason:
+      'a worker has one version of each plugin, and accepts a config that names another: these are the keys it gets',
+    when: {
+      asked: /^GET \/connector-plugins\/\w+\/config\?version=9\.9$/,
+      aspect: ANSWER,
+      connect: /^400 Plugin \S+ not found that matches the version range \[9\.9,9\.9], available versions: /,
+      millrace: /^200 \[/,
+    },
+  },
+  {
     request: 'a `….plugin.version` that is not installed',
     connect: 'an error, and the other keys are not looked at',
     millrace: 'accepted and without effect',
