@@ -83,10 +83,6 @@ export class Actions {
         if (stream.state !== 'gone' && stream.usedOn < shared.day)
           yield next(`${stream.name} expires`, withStream(shared, { ...stream, state: 'gone' }))
     }
-    if (may.tableChanges !== undefined && shared.streams.some(s => !s.isOutdated)) {
-      const streams = shared.streams.map(s => ({ ...s, isOutdated: true }))
-      yield next('the table changes', { ...shared, streams }, 'tableChanges')
-    }
     for (const doubt of shared.doubts) {
       const rows = streamOffset(streamOf(shared, doubt.stream).rows.length)
       const doubts = shared.doubts.filter(d => d !== doubt)

@@ -12,7 +12,7 @@ import {
   type TableName,
 } from '@millrace/core'
 import { append, remove, saveLetters } from './journal.ts'
-import type { Rules } from './rules.ts'
+import type { Claim, Rules } from './rules.ts'
 import type { Scope } from './scope.ts'
 import { arrive, createStream, finalize, nowOf, streamOf } from './service.ts'
 import type { Log, Request, Shared, Violation } from './world.ts'
@@ -49,12 +49,12 @@ export class Asks {
   }
 
   /** @param own key of the record that is to be confirmed. */
-  isHead(claimId: string, own: string, known: Log | null = null): Ask<{ readonly isHead: boolean }> {
+  isHead({ claimId, epoch }: Claim, own: string, known: Log | null = null): Ask<{ readonly isHead: boolean }> {
     return {
-      what: { kind: 'isHead', claimId, own, known },
+      what: { kind: 'isHead', claimId, epoch, own, known },
       of: shared => ({
         shared,
-        answer: { isHead: this.#rules.judgeHead(known ?? shared.log, claimId, own, this.#fold) },
+        answer: { isHead: this.#rules.judgeHead(known ?? shared.log, { claimId, epoch }, own, this.#fold) },
       }),
     }
   }
@@ -97,7 +97,7 @@ export class Asks {
   }
 
   /** @param claim who asks, when it is one that takes over: it has to have been the head. */
-  finalize(stream: StreamName, isFinal: boolean, claim: { claimId: string; epoch: number } | null): Ask<Counted> {
+  finalize(stream: StreamName, isFinal: boolean, claim: Claim | null): Ask<Counted> {
     return {
       what: { kind: 'finalize', stream, isFinal, claim },
       of: shared => {

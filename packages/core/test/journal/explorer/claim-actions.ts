@@ -91,8 +91,7 @@ export class ClaimActions {
         yield then(this.#asks.now, () => ({ kind: 'pauseOver' }))
         return
       case 'resolveStart':
-        yield then(this.#asks.now, () => ({ kind: 'startResolved', start: kafkaOffset(0) }))
-        return
+        throw new Error('It happens at once')
       case 'saveDeadLetters':
         yield then(this.#asks.saveLetters(epoch, effect.offsets), () => ({ kind: 'deadLettersSafe' }))
         return
@@ -127,6 +126,8 @@ export class ClaimActions {
       }
       case 'owning':
         return { worker: this.#owner(state, deletes, me.acked, nowMs) }
+      case 'resolvingStart': // nothing of it is shared: it happens at once
+        return this.#step({ ...me, state }, { kind: 'startResolved', start: kafkaOffset(0) }, nowMs)
       default:
         return { worker: { ...me, state, pending: [...me.pending, ...effects] } }
     }

@@ -1,14 +1,14 @@
 // What must hold in every world. NoDup, NoLoss and OneOutcome are the promise; the others are what it rests on.
 import { type KeySpaceState, recordKey } from '@millrace/core'
 import { compact, settledMask } from './journal.ts'
-import { Numbers } from './numbers.ts'
+import { Parts } from './numbers.ts'
 import type { Scope } from './scope.ts'
 import { bit, type Era, type Log, type Shared, timesOf, type Violation, type Worker } from './world.ts'
 
 export class Invariants {
   readonly #scope: Scope
   readonly #fold: (log: Log) => KeySpaceState
-  readonly #folds = new Numbers<KeySpaceState>()
+  readonly #folds = new Parts()
   constructor(scope: Scope, fold: (log: Log) => KeySpaceState) {
     this.#scope = scope
     this.#fold = fold

@@ -27,6 +27,7 @@ const CAN_RELEASE: ReadonlySet<string> = new Set(['appending', 'draining', 'paus
 
 const BROKEN = new MillraceError('BIGQUERY_UNREACHABLE', 'reconnect', 'broken')
 const NOT_NOW = new MillraceError('BIGQUERY_QUOTA', 'retry', 'not now')
+const TABLE_CHANGED = new MillraceError('SCHEMA_MISMATCH', 'reopenStream', 'the table changed')
 const TROUBLE = new MillraceError('BIGQUERY_UNREACHABLE', 'retry', 'trouble of its own')
 
 export class LaneActions {
@@ -90,7 +91,7 @@ export class LaneActions {
     }
     const judge = (own: string, event: (isHead: boolean) => LaneEvent): readonly Doing[] =>
       [null, ...(me.acked === null ? [] : [me.acked])].map(known =>
-        then(asks.isHead(me.claimId, own, known), answer => event(answer.isHead)),
+        then(asks.isHead(me, own, known), answer => event(answer.isHead)),
       )
     switch (effect.kind) {
       case 'openStream':
@@ -198,6 +199,8 @@ export class LaneActions {
     }
     const after = withSlot(worker, lane, { state, pending, wire })
     if (end !== null) return ended(after, end)
+    if (worker.finalized.size === 0 && effects.some(e => e.kind === 'recheck'))
+      return this.#hear(withSlot(worker, lane, { state, pending: before.pending, wire }), lane, { kind: 'rechecked' })
     const isHeardAtOnce = this.#rules.intentIsHeard === 'atOnce' && effects.some(e => e.kind === 'logIntent')
     return isHeardAtOnce ? this.#hear(after, lane, { kind: 'intentLogged' }) : { worker: after }
   }
@@ -222,7 +225,7 @@ export class LaneActions {
           : this.#hear(answered, lane, event),
       )
     }
-    if (this.#scope.may.refusals !== undefined && answer === null) yield* this.#refusals(lane, first.request, answered)
+    if (answer === null) yield* this.#refusals(lane, first.request, answered)
     if (this.#scope.may.breaks !== undefined) yield* this.#breaks(me, lane, wire)
   }
 
@@ -231,6 +234,15 @@ export class LaneActions {
     const refused = (error: MillraceError, nowMs: number): Heard =>
       this.#hear(answered, lane, { kind: 'refused', batchId, refusal: { kind: 'other', error }, nowMs })
     const name = nameOfRequest(request)
+    const { may } = this.#scope
+    if (may.tableChanges !== undefined)
+      yield doing(
+        `${name} is refused, the table has changed`,
+        this.#asks.now,
+        ({ nowMs }) => refused(TABLE_CHANGED, nowMs),
+        'tableChanges',
+      )
+    if (may.refusals === undefined) return
     yield doing(`${name} is refused for now`, this.#asks.now, ({ nowMs }) => refused(NOT_NOW, nowMs), 'refusals')
     yield doing(
       `${name} lands, and is refused all the same`,

@@ -5,7 +5,7 @@ import { MUTANTS } from './mutants.ts'
 import { PRODUCTION } from './rules.ts'
 import { explore } from './search.ts'
 
-const STATES_MAX = 200_000
+const STATES_MAX = 400_000
 const isTraced = process.env['MILLRACE_EXPLORER_TRACE'] !== undefined
 
 for (const [name, { does, caughtBy, rules, scope }] of Object.entries(MUTANTS))

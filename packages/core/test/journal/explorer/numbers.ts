@@ -1,40 +1,19 @@
 // Equal values get equal numbers, so that a world is a handful of numbers and is compared as such.
 // Values are compared by content, and never change: each object is looked at once, a part known before costs one look-up.
 
-export class Numbers<T extends object> {
-  readonly #parts = new Map<string, number>()
+/** Numbers every part of every value it is shown. */
+export class Parts {
+  readonly #numbers = new Map<string, number>()
   readonly #known = new WeakMap<object, number>()
-  readonly #values: T[] = []
-  readonly #numbers = new Map<number, number>()
 
-  /** Small, from 0 on. */
-  of(value: T): number {
-    const part = this.#part(value)
-    let number = this.#numbers.get(part)
-    if (number === undefined) {
-      number = this.#values.length
-      this.#numbers.set(part, number)
-      this.#values.push(value)
-    }
-    return number
-  }
-
-  get size(): number {
-    return this.#values.length
-  }
-
-  value(number: number): T {
-    return this.#values[number] as T
-  }
-
-  #part(value: object): number {
+  of(value: object): number {
     const known = this.#known.get(value)
     if (known !== undefined) return known
     const text = this.#text(value)
-    let part = this.#parts.get(text)
+    let part = this.#numbers.get(text)
     if (part === undefined) {
-      part = this.#parts.size
-      this.#parts.set(text, part)
+      part = this.#numbers.size
+      this.#numbers.set(text, part)
     }
     this.#known.set(value, part)
     return part
@@ -63,7 +42,7 @@ export class Numbers<T extends object> {
   #word(value: unknown): string {
     switch (typeof value) {
       case 'object':
-        return value === null ? '~' : `#${this.#part(value)}`
+        return value === null ? '~' : `#${this.of(value)}`
       case 'bigint':
         return `${value}n`
       case 'string':
@@ -71,5 +50,30 @@ export class Numbers<T extends object> {
       default:
         return String(value)
     }
+  }
+}
+
+/** Numbers values of one kind, from 0 on, and finds them again. */
+export class Numbers<T extends object> {
+  readonly #parts: Parts
+  readonly #values: T[] = []
+  readonly #numbers = new Map<number, number>()
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  of(value: T): number {
+    const part = this.#parts.of(value)
+    let number = this.#numbers.get(part)
+    if (number === undefined) {
+      number = this.#values.length
+      this.#numbers.set(part, number)
+      this.#values.push(value)
+    }
+    return number
+  }
+
+  value(number: number): T {
+    return this.#values[number] as T
   }
 }

@@ -17,13 +17,15 @@ import {
 } from '@millrace/core'
 import type { Log } from './world.ts'
 
+export type Claim = { readonly claimId: string; readonly epoch: number }
+
 export type Rules = {
   readonly stepClaim: typeof stepClaim
   readonly stepLane: typeof stepLane
   readonly applyRecord: typeof applyRecord
   readonly settle: typeof settle
   /** Whether the claim is the head, as a lane asks. `own`: key of the record it has just logged. */
-  readonly judgeHead: (log: Log, claimId: string, own: string, fold: (log: Log) => KeySpaceState) => boolean
+  readonly judgeHead: (log: Log, claim: Claim, own: string, fold: (log: Log) => KeySpaceState) => boolean
   readonly intentOf: (lane: LaneState, progress: Progress) => JournalRecord
   /** Whether a read the claim asks for is made behind a Barrier. */
   readonly isBehindBarrier: (effect: Extract<ClaimEffect, { kind: 'readToEnd' }>) => boolean
@@ -40,7 +42,7 @@ export const PRODUCTION: Rules = {
   stepLane,
   applyRecord,
   settle,
-  judgeHead: (log, claimId, _own, fold) => isHead(fold(log), claimId),
+  judgeHead: (log, { claimId }, _own, fold) => isHead(fold(log), claimId),
   intentOf: (lane, progress) => ({
     kind: 'intent',
     claimId: lane.claimId,

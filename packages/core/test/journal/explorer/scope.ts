@@ -11,7 +11,7 @@ export type Event =
   | 'breaks'
   /** A request is refused for reasons of the service's own; it may have landed all the same. */
   | 'refusals'
-  /** The table changes: its old streams refuse what is sent. */
+  /** The table has changed: a request is refused, and another stream is needed. */
   | 'tableChanges'
   /** More than 24 h pass: streams that nobody uses may be gone. */
   | 'days'
@@ -46,6 +46,8 @@ export type Scope = {
   readonly lazyCompaction: boolean
   /** Positions an operator moves the partition to, in this order, each at any moment; null: forgotten. */
   readonly alterations: readonly (number | null)[]
+  /** A claim has come before, delivered the first record as a row, and released; it is one of `may.claims`. */
+  readonly hasHistory: boolean
   readonly may: Readonly<Partial<Record<Event, number>>>
 }
 
@@ -63,5 +65,6 @@ export const SCOPE: Scope = {
   staleReads: false,
   lazyCompaction: false,
   alterations: [],
+  hasHistory: false,
   may: { claims: 2 },
 }

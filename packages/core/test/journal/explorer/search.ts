@@ -4,9 +4,9 @@
 import { Actions, type Spent } from './actions.ts'
 import type { Doing } from './doing.ts'
 import { Invariants } from './invariants.ts'
-import { Numbers } from './numbers.ts'
+import { Numbers, Parts } from './numbers.ts'
 import { folder, PRODUCTION, type Rules } from './rules.ts'
-import type { Event, Scope } from './scope.ts'
+import { type Event, SCOPE, type Scope } from './scope.ts'
 import { INVARIANTS, type Invariant, type Shared, timesOf, type Violation, type Worker } from './world.ts'
 
 export type Exploration = {
@@ -60,11 +60,12 @@ class Search {
   readonly #watch: ReadonlySet<Invariant>
   readonly #actions: Actions
   readonly #invariants: Invariants
-  readonly #shareds = new Numbers<Shared>()
-  readonly #workers = new Numbers<Worker>()
-  readonly #spents = new Numbers<Spent>()
-  readonly #asks = new Numbers<object>()
-  readonly #answers = new Numbers<object>()
+  readonly #parts = new Parts()
+  readonly #shareds = new Numbers<Shared>(this.#parts)
+  readonly #workers = new Numbers<Worker>(this.#parts)
+  readonly #spents = new Numbers<Spent>(this.#parts)
+  readonly #asks = new Numbers<object>(this.#parts)
+  readonly #answers = new Numbers<object>(this.#parts)
   readonly #doings: (readonly Known[])[] = []
   readonly #newcomers: (readonly Known[])[] = []
   readonly #done = new Map<number, KnownDone>()
@@ -80,10 +81,16 @@ class Search {
   }
 
   get first(): State {
-    const rowsBefore = timesOf([], this.#scope.records)
-    const era = { at: 0, epoch: 0, rowsBefore, letters: 0, dropsLogged: 0, dropped: 0 }
-    const shared = this.#shareds.of({ log: [], streams: [], eras: [era], day: 0, doubts: [] })
-    return { shared, spent: this.#spents.of(NOTHING_SPENT), workers: [] }
+    const { records, hasHistory } = this.#scope
+    const era = { at: 0, epoch: 0, rowsBefore: timesOf([], records), letters: 0, dropsLogged: 0, dropped: 0 }
+    const empty: Shared = { log: [], streams: [], eras: [era], day: 0, doubts: [] }
+    const shared = this.#shareds.of(hasHistory ? historyOf(this.#scope) : empty)
+    const spent = this.#spents.of(hasHistory ? { ...NOTHING_SPENT, claims: 1 } : NOTHING_SPENT)
+    return { shared, spent, workers: [] }
+  }
+
+  shared(state: State): Shared {
+    return this.#shareds.value(state.shared)
   }
 
   violationIn({ shared, workers }: State): Violation | null {
@@ -287,4 +294,20 @@ function traceTo(
       }
   }
   return labels
+}
+
+/** The shortest way in which one claim, alone, delivers a record as a row and releases. */
+function historyOf({ records, tables }: Scope): Shared {
+  const alone: Scope = { ...SCOPE, workers: 1, records, tables, outcomes: ['row'], may: { claims: 1 } }
+  const search = new Search(alone, PRODUCTION, [])
+  const seen = new Set([encode(search.first)])
+  for (const text of seen)
+    for (const [, after] of search.next(decode(text))) {
+      if (after.workers.length === 0) {
+        const shared = search.shared(after)
+        if (shared.streams.some(({ rows }) => rows.length > 0)) return shared
+      }
+      seen.add(encode(after))
+    }
+  throw new Error('No claim ever releases')
 }

@@ -1,7 +1,6 @@
 // BigQuery in small: streams that take rows at their end only, until they are finalized or gone.
 import {
   type LaneEvent,
-  MillraceError,
   type RowError,
   recordKey,
   type StreamName,
@@ -33,7 +32,7 @@ export const withStream = (shared: Shared, changed: Stream): Shared => ({
 
 export function createStream(shared: Shared, table: TableName): { shared: Shared; stream: StreamName } {
   const name = `${table}/streams/s${shared.streams.length}` as StreamName
-  const created: Stream = { name, table, rows: [], state: 'open', isOutdated: false, usedOn: shared.day }
+  const created: Stream = { name, table, rows: [], state: 'open', usedOn: shared.day }
   return { shared: { ...shared, streams: [...shared.streams, created] }, stream: name }
 }
 
@@ -51,11 +50,6 @@ export function finalize(
 
 type Refusal = Extract<LaneEvent, { kind: 'refused' }>['refusal']
 const message = ''
-const TABLE_CHANGED: Refusal = {
-  kind: 'other',
-  error: new MillraceError('SCHEMA_MISMATCH', 'reopenStream', 'the table changed'),
-}
-
 export type Arrival = {
   readonly shared: Shared
   readonly event: LaneEvent
@@ -73,7 +67,6 @@ export function arrive(shared: Shared, scope: Scope, request: Request): Arrival 
   })
   if (stream.state === 'gone') return refused({ kind: 'streamNotFound', message })
   if (stream.state === 'finalized') return refused({ kind: 'streamFinalized', message })
-  if (stream.isOutdated) return refused(TABLE_CHANGED)
   if (request.firstRow < stream.rows.length) return refused({ kind: 'alreadyExists', message })
   if (request.firstRow > stream.rows.length) return refused({ kind: 'outOfRange', message })
   const rows = badRows(request, scope)

@@ -28,8 +28,6 @@ export type Stream = {
   /** Records in it, in order. */
   readonly rows: readonly number[]
   readonly state: 'open' | 'finalized' | 'gone'
-  /** Opened before the table changed: what is sent to it is refused. */
-  readonly isOutdated: boolean
   readonly usedOn: number
 }
 
