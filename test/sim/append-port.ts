@@ -6,6 +6,8 @@ import {
   type AppendRequest,
   MillraceError,
   type StreamName,
+  type StreamOffset,
+  streamOffset,
   type WriterSchema,
 } from '@millrace/core'
 import type { AppendFate, Machine } from '@millrace/testkit'
@@ -25,7 +27,7 @@ export function connectOver(
   const label = `${machine.name} append`
   /** In order, whatever the network does to each: the head is taken by whichever event comes first. */
   const coming: (() => void)[] = []
-  const going: AppendRequest[] = []
+  const going: { readonly request: AppendRequest; readonly isFirst: boolean }[] = []
   let inFlightBytes = 0
   let isBroken = false
   let isClosed = false
@@ -52,15 +54,15 @@ export function connectOver(
     send: request => {
       onDurableStep('before')
       if (!machine.isAlive) return
-      going.push(copyOf(request))
+      going.push({ request: copyOf(request), isFirst: isFirstCopy(stores, stream, request.firstRow) })
       inFlightBytes += request.rows.end - request.rows.start
       scheduler.at(chance.latencyMs(), `${label} arrives`, () => {
         const arrived = going.shift()
         if (arrived === undefined || isBroken) return
-        const fate = fateBy(stores)
+        const fate = fateBy(stores, arrived.request.firstRow, arrived.isFirst)
         scheduler.note(fate.kind)
         bigQuery.appendFate = () => fate
-        inner.send(arrived)
+        inner.send(arrived.request)
         closeWhenSent()
         onDurableStep('after')
       })
@@ -80,7 +82,7 @@ function copyOf({ id, firstRow, rows }: AppendRequest): AppendRequest {
   return { id, firstRow, rows: { bytes, start: 0, end: bytes.length, rowCount: rows.rowCount } }
 }
 
-function fateBy({ chance, scheduler }: Stores): AppendFate {
+function fateBy({ chance, scheduler }: Stores, firstRow: StreamOffset, isFirst: boolean): AppendFate {
   if (chance.strikes('appendLost')) return { kind: 'loseRequest' }
   if (chance.strikes('appendReplyLost')) return { kind: 'loseReply' }
   if (chance.strikes('appendHeld')) {
@@ -93,5 +95,19 @@ function fateBy({ chance, scheduler }: Stores): AppendFate {
     const code = chance.for('appendRefused').pick(['BIGQUERY_QUOTA', 'BIGQUERY_UNREACHABLE'] as const)
     return { kind: 'refuse', error: { kind: 'other', error: new MillraceError(code, 'retry', 'Not now.') } }
   }
+  if (chance.strikes('wrongAnswer', 0.3)) {
+    const refusal = { kind: 'alreadyExists', message: 'The offset is within stream' } as const
+    // Of a later copy nobody could tell that it is a lie.
+    return chance.for('wrongAnswer').chance(0.5) || !isFirst
+      ? { kind: 'acknowledgeAt', offset: streamOffset(firstRow + 1n), isLie: true }
+      : { kind: 'refuse', error: refusal }
+  }
   return { kind: 'apply' }
+}
+
+function isFirstCopy({ attempted }: Stores, stream: StreamName, firstRow: StreamOffset): boolean {
+  const place = `${stream}@${firstRow}`
+  const isFirst = !attempted.has(place)
+  attempted.add(place)
+  return isFirst
 }

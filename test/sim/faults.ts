@@ -7,6 +7,8 @@ export type Fault =
   | 'killAtStep'
   | 'killAll'
   | 'freeze'
+  | 'freezeAtStep'
+  | 'rival'
   | 'clockSkew'
   | 'rollingRestart'
   | 'slowNetwork'
@@ -15,6 +17,7 @@ export type Fault =
   | 'appendHeld'
   | 'appendSilent'
   | 'appendRefused'
+  | 'wrongAnswer'
   | 'callLost'
   | 'callReplyLost'
   | 'journalLost'
@@ -30,6 +33,8 @@ export type Fault =
   | 'refused'
   | 'tombstones'
   | 'filtered'
+  | 'configChange'
+  | 'schemaChange'
 
 export type FaultInfo = { readonly row: string; readonly about: string }
 
@@ -38,6 +43,11 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
   killAtStep: { row: '2', about: 'a process dies just before or after a durable step' },
   killAll: { row: '9', about: 'all processes die together' },
   freeze: { row: '3–6', about: 'a process stands still and goes on later, not knowing' },
+  freezeAtStep: {
+    row: '3',
+    about: 'a process stands still just before or after a durable step, and another one takes over',
+  },
+  rival: { row: '8', about: 'two processes work on the same partitions, each as if it were alone' },
   clockSkew: { row: '48', about: 'wall clocks are hours apart, and run at different speeds' },
   rollingRestart: { row: '10', about: 'processes end in order and others come' },
   slowNetwork: { row: '16, 28', about: 'single messages take up to 20 s' },
@@ -46,6 +56,7 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
   appendHeld: { row: '31', about: 'an append lingers in the network and arrives long after' },
   appendSilent: { row: '36', about: 'an append is never answered, applied or not' },
   appendRefused: { row: '37, 38', about: 'the service refuses appends for the moment' },
+  wrongAnswer: { row: '45', about: 'the service acknowledges another offset, or a first copy as written already' },
   callLost: { row: '33, 34', about: 'unary calls to BigQuery are lost on the way' },
   callReplyLost: { row: '32, 34', about: 'unary calls to BigQuery are carried out and not answered' },
   journalLost: { row: '20', about: 'a journal write is rejected and never lands' },
@@ -61,6 +72,8 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
   refused: { row: '39', about: 'rows that the table refuses' },
   tombstones: { row: '–', about: 'tombstones' },
   filtered: { row: '–', about: 'records that a filter drops' },
+  configChange: { row: '–', about: 'another config, of which each process hears in its own time' },
+  schemaChange: { row: '40', about: 'a column becomes wider, so that rows refused before are taken' },
 }
 
 export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS) as Fault[]

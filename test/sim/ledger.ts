@@ -2,6 +2,7 @@
 // themselves which record is where.
 import { formatTopicPartition, type KafkaOffset, type TopicPartition } from '@millrace/core'
 import type { SourceTopicsTwin } from '@millrace/testkit'
+import type { Fault } from './faults.ts'
 
 /** `unreadable` does not convert; `refused` converts, but the table refuses the row; `filtered` carries the header of the filter. */
 export type RecordKind = 'row' | 'unreadable' | 'refused' | 'tombstone' | 'filtered'
@@ -10,12 +11,20 @@ export type Outcome = 'row' | 'letter' | 'drop'
 /** STRING(8) in the table, unbounded for the converter: only the table can refuse the row. */
 export const NAME_LENGTH_MAX = 8
 
-const OUTCOME: Readonly<Record<RecordKind, Outcome>> = {
-  row: 'row',
-  unreadable: 'letter',
-  refused: 'letter',
-  tombstone: 'drop',
-  filtered: 'drop',
+/** Where config and table may change meanwhile, some kinds may become one thing or another, but only one. */
+function outcomesOf(kind: RecordKind, faults: ReadonlySet<Fault>): ReadonlySet<Outcome> {
+  switch (kind) {
+    case 'row':
+      return new Set(['row'])
+    case 'unreadable':
+      return new Set(['letter'])
+    case 'refused':
+      return new Set(faults.has('schemaChange') ? ['letter', 'row'] : ['letter'])
+    case 'tombstone':
+      return new Set(['drop'])
+    case 'filtered':
+      return new Set(faults.has('configChange') ? ['drop', 'row'] : ['drop'])
+  }
 }
 
 export type LedgerRecord = {
@@ -27,25 +36,30 @@ export type LedgerRecord = {
   outcomes: ReadonlySet<Outcome>
   rows: number
   letters: number
+  /** What a head claim has logged for it: final. */
+  stated: 'letter' | 'drop' | null
 }
 
 export class Ledger {
   readonly records: LedgerRecord[] = []
   readonly #byPlace = new Map<string, LedgerRecord[]>()
   readonly #topics: SourceTopicsTwin
+  readonly #faults: ReadonlySet<Fault>
   /** Partitions with an open transaction, and the index of its first record. */
   readonly #open = new Map<string, number>()
   /** Records that must not be dropped. */
   wantedCount = 0
 
-  constructor(topics: SourceTopicsTwin) {
+  constructor(topics: SourceTopicsTwin, faults: ReadonlySet<Fault>) {
     this.#topics = topics
+    this.#faults = faults
   }
 
   produce(tp: TopicPartition, kind: RecordKind): void {
     const id = this.records.length
     const kafkaOffset = this.#append(tp, id, kind)
-    const record = { id, tp, kafkaOffset, kind, outcomes: new Set([OUTCOME[kind]]), rows: 0, letters: 0 }
+    const outcomes = outcomesOf(kind, this.#faults)
+    const record: LedgerRecord = { id, tp, kafkaOffset, kind, outcomes, rows: 0, letters: 0, stated: null }
     this.records.push(record)
     if (isWanted(record)) this.wantedCount++
     const name = formatTopicPartition(tp)

@@ -11,6 +11,10 @@ export type Plan = {
   readonly records: number
   readonly batchRows: number
   readonly sliceRecords: number
+  /** One more record comes this often while the nemesis is at work; null: only when it says so. */
+  readonly flowMs: number | null
+  /** Share of the records that are no plain rows, where the seed has such. */
+  readonly oddShare: number
   readonly latencyMsMax: number
   /** How many times the nemesis acts, and the longest pause between two acts. */
   readonly turns: number
@@ -22,6 +26,8 @@ export type Plan = {
 
 /** What a shrunk run has less of. */
 export type Less = {
+  /** Instead of what the seed draws: to look closer at one kind of trouble. */
+  readonly focus?: Partial<Pick<Plan, 'faults' | 'oddShare' | 'flowMs' | 'rate' | 'latencyMsMax' | 'partitions'>>
   readonly without?: ReadonlySet<Fault>
   readonly only?: ReadonlySet<Fault>
   readonly turns?: number
@@ -33,19 +39,24 @@ export type Less = {
 export function planOf(seed: number, less: Less = {}): Plan {
   const random = new SeededRandom(seed).fork('plan')
   const share = random.pick([0, 0.1, 0.3, 0.3, 0.5, 1])
-  const plan: Plan = {
+  const latencyMsMax = random.pick([0, 2, 10, 100])
+  const drawn: Plan = {
     seed,
     processes: random.between(1, 3),
     partitions: random.pick([1, 1, 1, 2, 3]),
-    records: random.between(3, 20),
-    batchRows: random.between(1, 5),
+    records: random.between(3, 30),
+    batchRows: random.pick([1, 1, 2, 3, 5]),
     sliceRecords: random.between(1, 7),
-    latencyMsMax: random.pick([0, 2, 10, 100]),
-    turns: random.between(4, 20),
-    pauseMsMax: random.pick([20, 200, 2_000, 6_000]),
+    flowMs: random.chance(0.4) ? random.pick([2, 10, 30]) * (latencyMsMax / 8 + 1) : null,
+    oddShare: random.pick([0.1, 0.4, 0.4, 0.9]),
+    latencyMsMax,
+    turns: random.between(4, 30),
+    // A claim and its first append take about fifteen round trips.
+    pauseMsMax: random.pick([4, 12, 40]) * (latencyMsMax + 2) + random.pick([0, 0, 3_000]),
     faults: new Set(FAULT_NAMES.filter(() => random.chance(share))),
     rate: random.pick([0.02, 0.1, 0.3]),
   }
+  const plan = { ...drawn, ...less.focus }
   const faults = [...(less.only ?? plan.faults)].filter(fault => less.without?.has(fault) !== true)
   return {
     ...plan,

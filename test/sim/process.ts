@@ -4,6 +4,7 @@ import { type ConnectorConfig, parseConnectorConfig } from '@millrace/config'
 import {
   type ConnectorEntry,
   type ControlState,
+  type DeadLetters,
   type Logger,
   MillraceError,
   type PartitionAssignment,
@@ -17,13 +18,23 @@ import {
 import { type CoordinationTwin, Machine, type MachineOptions } from '@millrace/testkit'
 import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
 import { connectOver } from './append-port.ts'
+import { CONNECTOR } from './connector.ts'
 import { JournalPort } from './journal-port.ts'
+import type { Mutant } from './mutants.ts'
 import type { Stores } from './stores.ts'
 
 export const LEASE_TTL_MS = 1_000
 export const GRACEFUL_MS = 2_000
 const OFFSET_FLUSH_MS = 5_000
 const NEVER: AbortSignal = new AbortController().signal
+
+export type ProcessOptions = {
+  readonly logger: Logger
+  readonly clock: MachineOptions
+  /** Called before and after each durable step: the process may be killed there. */
+  readonly onDurableStep: (machine: Machine, when: 'before' | 'after') => void
+  readonly mutant: Mutant | null
+}
 
 export class Process {
   readonly name: string
@@ -33,20 +44,17 @@ export class Process {
   readonly #stores: Stores
   readonly #lifetime = new AbortController()
   readonly #commands: (() => void)[] = []
-  readonly #onDurableStep: (machine: Machine, when: 'before' | 'after') => void
+  #generation = 0
+  readonly #onDurableStep: ProcessOptions['onDurableStep']
+  readonly #mutant: Mutant | null
 
-  constructor(
-    name: string,
-    stores: Stores,
-    redis: CoordinationTwin,
-    logger: Logger,
-    onDurableStep: (machine: Machine, when: 'before' | 'after') => void,
-    options: MachineOptions,
-  ) {
+  constructor(name: string, stores: Stores, redis: CoordinationTwin, options: ProcessOptions) {
+    const { logger, onDurableStep, mutant, clock: clockOptions } = options
     this.name = name
     this.#stores = stores
     this.#onDurableStep = onDurableStep
-    this.machine = new Machine(name, stores.scheduler, options)
+    this.#mutant = mutant
+    this.machine = new Machine(name, stores.scheduler, clockOptions)
     const { clock, timers } = this.machine
     const random = stores.chance.for(`process ${name}`)
     this.worker = new Worker({
@@ -74,8 +82,19 @@ export class Process {
     return this.machine.isAlive && !this.machine.isFrozen
   }
 
-  setControl(control: ControlState): void {
-    this.#command('control', () => this.worker.setControl(control))
+  /** Whether it works on the partition, as far as it knows. */
+  isAt({ partition }: TopicPartition): boolean {
+    return this.worker.reports().some(report => report.partition === partition)
+  }
+
+  /** The newest it has heard of stays, as versions only rise. */
+  setControl(control: ControlState, delayMs: number): void {
+    const generation = control.connectors.get(CONNECTOR)?.configGeneration ?? 0
+    this.machine.deliver(delayMs, `${this.name} control`, () => {
+      if (generation <= this.#generation) return
+      this.#generation = generation
+      this.worker.setControl(control)
+    })
   }
   start(assignment: PartitionAssignment): void {
     this.#command('start', () => this.worker.start(assignment))
@@ -91,12 +110,13 @@ export class Process {
   }
 
   #services(redis: CoordinationTwin): ConnectorServices {
-    const { groupOffsets, letters, toKafka, toLetters } = this.#stores
+    const { bigQuery, groupOffsets, toKafka } = this.#stores
     const { machine } = this
     const journal = new JournalPort(this.#stores, machine, when => this.#onDurableStep(machine, when))
-    const streams = this.#streams()
+    const streams = this.#mutant?.streams?.(this.#streams(), bigQuery) ?? this.#streams()
+    const letterPort = this.#letters()
     return {
-      journal,
+      journal: this.#mutant?.journal?.(journal) ?? journal,
       source: this.#source(),
       groupOffsets: {
         committed: (group, tps, { signal }) =>
@@ -108,19 +128,25 @@ export class Process {
         hasLiveMembers: (group, { signal }) =>
           toKafka.call(machine, 'members', () => groupOffsets.hasLiveMembers(group, { signal: NEVER }), signal),
       },
-      deadLetters: {
-        ensureTopic: (queue, { signal }) =>
-          toKafka.call(machine, 'topic', () => letters.ensureTopic(queue, { signal: NEVER }), signal),
-        produce: (queue, some, { signal }) =>
-          toLetters.call(machine, 'produce', () => letters.produce(queue, some, { signal: NEVER }), signal),
-        find: (queue, tp, offsets, { signal }) =>
-          toKafka.call(machine, 'find', () => letters.find(queue, tp, offsets, { signal: NEVER }), signal),
-      },
+      deadLetters: this.#mutant?.deadLetters?.(letterPort) ?? letterPort,
       permits: redis.permits,
       parseConfig: entry => parsed(entry),
       converterSettings: entry => entry.config,
       bigQuery: async () => ({ tables: this.#tables(), streams, close: () => {} }),
       genesis: (entry, options) => journal.readGenesis(entry.incarnation, options),
+    }
+  }
+
+  #letters(): DeadLetters {
+    const { letters, toKafka, toLetters } = this.#stores
+    const { machine } = this
+    return {
+      ensureTopic: (queue, { signal }) =>
+        toKafka.call(machine, 'topic', () => letters.ensureTopic(queue, { signal: NEVER }), signal),
+      produce: (queue, some, { signal }) =>
+        toLetters.call(machine, 'produce', () => letters.produce(queue, some, { signal: NEVER }), signal),
+      find: (queue, tp, offsets, { signal }) =>
+        toKafka.call(machine, 'find', () => letters.find(queue, tp, offsets, { signal: NEVER }), signal),
     }
   }
 
@@ -193,11 +219,3 @@ function parsed({ config }: ConnectorEntry): ConnectorConfig {
   PARSED.set(config, parse.config)
   return parse.config
 }
-
-export const placeOf = (tp: TopicPartition, worker: string, incarnation: string): PartitionAssignment => ({
-  connector: 'c',
-  incarnation,
-  ...tp,
-  taskId: 0,
-  worker: worker as WorkerId,
-})

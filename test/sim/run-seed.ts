@@ -2,6 +2,7 @@
 import type { Logger } from '@millrace/core'
 import { Violation } from './checker.ts'
 import type { Fault } from './faults.ts'
+import type { Mutant } from './mutants.ts'
 import { type Less, type Plan, planOf } from './plan.ts'
 import { World } from './world.ts'
 
@@ -23,7 +24,7 @@ const TRACE_LINES_MAX = 400
 export async function runSeed(
   seed: number,
   less: Less = {},
-  options: { readonly traced?: boolean } = {},
+  options: { readonly traced?: boolean; readonly mutant?: Mutant } = {},
 ): Promise<SeedResult> {
   Error.stackTraceLimit = options.traced === true ? 20 : 0 // errors are made by the thousand, and read when a run is traced
   const plan = planOf(seed, less)
@@ -34,7 +35,7 @@ export async function runSeed(
   }
   let atMs = 0
   const logger = options.traced === true ? traceLogger(line => write(`${atMs.toFixed(3)}   ${line}`)) : QUIET
-  const world = new World(plan, logger)
+  const world = new World(plan, logger, options.mutant ?? null)
   const { scheduler, chance } = world.stores
   if (options.traced === true)
     scheduler.onStep = (label, elapsedMs) => {

@@ -9,12 +9,12 @@ import {
 } from '@millrace/core'
 import {
   BigQueryTwin,
+  type Crossing,
   DeadLettersTwin,
   GroupOffsetsTwin,
   JournalTwin,
   Link,
   Machine,
-  type Passage,
   Scheduler,
   SourceTopicsTwin,
 } from '@millrace/testkit'
@@ -55,6 +55,8 @@ export class Stores {
   readonly toBigQuery: Link
   readonly toKafka: Link
   readonly toLetters: Link
+  /** Places of streams that rows were sent for. */
+  readonly attempted: Set<string> = new Set()
   /** Told what landed where; null costs nothing. */
   onEvent: ((line: string) => void) | null = null
 
@@ -66,7 +68,7 @@ export class Stores {
     this.topics = new SourceTopicsTwin({ sliceRecords: plan.sliceRecords })
     const { clock, timers } = this.outside
     this.bigQuery = new BigQueryTwin({ clock, timers, appendDeadlineMs: APPEND_DEADLINE_MS })
-    this.ledger = new Ledger(this.topics)
+    this.ledger = new Ledger(this.topics, plan.faults)
     this.checker = new Checker(this.ledger)
     this.bigQuery.onLanded = (stream, firstRow, rows) => {
       this.#note(`rows ${rows.map(row => Number(row['id'])).join()} land in ${stream}@${firstRow}`)
@@ -82,7 +84,7 @@ export class Stores {
     }
     this.toBigQuery = new Link(this.scheduler, {
       name: 'bigquery',
-      passage: () => this.#passage(this.chance.strikes('callLost'), this.chance.strikes('callReplyLost')),
+      crossing: () => this.#crossing(this.chance.strikes('callLost'), this.chance.strikes('callReplyLost')),
       lostError: what => new MillraceError('BIGQUERY_UNREACHABLE', 'retry', `The ${what} call was lost.`),
       onCall: (machine, what, when) => {
         if (what !== 'exists') onDurableStep(machine, when)
@@ -90,12 +92,12 @@ export class Stores {
     })
     this.toKafka = new Link(this.scheduler, {
       name: 'kafka',
-      passage: () => this.#passage(),
+      crossing: () => this.#crossing(),
       lostError: what => new MillraceError('KAFKA_UNREACHABLE', 'retry', `The ${what} call was lost.`),
     })
     this.toLetters = new Link(this.scheduler, {
       name: 'letters',
-      passage: () => this.#passage(this.chance.strikes('lettersLost'), this.chance.strikes('lettersReplyLost')),
+      crossing: () => this.#crossing(this.chance.strikes('lettersLost', 2), this.chance.strikes('lettersReplyLost', 2)),
       lostError: () => new MillraceError('DEAD_LETTER_FAILED', 'retry', 'The dead letters may not have been produced.'),
       onCall: (machine, _what, when) => onDurableStep(machine, when),
     })
@@ -116,12 +118,18 @@ export class Stores {
     return Array.from({ length: this.plan.partitions }, (_, partition) => ({ topic: TOPIC, partition }))
   }
 
+  /** What the table refused so far it takes from now on. */
+  widenColumn(): void {
+    const columns = TABLE_SCHEMA.columns.map(({ maxLength: _, ...column }) => column)
+    this.bigQuery.alterTable(TABLE, { columns })
+  }
+
   #note(line: string): void {
     this.scheduler.note(line)
     this.onEvent?.(line)
   }
 
-  #passage(isRequestLost = false, isReplyLost = false): Passage {
+  #crossing(isRequestLost = false, isReplyLost = false): Crossing {
     const requestMs = this.chance.latencyMs()
     const replyMs = this.chance.latencyMs()
     if (isRequestLost) return { requestMs, replyMs: GIVE_UP_MS, lost: 'request' }

@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** What becomes of one call. */
-export type Passage = {
+export type Crossing = {
   readonly requestMs: number
   readonly replyMs: number
   /** `request`: the service never saw it. `reply`: it was carried out, the caller is told it failed. */
@@ -16,7 +16,7 @@ export type Passage = {
 export type LinkOptions = {
   readonly name: string
   /** Decides about each call. */
-  readonly passage: (machine: Machine, what: string) => Passage
+  readonly crossing: (machine: Machine, what: string) => Crossing
   /** What the caller is told about a call that was lost. */
   readonly lostError: (what: string) => Error
   /** Called when a call begins and when its effect is there: the moments at which a process may die. */
@@ -37,10 +37,10 @@ export class Link {
   /** Rejects with `signal.reason` as soon as it is aborted; the call itself goes on. */
   call<T>(machine: Machine, what: string, perform: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason)
-    const { name, passage, lostError, onCall } = this.#options
+    const { name, crossing, lostError, onCall } = this.#options
     onCall?.(machine, what, 'before')
     if (!machine.isAlive) return never()
-    const { requestMs, replyMs, lost, againMs } = passage(machine, what)
+    const { requestMs, replyMs, lost, againMs } = crossing(machine, what)
     const label = `${machine.name} ${name}.${what}`
     return new Promise((resolve, reject) => {
       let onAbort: (() => void) | null = null

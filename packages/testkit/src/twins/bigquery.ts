@@ -37,8 +37,8 @@ export type AppendFate =
   | { readonly kind: 'hold'; readonly until: Promise<void> }
   | { readonly kind: 'refuse'; readonly error: AppendRefusal }
   | { readonly kind: 'break'; readonly error: MillraceError }
-  /** Applied, but acknowledged at another offset. */
-  | { readonly kind: 'acknowledgeAt'; readonly offset: StreamOffset }
+  /** Acknowledged at another offset, applied or not. */
+  | { readonly kind: 'acknowledgeAt'; readonly offset: StreamOffset; readonly isLie?: true }
 
 /** What becomes of one unary call: lost before or after it took effect, or answered. */
 export type CallFate = 'apply' | 'loseRequest' | 'loseReply'
@@ -316,7 +316,8 @@ class TwinConnection implements AppendConnection {
       this.#break(fate.kind === 'break' ? fate.error : connectionLost(this.#stream))
       return
     }
-    const isApplied = fate.kind !== 'refuse' && !(fate.kind === 'silence' && !fate.applies)
+    const isLie = fate.kind === 'acknowledgeAt' && fate.isLie === true
+    const isApplied = fate.kind !== 'refuse' && !isLie && !(fate.kind === 'silence' && !fate.applies)
     const { bytes, start, end } = request.rows
     assert(original.equals(bytes.subarray(start, end)), 'Frozen rows changed after they were sent.')
     const arrival = isApplied ? this.#twin.arrive(this.#stream, request, this.#schema) : null
@@ -340,6 +341,7 @@ class TwinConnection implements AppendConnection {
       return
     }
     if (fate.kind === 'refuse') this.#listener.onRefused(request.id, fate.error)
+    else if (fate.kind === 'acknowledgeAt' && fate.isLie) this.#listener.onAcknowledged(request.id, fate.offset)
     else if (arrival?.kind === 'refused') this.#listener.onRefused(request.id, arrival.error)
     else if (arrival?.kind === 'acknowledged') {
       this.#listener.onAcknowledged(request.id, fate.kind === 'acknowledgeAt' ? fate.offset : arrival.offset)
