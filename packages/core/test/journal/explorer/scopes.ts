@@ -3,8 +3,9 @@ import { SCOPE, type Scope } from './scope.ts'
 
 const ROWS: Scope = { ...SCOPE, outcomes: ['row'] }
 
-export const SCOPES: Readonly<Record<string, Scope>> = {
-  // ── delivering and taking over ──
+type Scopes = Readonly<Record<string, Scope>>
+
+export const TAKEOVERS: Scopes = {
   'two records, any two outcomes': { ...SCOPE, records: 2 },
   'a broken connection: appends late or lost': { ...SCOPE, may: { claims: 2, breaks: 1 } },
   'rows, letters and drops': {
@@ -32,7 +33,9 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   'answers heard later than they were given': { ...SCOPE, lateAnswers: true, may: { claims: 2, breaks: 1 } },
   'reads as stale as Kafka allows': { ...SCOPE, staleReads: true, may: { claims: 2, breaks: 1 } },
   'compaction at any point': { ...SCOPE, lazyCompaction: true, may: { claims: 2, breaks: 1, compactions: 2 } },
-  // ── layouts that change ──
+}
+
+export const LAYOUTS: Scopes = {
   'the first of two records refused by the table': { ...ROWS, records: 2, bad: 1 },
   'refused rows, a broken connection, trouble of the service': {
     ...SCOPE,
@@ -43,9 +46,17 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   },
   'batches of two records': { ...SCOPE, records: 2, batch: 2, window: 1, bad: 1 },
   'the table changes': { ...ROWS, may: { claims: 2, tableChanges: 1, breaks: 1 } },
-  'two tables': { ...ROWS, tables: 2, records: 2, releases: false },
+  'two tables, after a Release, a broken connection': {
+    ...ROWS,
+    hasHistory: true,
+    tables: 2,
+    records: 2,
+    may: { claims: 3, breaks: 1 },
+  },
   'streams expire': { ...ROWS, idleSettled: true, may: { claims: 2, days: 1 } },
-  // ── moving the position ──
+}
+
+export const MOVES: Scopes = {
   'the position is moved back beside two workers': { ...ROWS, workers: 3, alterations: [0] },
   'the position is moved back, appends linger': { ...ROWS, alterations: [0], may: { claims: 2, breaks: 1 } },
   'the position is moved back after a Release, beside two workers, a compaction': {
