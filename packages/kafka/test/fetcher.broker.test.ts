@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { kafkaOffset, type PartitionReader, type RecordSlice } from '@millrace/core'
-import { type Kafka, startKafka } from '@millrace/testkit'
+import { KAFKA_API, type Kafka, kafkaApiKey, startKafka, TcpProxy } from '@millrace/testkit'
 import { Cluster } from '../src/cluster.ts'
 import { Fetcher, type FetcherOptions } from '../src/fetcher.ts'
 import { TopicAdmin } from '../src/topic-admin.ts'
 import { type KafkaJsProducer, kafkaJs, plainCluster, plainSettings, systemDeps, until, within } from './support.ts'
-import { API, TcpProxy } from './tcp-proxy.ts'
 
 let kafka: Kafka
 let producer: KafkaJsProducer
@@ -162,7 +161,8 @@ test('cut connections and lost answers leave no gap and no repetition', async ()
   const topic = await newTopic(3)
   await using it = await proxied({ partitionFetchBytes: 2_000 })
   let n = 0
-  it.proxy.fate = apiKey => (apiKey === API.FETCH && n++ % 4 === 3 ? (n % 8 === 0 ? 'cutBefore' : 'cutAnswer') : 'pass')
+  it.proxy.fate = request =>
+    kafkaApiKey(request) === KAFKA_API.FETCH && n++ % 4 === 3 ? (n % 8 === 0 ? 'cutBefore' : 'cutAnswer') : 'pass'
   for (const partition of [0, 1, 2])
     for (let i = 0; i < 40; i++) await producer.send({ topic, messages: messages(i * 25, i * 25 + 25, partition) })
   await Promise.all(
@@ -182,7 +182,7 @@ test('a fetch that is never answered is cut by the watchdog, counted, and asked 
   await producer.send({ topic, messages: messages(0, 10) })
   await using it = await proxied({ stallMs: 200, maxWaitMs: 100 })
   let held = 0
-  it.proxy.fate = apiKey => (apiKey === API.FETCH && held++ < 2 ? 'hold' : 'pass')
+  it.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.FETCH && held++ < 2 ? 'hold' : 'pass')
   assert.deepEqual(values(await readTo(it.fetcher.open({ topic, partition: 0 }, kafkaOffset(0)), 10)), range(0, 10))
   assert.ok(it.fetcher.stats.stalls >= 1)
 })

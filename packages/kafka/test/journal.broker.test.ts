@@ -9,14 +9,13 @@ import {
   kafkaOffset,
   type WorkerId,
 } from '@millrace/core'
-import { type Kafka, startKafka } from '@millrace/testkit'
+import { KAFKA_API, type Kafka, kafkaApiKey, startKafka, TcpProxy } from '@millrace/testkit'
 import { Cluster } from '../src/cluster.ts'
 import { Fetcher, ISOLATION, KafkaCompactedLog, KafkaJournalLog, TopicAdmin } from '../src/index.ts'
 import type { JournalLogOptions } from '../src/journal-log.ts'
 import { LogFollower } from '../src/log-follower.ts'
 import { partitionOfKey } from '../src/murmur2.ts'
 import { type KafkaJs, kafkaJs, plainCluster, plainSettings, systemDeps, until, within } from './support.ts'
-import { API, TcpProxy } from './tcp-proxy.ts'
 
 let kafka: Kafka
 let js: KafkaJs
@@ -83,7 +82,7 @@ const copies = (records: readonly { key: string }[], claimId: string): number =>
 
 /** The given fates for the next produces, then pass. */
 function nextProduces(proxy: TcpProxy, ...fates: ('cutBefore' | 'cutAnswer' | 'hold')[]): void {
-  proxy.fate = apiKey => (apiKey === API.PRODUCE ? (fates.shift() ?? 'pass') : 'pass')
+  proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.PRODUCE ? (fates.shift() ?? 'pass') : 'pass')
 }
 
 test('a lost answer is asked for again with the identical batch: acknowledged once, stored once', async () => {
@@ -103,7 +102,7 @@ test('a write whose outcome stays unknown is rejected, its producer id is not us
   const topic = await newTopic()
   await using journal = await proxied(topic, { writer: { produceDeadlineMs: 400, requestTimeoutMs: 150 } })
   await journal.log.append(space(0), [claim('before')])
-  journal.proxy.fate = apiKey => (apiKey === API.PRODUCE ? 'cutAnswer' : 'pass')
+  journal.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.PRODUCE ? 'cutAnswer' : 'pass')
   const both = await Promise.allSettled([
     journal.log.append(space(0), [claim('unknown-1')]),
     journal.log.append(space(0), [claim('unknown-2')]),
@@ -124,7 +123,7 @@ test('a produce that lingers and lands late does not disturb what was written af
   const topic = await newTopic()
   await using journal = await proxied(topic, { writer: { produceDeadlineMs: 300, requestTimeoutMs: 100 } })
   await journal.log.append(space(0), [claim('before')])
-  journal.proxy.fate = apiKey => (apiKey === API.PRODUCE ? 'hold' : 'pass')
+  journal.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.PRODUCE ? 'hold' : 'pass')
   await assert.rejects(journal.log.append(space(0), [claim('late')]), { code: 'JOURNAL_OUTCOME_UNKNOWN' })
   journal.proxy.fate = () => 'pass'
   await journal.log.append(space(0), [claim('after')])
@@ -161,7 +160,8 @@ test('under cuts at random everything acknowledged is there once, in the order o
   const faults = (async () => {
     const fates = ['cutBefore', 'cutAnswer', 'pass', 'pass', 'pass'] as const
     let n = 0
-    journal.proxy.fate = apiKey => (apiKey === API.PRODUCE ? fates[(n++ * 7) % fates.length]! : 'pass')
+    journal.proxy.fate = request =>
+      kafkaApiKey(request) === KAFKA_API.PRODUCE ? fates[(n++ * 7) % fates.length]! : 'pass'
     while (!isOver) {
       await new Promise(resolve => setTimeout(resolve, 60))
       journal.proxy.cutAll()
@@ -210,7 +210,7 @@ test('reading to the end waits out cut fetches and still answers everything', as
   await using journal = await proxied(topic)
   await other.log.append(space(0), [claim('theirs')])
   let cuts = 3
-  journal.proxy.fate = apiKey => (apiKey === API.FETCH && cuts-- > 0 ? 'cutAnswer' : 'pass')
+  journal.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.FETCH && cuts-- > 0 ? 'cutAnswer' : 'pass')
   assert.equal(headClaim(await journal.log.readToEnd(space(0), within(10_000)))?.claimId, 'theirs')
   assert.ok(cuts <= 0)
 })
@@ -220,10 +220,10 @@ test('a read asked for while another is under way sees what was acknowledged in 
   await using other = await proxied(topic)
   await using journal = await proxied(topic, { followIntervalMs: 60_000 })
   let asked = 0
-  journal.proxy.fate = apiKey => (apiKey === API.FETCH && asked++ === 0 ? 'holdAnswer' : 'pass')
+  journal.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.FETCH && asked++ === 0 ? 'holdAnswer' : 'pass')
   const early = journal.log.readToEnd(space(0), within(10_000))
   await until(() => asked === 1)
-  await until(() => journal.proxy.heldAnswerCount > 0)
+  await until(() => journal.proxy.heldNow > 0)
   await other.log.append(space(0), [claim('between')])
   const late = journal.log.readToEnd(space(0), within(10_000))
   journal.proxy.release()

@@ -88,7 +88,7 @@ export class Stage implements AsyncDisposable {
   #producer: Producer | null = null
   #names = 0
 
-  private constructor(parts: { kafka: Kafka; redis: Redis; emulator: EmulatorProcess; folder: DataFolder }) {
+  protected constructor(parts: { kafka: Kafka; redis: Redis; emulator: EmulatorProcess; folder: DataFolder }) {
     this.kafka = parts.kafka
     this.redis = parts.redis
     this.emulator = parts.emulator
@@ -237,10 +237,10 @@ export class Stage implements AsyncDisposable {
     return `${prefix}_${++this.#names}`
   }
 
-  async createTopic(topic: string, partitions: number): Promise<void> {
+  async createTopic(topic: string, partitions: number, replicationFactor: number = 1): Promise<void> {
     // KafkaJS's own wait gives up when the broker does not know the topic yet a moment after it made it.
     await this.admin.createTopics({
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+      topics: [{ topic, numPartitions: partitions, replicationFactor }],
       waitForLeaders: false,
     })
     await this.until(`topic ${topic} has leaders`, async () => {
@@ -420,7 +420,7 @@ export class Stage implements AsyncDisposable {
 }
 
 /** Kept over a restart: ports are chosen by the first start. */
-const emulatorArgs = (folder: DataFolder): readonly string[] => ['--data-dir', join(folder.path, 'bigquery')]
+export const emulatorArgs = (folder: DataFolder): readonly string[] => ['--data-dir', join(folder.path, 'bigquery')]
 
 /** Ends the emulator as a crash would and starts it again with the same ports and data. */
 export async function restartEmulator(stage: Stage): Promise<void> {

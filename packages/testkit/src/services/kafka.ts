@@ -31,6 +31,8 @@ export type KafkaOptions = {
   readonly properties?: Readonly<Record<string, string>>
   /** More listeners beside the plain one, by name, e.g. `{ SECURE: 'SASL_SSL' }`; configure them with `listener.name.secure.…`. */
   readonly listeners?: Readonly<Record<string, 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'>>
+  /** What clients are told to connect to, by listener: one `host:port` per broker, e.g. of proxies. Default: the broker itself. */
+  readonly advertised?: Readonly<Record<string, readonly string[]>>
   readonly scramUsers?: readonly ScramUser[]
   /** Default: a temporary folder, removed at the end. A given one is kept, and must be empty. */
   readonly dataDir?: string
@@ -187,7 +189,9 @@ function writeBrokerFiles(plan: BrokerPlan, plans: readonly BrokerPlan[], option
     ].join(','),
     'advertised.listeners': [
       `PLAIN://127.0.0.1:${plan.port}`,
-      ...extra.map(([name]) => `${name}://127.0.0.1:${plan.extraPorts[name]}`),
+      ...extra.map(
+        ([name]) => `${name}://${options.advertised?.[name]?.[plan.id - 1] ?? `127.0.0.1:${plan.extraPorts[name]}`}`,
+      ),
     ].join(','),
     'listener.security.protocol.map': [
       'PLAIN:PLAINTEXT',

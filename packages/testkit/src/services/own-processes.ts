@@ -65,10 +65,19 @@ export type WorkerProcess = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+export type WorkerProcessOptions = {
+  readonly dataDir?: string
+  readonly name?: string
+  readonly env?: NodeJS.ProcessEnv
+  /** A program that takes the same arguments as `millrace`, and flags of Node for it. */
+  readonly main?: string
+  readonly nodeFlags?: readonly string[]
+}
+
 /** Starts `millrace worker --config FILE` with these worker properties and resolves when its REST API is up. */
 export async function startWorkerProcess(
   properties: Readonly<Record<string, string>>,
-  options: { readonly dataDir?: string; readonly name?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: WorkerProcessOptions = {},
 ): Promise<WorkerProcess> {
   const data = dataFolder('worker', options.dataDir)
   const name = options.name ?? 'worker'
@@ -81,7 +90,13 @@ export async function startWorkerProcess(
   const child = await startChild({
     name,
     command: process.execPath,
-    args: [join(packages, 'cli/src/main.ts'), 'worker', '--config', configFile],
+    args: [
+      ...(options.nodeFlags ?? []),
+      options.main ?? join(packages, 'cli/src/main.ts'),
+      'worker',
+      '--config',
+      configFile,
+    ],
     logFile: join(data.path, `${name}.log`),
     ...(options.env === undefined ? {} : { env: options.env }),
   })
