@@ -30,6 +30,23 @@ program
     process.exitCode = await runHashPassword(name, options.role)
   })
 
+program
+  .command('journal')
+  .description('What stands in the journal.')
+  .command('inspect')
+  .description('Claims, streams and Intents of partitions in plain words. Reads Kafka alone: no worker has to run.')
+  .requiredOption('--config <file>', 'worker properties file')
+  .option('--set <key=value...>', 'settings that win over file and environment')
+  .option('--connector <name>', 'of this connector, the whole story')
+  .option('--partition <topic-partition>', 'of this partition, as in orders-3')
+  .option('--json', 'as JSON')
+  .action(
+    async (options: { config: string; set?: string[]; connector?: string; partition?: string; json?: boolean }) => {
+      const { runJournalInspect } = await import('./journal/inspect-command.ts')
+      process.exit(await runJournalInspect(options))
+    },
+  )
+
 for (const [name, description] of [
   ['demo', 'Move three million real records through Kafka into the emulator, with faults, and compare.'],
   ['emulator', 'Run the BigQuery emulator.'],

@@ -6,6 +6,7 @@ import {
   assertNever,
   type Clock,
   type ConnectorEntry,
+  describeDoubts,
   formatTopicPartition,
   isAltered,
   isHead,
@@ -143,8 +144,8 @@ async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promi
       case 'unheard':
         return await lookBack(tp, claimId, end.error, one)
       case 'inDoubt': {
-        const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
-        const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${saw}. Its position moves after a verdict on how many rows of each stream count: PUT /api/v1/connectors/${entry.name}/partitions/${tp.topic}/${tp.partition}/verdict with {"stream", "rows"}.`
+        const doubts = describeDoubts(end.doubts, journal.peek(space))
+        const message = `${formatTopicPartition(tp)} of connector ${entry.name}: ${doubts} Its position moves after a verdict on how many rows of each stream count: PUT /api/v1/connectors/${entry.name}/partitions/${tp.topic}/${tp.partition}/verdict with {"stream", "rows"}.`
         throw new MillraceError('IN_DOUBT', 'failPartition', message)
       }
       default:

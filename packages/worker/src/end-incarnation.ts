@@ -2,6 +2,7 @@
 // key space again, and a re-created connector continues from what it states.
 import {
   type ClaimIdentity,
+  describeDoubts,
   type Incarnation,
   isDeleted,
   type KafkaOffset,
@@ -35,11 +36,11 @@ export async function endIncarnation(
     case 'fenced':
       return await endedByNow(space, io, { signal })
     case 'inDoubt': {
-      const saw = end.doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
+      const doubts = describeDoubts(end.doubts, io.journal.peek(space))
       throw new MillraceError(
         'IN_DOUBT',
         'failPartition',
-        `The deleted incarnation of ${space.topic}-${space.partition}: ${saw}.`,
+        `The deleted incarnation of ${space.topic}-${space.partition}: ${doubts}`,
       )
     }
     case 'owning': {

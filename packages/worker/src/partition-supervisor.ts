@@ -3,6 +3,7 @@ import {
   backoffMs,
   type Clock,
   type ConnectorEntry,
+  describeDoubts,
   FAILURES_REPORTED_MAX,
   type Incarnation,
   isMillraceError,
@@ -429,11 +430,10 @@ export class PartitionSupervisor {
   /** IN_DOUBT says what it saw, and waits for an operator's Verdict: the next claim folds it. */
   async #awaitVerdict({ doubts }: Extract<PartitionEnd, { kind: 'inDoubt' }>, signal: AbortSignal): Promise<void> {
     const place = `${this.#tp.topic}-${this.#tp.partition}`
-    const saw = doubts.map(d => `${d.stream}: ${d.saw}`).join('; ')
-    const error = new MillraceError('IN_DOUBT', 'failPartition', `${place}: ${saw}.`)
-    this.#become('IN_DOUBT', error)
     const space: KeySpace = { ...this.#tp, incarnation: this.#entry.incarnation }
     const { journal } = this.#deps.services
+    const message = `${place}: ${describeDoubts(doubts, journal.peek(space))}`
+    this.#become('IN_DOUBT', new MillraceError('IN_DOUBT', 'failPartition', message))
     const isAnswered = (): boolean => doubts.every(({ stream }) => verdictFor(journal.peek(space), stream) !== null)
     while (!isAnswered()) await this.#deps.timers.sleep(VERDICT_POLL_MS, { signal })
   }

@@ -110,6 +110,10 @@ for (const answer of ['landed', 'not landed'] as const)
     const supervisor = superviseIn(world, entryOf(), { process })
     const { trace } = await reaches(world, supervisor, 'IN_DOUBT')
     assert.match(trace ?? '', /IN_DOUBT: flights-0: .*STREAM_NOT_FOUND/)
+    assert.match(
+      trace ?? '',
+      /rows=0: none landed, offsets 0–5 are delivered again; rows=3: offsets 0–2 count as delivered, 3–5 /,
+    )
     await world.time.advance(60_000)
     assert.equal(supervisor.report().state, 'IN_DOUBT', 'it waits for an answer, however long')
     await giveVerdict(world, stream, streamOffset(answer === 'landed' ? 6 : 0))

@@ -61,7 +61,7 @@ function endAnyway(afterMs: number, log: Log): void {
   setTimeout(end, afterMs).unref()
 }
 
-function readConfig(
+export function readConfig(
   options: { readonly config: string; readonly set?: readonly string[] },
   log: Log,
   redactor: Redactor,
@@ -99,10 +99,11 @@ function flagsOf(set: readonly string[]): Readonly<Record<string, string>> {
   )
 }
 
-function explain(error: unknown, redactor: Redactor): number {
+/** Says on stderr what failed; @returns the exit code. */
+export function explain(error: unknown, redactor: Redactor, what = 'The worker'): number {
   const say = (text: string): unknown => process.stderr.write(redactor.text(text))
   if (!isMillraceError(error)) {
-    say(`The worker failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    say(`${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     return EXIT.failed
   }
   const { cause, fix } = ERROR_CODES[error.code]

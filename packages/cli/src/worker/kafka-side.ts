@@ -122,7 +122,7 @@ export async function openKafkaSide(
 }
 
 /** What a role sets for itself goes by its full name again, so that errors name the key the user wrote. */
-function propertiesOf(role: ClientRole, { kafkaClients }: WorkerConfig): ClientProperties {
+export function propertiesOf(role: ClientRole, { kafkaClients }: WorkerConfig): ClientProperties {
   const { common, [role]: effective } = kafkaClients
   const own = Object.entries(effective).filter(([key, value]) => value !== common[key])
   return { ...common, ...Object.fromEntries(own.map(([key, value]) => [`${role}.${key}`, value])) }

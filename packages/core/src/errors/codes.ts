@@ -91,7 +91,7 @@ export const ERROR_CODES = {
   },
   IN_DOUBT: {
     cause: 'It cannot be known whether some rows landed; guessing could lose or duplicate them.',
-    fix: 'Look at the streams named in the message, then say how many of their rows count: PUT /api/v1/connectors/{name}/partitions/{topic}/{partition}/verdict with {"stream", "rows"}.',
+    fix: 'Look in the table for the records of the Kafka offsets that the message or `millrace journal inspect` names, then say how many rows of the stream count: PUT /api/v1/connectors/{name}/partitions/{topic}/{partition}/verdict with {"stream", "rows"}.',
   },
   RECORD_NOT_CONVERTIBLE: {
     cause: 'A record could not be converted into a row of its table.',

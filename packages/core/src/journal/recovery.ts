@@ -12,13 +12,13 @@ export type RowCounts = ReadonlyMap<StreamName, StreamOffset | 'gone'>
 const baseEpoch = (state: KeySpaceState, epoch: number): number => baseBelow(state, epoch)?.epoch ?? 0
 
 /** The last Intents that count: from the base on, below `epoch`. */
-function intentsFrom(state: KeySpaceState, epoch: number): readonly IntentRecord[] {
+export function intentsFrom(state: KeySpaceState, epoch: number): readonly IntentRecord[] {
   const from = baseEpoch(state, epoch)
   return [...state.intents.values()].filter(intent => intent.epoch >= from && intent.epoch < epoch)
 }
 
 /** Everything settled below `epoch` that needs no row count: base, releases, what Intents repeat, and logged drops. */
-function knownProgress(state: KeySpaceState, epoch: number, start: KafkaOffset | null): Progress | null {
+export function knownProgress(state: KeySpaceState, epoch: number, start: KafkaOffset | null): Progress | null {
   const from = baseEpoch(state, epoch)
   const parts: Progress[] = []
   if (start !== null) parts.push(startAt(start))
@@ -85,17 +85,22 @@ export function nothingOpen(state: KeySpaceState, epoch: number, stream: StreamN
     .every(intent => intent.window.every(batch => batch.rowCount === 0 || unsettled(progress, batch.rows).length === 0))
 }
 
+/** Batches with rows that are laid out on the stream and not known to be settled. */
+export function openBatches(state: KeySpaceState, epoch: number, stream: StreamName): readonly IntentBatch[] {
+  const known = knownProgress(state, epoch, null)
+  return intentsFrom(state, epoch)
+    .filter(intent => intent.stream === stream)
+    .flatMap(intent => intent.window)
+    .filter(batch => batch.rowCount > 0 && (known === null || unsettled(known, batch.rows).length > 0))
+}
+
 /** From the first row that was laid out and is not known to be settled, up to where the last such batch ends. */
 export function openRows(
   state: KeySpaceState,
   epoch: number,
   stream: StreamName,
 ): { readonly from: bigint; readonly to: bigint } {
-  const known = knownProgress(state, epoch, null)
-  const open = intentsFrom(state, epoch)
-    .filter(intent => intent.stream === stream)
-    .flatMap(intent => intent.window)
-    .filter(batch => batch.rowCount > 0 && (known === null || unsettled(known, batch.rows).length > 0))
+  const open = openBatches(state, epoch, stream)
   const from = open.reduce<bigint | null>(
     (least, { firstRow }) => (least === null || firstRow < least ? firstRow : least),
     null,
