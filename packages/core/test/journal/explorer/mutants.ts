@@ -312,6 +312,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rules: { intentIsHeard: 'atOnce' },
     scope: SCOPE,
   },
+  openUnlogged: {
+    does: 'a stream is used without an Open of it',
+    caughtBy: 'NoOrphanRows',
+    rules: { stepLane: openingUnlogged },
+    scope: { ...ROWS, workers: 1, may: { claims: 1 } },
+  },
   progressForgotten: {
     does: 'an Intent does not repeat what its claim has settled',
     caughtBy: 'NoDup',
@@ -449,6 +455,15 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
 
   // ── a journal that breaks its own promise ──
+  firstIntentKept: {
+    does: 'of several Intents with one key the first counts, which compaction removes',
+    caughtBy: 'CompactionBlind',
+    rules: {
+      applyRecord: (state, key, record, at) =>
+        state.intents.has(key) && record !== null ? state : PRODUCTION.applyRecord(state, key, record, at),
+    },
+    scope: { ...TWO, workers: 1, lazyCompaction: true, may: { claims: 1 } },
+  },
   lateDup: {
     does: 'an older Intent lands again behind a newer one (rule W: one idempotent produce in flight)',
     caughtBy: 'Aligned',
@@ -513,6 +528,13 @@ function reordering(state: LaneState, event: LaneEvent): LaneStep {
     return { ...batch, firstRow }
   })
   return { state: { ...step.state, window }, effects: step.effects }
+}
+
+function openingUnlogged(state: LaneState, event: LaneEvent): LaneStep {
+  const step = stepLane(state, event)
+  if (event.kind !== 'streamReady') return step
+  const confirming = stepLane(step.state, { kind: 'openLogged' })
+  return stepLane(confirming.state, { kind: 'openConfirmed', isHead: true })
 }
 
 function splittingUnlogged(state: LaneState, event: LaneEvent): LaneStep {

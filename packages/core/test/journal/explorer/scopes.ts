@@ -31,12 +31,25 @@ export const TAKEOVERS: Scopes = {
     may: { claims: 3 },
   },
   'answers heard later than they were given': { ...SCOPE, lateAnswers: true, may: { claims: 2, breaks: 1 } },
-  'reads as stale as Kafka allows': { ...SCOPE, staleReads: true, may: { claims: 2, breaks: 1 } },
+  'reads as stale as Kafka allows, three workers': {
+    ...ROWS,
+    workers: 3,
+    staleReads: true,
+    releases: false,
+    may: { claims: 3 },
+  },
+  'stale reads after a Release': { ...SCOPE, hasHistory: true, staleReads: true, records: 2, may: { claims: 3 } },
   'compaction at any point': { ...SCOPE, lazyCompaction: true, may: { claims: 2, breaks: 1, compactions: 2 } },
 }
 
 export const LAYOUTS: Scopes = {
   'the first of two records refused by the table': { ...ROWS, records: 2, bad: 1 },
+  'a refused row beside a successor, trouble of the service': {
+    ...ROWS,
+    records: 2,
+    bad: 1,
+    may: { claims: 2, refusals: 1 },
+  },
   'refused rows, a broken connection, trouble of the service': {
     ...SCOPE,
     workers: 1,
@@ -44,7 +57,16 @@ export const LAYOUTS: Scopes = {
     bad: 1,
     may: { claims: 1, breaks: 1, refusals: 1 },
   },
-  'batches of two records': { ...SCOPE, records: 2, batch: 2, window: 1, bad: 1 },
+  'batches of two rows, one of them refused': { ...ROWS, records: 2, batch: 2, window: 1, bad: 1, releases: false },
+  'batches of a row and a letter, a refused row, trouble of the service': {
+    ...SCOPE,
+    workers: 1,
+    records: 2,
+    batch: 2,
+    window: 1,
+    bad: 1,
+    may: { claims: 1, breaks: 1, refusals: 1 },
+  },
   'the table changes': { ...ROWS, may: { claims: 2, tableChanges: 1, breaks: 1 } },
   'two tables, after a Release, a broken connection': {
     ...ROWS,
