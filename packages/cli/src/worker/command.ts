@@ -5,7 +5,7 @@ import { ERROR_CODES, isMillraceError, MillraceError, Shutdown } from '@millrace
 import { type Log, openLog } from './log.ts'
 import { providerFiles } from './provider-files.ts'
 import { Redactor } from './redactor.ts'
-import { runWorker } from './run-worker.ts'
+import { ADAPTERS, type Adapters, runWorker } from './run-worker.ts'
 import { systemClock } from './system.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
@@ -19,10 +19,10 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'PORT_IN_USE',
 ])
 
-export async function runWorkerCommand(options: {
-  readonly config: string
-  readonly set?: readonly string[]
-}): Promise<number> {
+export async function runWorkerCommand(
+  options: { readonly config: string; readonly set?: readonly string[] },
+  adapters: Adapters = ADAPTERS,
+): Promise<number> {
   const redactor = new Redactor()
   const log = openLog(systemClock, redactor)
   const stop = new AbortController()
@@ -39,6 +39,7 @@ export async function runWorkerCommand(options: {
       redactor,
       signal: stop.signal,
       onReady: url => process.stdout.write(`ready rest=${url}\n`),
+      adapters,
     })
     return EXIT.ok
   } catch (error) {

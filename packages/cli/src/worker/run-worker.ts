@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { hostname as machineName } from 'node:os'
 import { connectorConfigs, startApi } from '@millrace/api'
+import { openBigQuery } from '@millrace/bigquery'
 import { configRefused, parseConnectorConfig, resolvedConfig, type WorkerConfig } from '@millrace/config'
 import { Coordinator, Ownership } from '@millrace/coordinator'
 import type { ConnectorEntry, Member, PartitionReport, WorkerId, WorkerReport } from '@millrace/core'
@@ -37,11 +38,22 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 /** An Intent stays well below the broker's default message.max.bytes of 1 MiB. */
 const INTENT_BYTES_MAX = 512 * 1024
 
+/** What a worker reaches Kafka and BigQuery by; the chaos harness puts crash sites around the real ones. */
+export type Adapters = { readonly openKafkaSide: typeof openKafkaSide; readonly openBigQuery: typeof openBigQuery }
+export const ADAPTERS: Adapters = { openKafkaSide, openBigQuery }
+
+export type RunWorkerOptions = {
+  readonly signal: AbortSignal
+  readonly redactor: Redactor
+  readonly onReady: (url: string) => void
+  readonly adapters?: Adapters
+}
+
 /** Resolves after an orderly shutdown; rejects with what keeps the worker from running. */
 export async function runWorker(
   config: WorkerConfig,
   log: Log,
-  { signal, redactor, onReady }: { signal: AbortSignal; redactor: Redactor; onReady: (url: string) => void },
+  { signal, redactor, onReady, adapters = ADAPTERS }: RunWorkerOptions,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const lifetime = new AbortController()
@@ -57,8 +69,8 @@ export async function runWorker(
       signal,
     }),
   )
-  const kafka = await openKafkaSide(config, system, stack, { signal })
-  const bigQuery = stack.use(new BigQuerySide(config, system))
+  const kafka = await adapters.openKafkaSide(config, system, stack, { signal })
+  const bigQuery = stack.use(new BigQuerySide(config, system, adapters.openBigQuery))
 
   const { burst, maxPerSec, maxPerHour } = config.streamCreate
   const permits = new RedisStreamPermits(redis, system, {

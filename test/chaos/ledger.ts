@@ -1,0 +1,45 @@
+// What was produced, as its producer knows it: ids whose records the brokers acknowledged, ids of aborted transactions, ids of
+// records no table can take. Where the answer to a send was lost the producer does not know; the topic does, and is asked later.
+
+/** Ids from here on were in transactions that were aborted. */
+export const ABORTED_FROM = 1_000_000_000
+/** Ids from here on stand in records whose `id` is no number: they belong in the dead letter queue. */
+export const POISON_FROM = 2_000_000_000
+
+export type Kind = 'committed' | 'aborted' | 'poison'
+
+export class Ledger {
+  /** Acknowledged, and their transaction, where there is one, committed. */
+  readonly committed: Set<number> = new Set()
+  readonly aborted: Set<number> = new Set()
+  readonly poison: Set<number> = new Set()
+  /** Sent without an answer; a reader of the topic will tell. */
+  readonly unsure: Set<number> = new Set()
+  #next: Record<Kind, number> = { committed: 0, aborted: ABORTED_FROM, poison: POISON_FROM }
+
+  take(kind: Kind, count: number): readonly number[] {
+    const from = this.#next[kind]
+    this.#next[kind] += count
+    return Array.from({ length: count }, (_, i) => from + i)
+  }
+  /** The next id of a record that will be committed. */
+  get nextId(): number {
+    return this.#next.committed
+  }
+  acknowledged(ids: readonly number[]): void {
+    for (const id of ids) this.#setOf(id).add(id)
+  }
+  unanswered(ids: readonly number[]): void {
+    for (const id of ids) this.unsure.add(id)
+  }
+  /** What a read_committed reader of the topic found decides about what the producer was not told. */
+  settle(found: ReadonlySet<number>): void {
+    for (const id of this.unsure) if (found.has(id)) this.#setOf(id).add(id)
+    this.unsure.clear()
+  }
+
+  #setOf(id: number): Set<number> {
+    if (id >= POISON_FROM) return this.poison
+    return id >= ABORTED_FROM ? this.aborted : this.committed
+  }
+}

@@ -1,0 +1,9 @@
+// Every row that runs, in the order of the matrix.
+import type { Row } from '../row.ts'
+import { REDIS_ROWS } from './redis.ts'
+import { WORKER_ROWS } from './workers.ts'
+
+const byNumber = (a: Row, b: Row): number =>
+  Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id)
+
+export const ROWS: readonly Row[] = [...WORKER_ROWS, ...REDIS_ROWS].toSorted(byNumber)

@@ -1,0 +1,34 @@
+// What a read_committed reader finds in a topic: the answer to what a producer was not told. An end mark in each partition, a
+// tombstone and so nothing to a sink, says when everything before it was read.
+import { Kafka, logLevel } from 'kafkajs'
+import type { ChaosStage } from './stage.ts'
+
+const MARK = 'the end'
+
+/** Ids of the records of a topic nobody produces to any more. */
+export async function idsInTopic(stage: ChaosStage, topic: string): Promise<ReadonlySet<number>> {
+  const partitions = (await stage.endOffsets(topic)).size
+  const marks = Array.from({ length: partitions }, (_, partition) => ({ key: MARK, value: null, partition }))
+  const producer = await stage.newProducer()
+  await producer.send({ topic, messages: marks })
+  await producer.disconnect()
+
+  const client = new Kafka({ brokers: stage.kafka.bootstrapServers.split(','), logLevel: logLevel.NOTHING })
+  const consumer = client.consumer({ groupId: stage.unique('reader'), readUncommitted: false })
+  const ids = new Set<number>()
+  const ended = new Set<number>()
+  await consumer.connect()
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        if (String(message.key) === MARK) ended.add(partition)
+        else ids.add(Number(String(message.key).slice(1)))
+      },
+    })
+    await stage.until(`${topic} is read to its end`, () => (ended.size === partitions ? true : null))
+    return ids
+  } finally {
+    await consumer.disconnect()
+  }
+}
