@@ -24,7 +24,6 @@ const ASKED: Readonly<Record<string, readonly string[]>> = {
   allowSchemaUnionization: ['true'],
   'schema.inference.enable': ['true'],
   kafkaKeyFieldName: ['key'],
-  kafkaDataFieldName: ['kafka'],
   bigQueryPartitionDecorator: ['true'],
   bigQueryMessageTimePartitioning: ['true'],
   decimalHandlingMode: ['RECORD', 'record'],

@@ -55,6 +55,25 @@ export class RowBuffer {
     this.commitRow(at + row.length)
   }
 
+  /**
+   * Adds the field `<tag> <length> content[0, contentLength)` to the row written last, which has `length` bytes; answers how many
+   * it has then.
+   */
+  extendRow(length: number, tag: number, content: Uint8Array, contentLength: number): number {
+    const added = varintWidth(tag) + varintWidth(contentLength) + contentLength
+    this.reserve(added + 5)
+    const width = varintWidth(length)
+    const shift = varintWidth(length + added) - width
+    const start = this.end - length
+    if (shift !== 0) this.bytes.copyWithin(start + shift, start, this.end)
+    writeVarint32(this.bytes, start - width, length + added)
+    let at = writeVarint32(this.bytes, this.end + shift, tag)
+    at = writeVarint32(this.bytes, at, contentLength)
+    for (let i = 0; i < contentLength; i++) this.bytes[at++] = content[i] as number
+    this.end = at
+    return length + added
+  }
+
   /** Hands the rows out and starts over with a recycled or fresh buffer. */
   freeze(): FrozenRows {
     const frozen = { bytes: this.bytes, start: APPEND_HEADROOM_BYTES, end: this.end, rowCount: this.rowCount }

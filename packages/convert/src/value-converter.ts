@@ -4,6 +4,7 @@ import { compileEnvelopeEncoder } from './connect/envelope-encoder.ts'
 import { compileFilter } from './filter.ts'
 import { compileJsonEncoder } from './json/json-encoder.ts'
 import { type RowEncoder, TOMBSTONE } from './json/row-encoder.ts'
+import { OriginColumn, withoutOrigin } from './origin-column.ts'
 import type { Refusal } from './refusal.ts'
 import type { RowBuffer } from './row-buffer.ts'
 import type { RowOptions } from './row-plan.ts'
@@ -15,6 +16,8 @@ export interface ValueConverter {
   keeps(slice: RecordSlice, i: number): boolean
   /** As `RowEncoder.encode`. */
   encode(bytes: Buffer, start: number, end: number, out: RowBuffer): number
+  /** To be added to each row: which record it came from; null without `kafkaDataFieldName`. */
+  readonly origin: OriginColumn | null
   /** After a negative answer: the value says null. */
   readonly isTombstone: boolean
   /** After a negative answer that is no tombstone: why, without any value of the record. */
@@ -60,21 +63,35 @@ export function compileValueConverter(
   topic: string,
 ): ValueConverter {
   const writerSchema = writerSchemaFor(tableSchema)
-  const setup = { tableSchema, writerSchema, options: rowOptionsOf(config) }
+  const origin = config['kafkaDataFieldName'] ?? null
+  const recordSchema = origin === null ? tableSchema : withoutOrigin(tableSchema, origin)
+  const setup = { tableSchema: recordSchema, writerSchema, options: rowOptionsOf(config) }
   const encoder = valueFormatOf(config).schemasEnable ? compileEnvelopeEncoder(setup) : compileJsonEncoder(setup)
-  return new CompiledConverter(writerSchema, compileFilter(config, topic), encoder)
+  return new CompiledConverter(
+    writerSchema,
+    compileFilter(config, topic),
+    encoder,
+    origin === null ? null : new OriginColumn(origin, topic, tableSchema, writerSchema),
+  )
 }
 
 class CompiledConverter implements ValueConverter {
   readonly writerSchema: WriterSchema
   readonly keeps: (slice: RecordSlice, i: number) => boolean
+  readonly origin: OriginColumn | null
   isTombstone = false
   readonly #encoder: RowEncoder
 
-  constructor(writerSchema: WriterSchema, keeps: (slice: RecordSlice, i: number) => boolean, encoder: RowEncoder) {
+  constructor(
+    writerSchema: WriterSchema,
+    keeps: (slice: RecordSlice, i: number) => boolean,
+    encoder: RowEncoder,
+    origin: OriginColumn | null,
+  ) {
     this.writerSchema = writerSchema
     this.keeps = keeps
     this.#encoder = encoder
+    this.origin = origin
   }
 
   encode(bytes: Buffer, start: number, end: number, out: RowBuffer): number {

@@ -55,6 +55,7 @@ export class BatchBuilder {
   readonly #limits: BatchLimits
   readonly #policy: ErrorPolicy
   readonly #generation: number
+  readonly #begunAtMs: number
   readonly #runs: OffsetRuns
   readonly #rows: RowBuffer
   readonly #onBadRecord: (error: MillraceError) => void
@@ -72,6 +73,8 @@ export class BatchBuilder {
     readonly policy: ErrorPolicy
     readonly generation: number
     readonly base: KafkaOffset
+    /** By the wall clock: the insert time of its rows. */
+    readonly nowMs: number
     /** Of the lane; its buffers are recycled when a batch is settled. */
     readonly rows: RowBuffer
     /** A record that becomes a dead letter or a drop: errors.log.enable logs it. */
@@ -82,6 +85,7 @@ export class BatchBuilder {
     this.#limits = options.limits
     this.#policy = options.policy
     this.#generation = options.generation
+    this.#begunAtMs = options.nowMs
     this.#runs = new OffsetRuns(options.base)
     this.#rows = options.rows
     this.#onBadRecord = options.onBadRecord
@@ -103,6 +107,7 @@ export class BatchBuilder {
     const runs = this.#runs
     const rows = this.#rows
     const converter = this.#converter
+    const { origin } = converter
     const sliceBase = runs.relative(slice.startKafkaOffset)
     if (this.#lastSlice !== slice) this.#slices.push(slice)
     for (let i = first; i < count; i++) {
@@ -122,7 +127,11 @@ export class BatchBuilder {
         continue
       }
       const end = rows.end
-      const length = converter.encode(bytes, start, valueEnd[i] as number, rows)
+      let length = converter.encode(bytes, start, valueEnd[i] as number, rows)
+      if (length >= 0 && origin !== null) {
+        const { partition } = this.#tp
+        length = origin.append(rows, length, partition, runs.base + BigInt(relative), this.#begunAtMs)
+      }
       if (length > rowBytesMax) {
         takeBack(rows, end)
       } else if (length >= 0 && rows.rowCount > 1 && rows.byteLength > rowBytesMax) {

@@ -1,7 +1,7 @@
 // The destination of one connector generation: its tables, opened once each, and the converters compiled for them.
 
 import type { ConnectorConfig } from '@millrace/config'
-import { compileValueConverter, deriveTableSchema, Refusal } from '@millrace/convert'
+import { compileValueConverter, deriveTableSchema, originColumn, Refusal } from '@millrace/convert'
 import {
   type Column,
   MillraceError,
@@ -60,8 +60,10 @@ export class ConnectorDestination implements Destination {
         'failPartition',
         `Table ${table} does not exist, and records of topic ${topic} carry no schema to create it from (value.converter.schemas.enable is false).`,
       )
-    const columns = this.#deriveColumns(topic, slices)
-    if (columns === null) return null
+    const derived = this.#deriveColumns(topic, slices)
+    if (derived === null) return null
+    const { kafkaDataFieldName } = this.#config
+    const columns = kafkaDataFieldName === null ? derived : [...derived, originColumn(kafkaDataFieldName)]
     return await this.#tables.create(table, { schema: { columns }, ...this.#config.tableLayout }, { signal })
   }
 

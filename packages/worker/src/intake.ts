@@ -4,6 +4,7 @@ import { RowBuffer } from '@millrace/convert'
 import {
   assert,
   assertNever,
+  type Clock,
   type FetchTrouble,
   type Fingerprint,
   type FrozenRows,
@@ -48,6 +49,7 @@ export type IntakeDeps = {
   /** Config generation that converts. */
   readonly generation: number
   readonly budget: ByteBudget
+  readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
@@ -310,7 +312,7 @@ export class Intake {
   }
 
   #newBuilder({ converter }: OpenTable, slice: RecordSlice): BatchBuilder {
-    const { tp, limits, policy, generation, noteBadRecord } = this.#deps
+    const { tp, limits, policy, generation, clock, noteBadRecord } = this.#deps
     const base =
       this.#pendingIndex === 0 ? this.#position : ((offsetOf(slice, this.#pendingIndex - 1) + 1n) as KafkaOffset)
     return new BatchBuilder({
@@ -320,6 +322,7 @@ export class Intake {
       policy,
       generation,
       base,
+      nowMs: clock.nowMs(),
       rows: this.#rows,
       onBadRecord: noteBadRecord,
     })

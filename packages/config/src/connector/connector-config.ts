@@ -45,6 +45,8 @@ export type ConnectorConfig = {
   readonly autoCreateTables: boolean
   readonly allBQFieldsNullable: boolean
   readonly ignoreUnknownFields: boolean
+  /** Column that says which record a row came from. */
+  readonly kafkaDataFieldName: string | null
   readonly decimalHandlingMode: 'FLOAT' | 'NUMERIC' | 'BIGNUMERIC'
   /** For tables that are created: spread into the TableSpec. */
   readonly tableLayout: Pick<TableSpec, 'timePartitioning' | 'clustering'>
@@ -131,6 +133,7 @@ function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext
     autoCreateTables: values.autoCreateTables,
     allBQFieldsNullable: values.allBQFieldsNullable,
     ignoreUnknownFields: values.ignoreUnknownFields,
+    kafkaDataFieldName: values.kafkaDataFieldName,
     decimalHandlingMode: values.decimalHandlingMode === 'RECORD' ? 'FLOAT' : values.decimalHandlingMode,
     tableLayout: layoutOf(values),
     append: {

@@ -27,7 +27,6 @@ export const REFUSALS: Refusals = {
   allowSchemaUnionization: { accepted: isFalse, reason: 'altering tables is not built in this version' },
   'schema.inference.enable': { accepted: isFalse, reason: 'schema inference is not built in this version' },
   kafkaKeyFieldName: { accepted: isAbsent, reason: 'key columns are not built in this version' },
-  kafkaDataFieldName: { accepted: isAbsent, reason: 'metadata columns are not built in this version' },
   bigQueryPartitionDecorator: {
     accepted: isFalse,
     reason: 'exactly once into table$day is not established; leave it out or set false (rows go to the table itself)',
