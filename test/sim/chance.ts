@@ -40,6 +40,16 @@ export class Chance {
     this.hits.set(fault, (this.hits.get(fault) ?? 0) + 1)
   }
 
+  /** Otherwise Redis answers within the same instant, which saves most of the steps of a run. */
+  get isRedisSlow(): boolean {
+    return this.isOn('redisSlow')
+  }
+  redisLatencyMs(): number {
+    this.hit('redisSlow')
+    const random = this.for('redisSlow')
+    return random.chance(0.02) ? random.below(5_000) : random.below(40)
+  }
+
   /** One way over the network. */
   latencyMs(): number {
     const random = this.for('latency')

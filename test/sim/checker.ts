@@ -130,9 +130,11 @@ export class Checker {
         return
       case 'release':
         return this.#assertTrue(space, record.progress)
+      case 'deleted':
+        if (space.head?.claimId === record.claimId) space.settledEpoch = Number.POSITIVE_INFINITY
+        return
       case 'barrier':
       case 'verdict':
-      case 'deleted':
         return
     }
   }

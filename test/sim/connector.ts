@@ -1,8 +1,10 @@
 // The one connector of a simulated world: its config in a few variants, and its entry in the control state.
-import type { ConnectorEntry, RawConfig } from '@millrace/core'
-import { DLQ_TOPIC, INCARNATION, JOURNAL_ID, TOPIC } from './stores.ts'
+import type { ConnectorEntry, Genesis, Incarnation, RawConfig } from '@millrace/core'
+import { DLQ_TOPIC, TOPIC } from './stores.ts'
 
 export const CONNECTOR = 'c'
+export const FIRST_INCARNATION = 'inc1' as Incarnation
+const JOURNAL_ID = 'journal1'
 
 export type ConfigVariant = {
   readonly batchRows: number
@@ -50,7 +52,7 @@ const newConfig = ({ batchRows, filters, tolerance }: ConfigVariant): RawConfig 
 
 export const entryOf = (variant: ConfigVariant, configGeneration = 1): ConnectorEntry => ({
   name: CONNECTOR,
-  incarnation: INCARNATION,
+  incarnation: FIRST_INCARNATION,
   version: configGeneration,
   configGeneration,
   config: configOf(variant),
@@ -62,4 +64,10 @@ export const entryOf = (variant: ConfigVariant, configGeneration = 1): Connector
   topicsResetAtMs: 0,
   createdAtMs: 0,
   updatedAtMs: 0,
+})
+
+export const genesisOf = (partitionCount: number): Genesis => ({
+  journalId: JOURNAL_ID,
+  journalPartitions: 25,
+  partitionsKnown: { [TOPIC]: partitionCount },
 })

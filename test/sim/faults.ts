@@ -35,6 +35,17 @@ export type Fault =
   | 'filtered'
   | 'configChange'
   | 'schemaChange'
+  | 'redisSlow'
+  | 'redisDown'
+  | 'redisAnswersLost'
+  | 'redisWiped'
+  | 'redisRolledBack'
+  | 'redisSplit'
+  | 'configLost'
+  | 'configReplyLost'
+  | 'pauseResume'
+  | 'deleteCreate'
+  | 'partitionGrowth'
 
 export type FaultInfo = { readonly row: string; readonly about: string }
 
@@ -74,6 +85,17 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
   filtered: { row: '–', about: 'records that a filter drops' },
   configChange: { row: '–', about: 'another config, of which each process hears in its own time' },
   schemaChange: { row: '40', about: 'a column becomes wider, so that rows refused before are taken' },
+  redisSlow: { row: '16', about: 'commands to Redis take up to 5 s' },
+  redisDown: { row: '13', about: 'Redis is away for a while' },
+  redisAnswersLost: { row: '15, 16', about: 'Redis carries commands out, and nobody hears' },
+  redisWiped: { row: '12', about: 'Redis forgets everything' },
+  redisRolledBack: { row: '14, 15', about: 'Redis goes back to what it was some time ago' },
+  redisSplit: { row: '8, 15, 49', about: 'half of the processes see another Redis, with a leader of its own' },
+  configLost: { row: '20', about: 'writes to the config topic are lost' },
+  configReplyLost: { row: '21', about: 'writes to the config topic land and are not acknowledged' },
+  pauseResume: { row: '–', about: 'the connector is paused, stopped, started and restarted' },
+  deleteCreate: { row: '–', about: 'the connector is deleted and made anew' },
+  partitionGrowth: { row: '25', about: 'the topic gets more partitions' },
 }
 
 export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS) as Fault[]

@@ -3,8 +3,9 @@
 import type { TopicPartition } from '@millrace/core'
 import type { Machine } from '@millrace/testkit'
 import type { Fault } from './faults.ts'
-import type { Process } from './process.ts'
 import type { World } from './world.ts'
+
+const PARTITIONS_MAX = 4
 
 type Act = (nemesis: Nemesis, tp: TopicPartition, count: number) => void
 
@@ -18,10 +19,15 @@ const ACTS: readonly Act[] = [
   (n, tp, count) => n.abortTransaction(tp, count),
   (n, tp) => n.openOrCommit(tp),
   (n, tp) => n.drain(tp),
-  (n, tp) => n.world.takeOver(tp),
-  (n, tp) => n.world.takeOver(tp),
+  (n, tp) => n.world.regime.takeOver(tp),
+  (n, tp) => n.world.regime.takeOver(tp),
   n => n.changeConfig(),
   n => n.widenColumn(),
+  n => n.pauseResume(),
+  n => n.deleteCreate(),
+  n => n.grow(),
+  n => n.world.regime.disturbRedis(),
+  n => n.world.regime.disturbRedis(),
   (n, tp, count) => n.produce(tp, count),
   (n, tp, count) => n.produce(tp, count),
   (n, tp, count) => n.produce(tp, count),
@@ -86,7 +92,7 @@ export class Nemesis {
   rollingRestart(): void {
     const process = this.world.anyAwake()
     if (process === undefined || !this.#isOn('rollingRestart')) return
-    this.world.shutDown(process)
+    this.world.regime.shutDown(process)
   }
 
   /** A process may die, or stop, before or after any of its durable steps. */
@@ -99,7 +105,8 @@ export class Nemesis {
     } else if (chance.strikes('freezeAtStep', 0.4)) {
       this.#freeze(machine, 8_000)
       this.#replace()
-    } else if (chance.strikes('rival', 0.4)) for (const tp of this.world.stores.partitions) this.world.takeOver(tp)
+    } else if (chance.strikes('rival', 0.4))
+      for (const tp of this.world.stores.partitions) this.world.regime.takeOver(tp)
   }
 
   #freeze(machine: Machine, msMax: number): void {
@@ -113,12 +120,11 @@ export class Nemesis {
     const { chance, scheduler, partitions } = this.world.stores
     const random = chance.for('replace')
     for (const tp of partitions)
-      if (random.chance(0.7)) scheduler.at(random.below(3_000), 'takeover', () => this.world.takeOver(tp))
+      if (random.chance(0.7)) scheduler.at(random.below(3_000), 'takeover', () => this.world.regime.takeOver(tp))
   }
 
   drain(tp: TopicPartition): void {
-    const process: Process | undefined = this.world.anyAwake()
-    process?.drain(this.world.placeOf(tp, process.name))
+    this.world.regime.drain(tp)
   }
 
   // ── Kafka ──
@@ -159,10 +165,23 @@ export class Nemesis {
       filters: random.chance(0.5),
       tolerance: random.pick(['all', 'all', 'none'] as const),
     }
-    if (this.#isOn('configChange')) this.world.configure(change)
+    if (this.#isOn('configChange')) this.world.regime.configure(change)
   }
 
   widenColumn(): void {
-    if (this.#isOn('schemaChange')) this.world.widenColumn()
+    if (this.#isOn('schemaChange')) this.world.stores.widenColumn()
+  }
+
+  pauseResume(): void {
+    if (this.world.plan.isCluster && this.#isOn('pauseResume')) this.world.regime.pauseResume()
+  }
+
+  deleteCreate(): void {
+    if (this.world.plan.isCluster && this.#isOn('deleteCreate')) this.world.regime.deleteCreate()
+  }
+
+  grow(): void {
+    const { stores, plan } = this.world
+    if (plan.isCluster && stores.partitions.length < PARTITIONS_MAX && this.#isOn('partitionGrowth')) stores.grow()
   }
 }

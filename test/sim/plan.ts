@@ -4,6 +4,8 @@ import { FAULT_NAMES, type Fault } from './faults.ts'
 
 export type Plan = {
   readonly seed: number
+  /** Whether leases and a coordinator say who works on what; else any number of processes do at once. */
+  readonly isCluster: boolean
   /** At first; more come when some die. */
   readonly processes: number
   readonly partitions: number
@@ -24,10 +26,15 @@ export type Plan = {
   readonly rate: number
 }
 
+/** A cluster takes several times the steps: every half second each process looks for news. */
+const CLUSTER_SHARE = 0.25
+
 /** What a shrunk run has less of. */
 export type Less = {
   /** Instead of what the seed draws: to look closer at one kind of trouble. */
-  readonly focus?: Partial<Pick<Plan, 'faults' | 'oddShare' | 'flowMs' | 'rate' | 'latencyMsMax' | 'partitions'>>
+  readonly focus?: Partial<
+    Pick<Plan, 'faults' | 'oddShare' | 'flowMs' | 'rate' | 'latencyMsMax' | 'partitions' | 'isCluster'>
+  >
   readonly without?: ReadonlySet<Fault>
   readonly only?: ReadonlySet<Fault>
   readonly turns?: number
@@ -42,6 +49,7 @@ export function planOf(seed: number, less: Less = {}): Plan {
   const latencyMsMax = random.pick([0, 2, 10, 100])
   const drawn: Plan = {
     seed,
+    isCluster: random.chance(CLUSTER_SHARE),
     processes: random.between(1, 3),
     partitions: random.pick([1, 1, 1, 2, 3]),
     records: random.between(3, 30),
@@ -56,7 +64,8 @@ export function planOf(seed: number, less: Less = {}): Plan {
     faults: new Set(FAULT_NAMES.filter(() => random.chance(share))),
     rate: random.pick([0.02, 0.1, 0.3]),
   }
-  const plan = { ...drawn, ...less.focus }
+  const chosen = { ...drawn, ...less.focus }
+  const plan = chosen.isCluster ? slower(chosen) : chosen
   const faults = [...(less.only ?? plan.faults)].filter(fault => less.without?.has(fault) !== true)
   return {
     ...plan,
@@ -67,3 +76,10 @@ export function planOf(seed: number, less: Less = {}): Plan {
     partitions: Math.min(plan.partitions, less.partitions ?? plan.partitions),
   }
 }
+
+/** A cluster first has to elect a leader, and every change takes it a look or two. */
+const slower = (plan: Plan): Plan => ({
+  ...plan,
+  pauseMsMax: plan.pauseMsMax + 1_000,
+  flowMs: plan.flowMs === null ? null : Math.max(plan.flowMs, 100),
+})

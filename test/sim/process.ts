@@ -9,6 +9,7 @@ import {
   MillraceError,
   type PartitionAssignment,
   type PartitionReader,
+  type Random,
   type RawConfig,
   type RecordSource,
   type TopicPartition,
@@ -20,6 +21,7 @@ import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
 import { connectOver } from './append-port.ts'
 import { CONNECTOR } from './connector.ts'
 import { JournalPort } from './journal-port.ts'
+import type { Member } from './member.ts'
 import type { Mutant } from './mutants.ts'
 import type { Stores } from './stores.ts'
 
@@ -40,6 +42,8 @@ export class Process {
   readonly name: string
   readonly machine: Machine
   readonly worker: Worker
+  readonly journal: JournalPort
+  readonly random: Random
   readonly budget: ByteBudget = new ByteBudget(1_000_000)
   readonly #stores: Stores
   readonly #lifetime = new AbortController()
@@ -48,22 +52,27 @@ export class Process {
   readonly #onDurableStep: ProcessOptions['onDurableStep']
   readonly #mutant: Mutant | null
 
-  constructor(name: string, stores: Stores, redis: CoordinationTwin, options: ProcessOptions) {
+  /** In a cluster: what is beside the worker. */
+  member: Member | null = null
+
+  constructor(name: string, stores: Stores, redisOf: () => CoordinationTwin, options: ProcessOptions) {
     const { logger, onDurableStep, mutant, clock: clockOptions } = options
     this.name = name
     this.#stores = stores
     this.#onDurableStep = onDurableStep
     this.#mutant = mutant
     this.machine = new Machine(name, stores.scheduler, clockOptions)
+    this.journal = new JournalPort(stores, this.machine, when => onDurableStep(this.machine, when))
     const { clock, timers } = this.machine
     const random = stores.chance.for(`process ${name}`)
+    this.random = { nextUint32: () => random.nextUint32(), nextId: () => `${name}${random.nextId()}` }
     this.worker = new Worker({
       workerId: name as WorkerId,
-      services: this.#services(redis),
+      services: this.#services(redisOf),
       budget: this.budget,
       clock,
       timers,
-      random: { nextUint32: () => random.nextUint32(), nextId: () => `${name}${random.nextId()}` },
+      random: this.random,
       logger,
       leaseTtlMs: LEASE_TTL_MS,
       intentBytesMax: 100_000,
@@ -75,6 +84,9 @@ export class Process {
     void this.worker.run({ signal: this.#lifetime.signal })
   }
 
+  get lifetime(): AbortSignal {
+    return this.#lifetime.signal
+  }
   get isAlive(): boolean {
     return this.machine.isAlive
   }
@@ -109,10 +121,10 @@ export class Process {
     this.machine.deliver(0, `${this.name} ${what}`, () => this.#commands.shift()?.())
   }
 
-  #services(redis: CoordinationTwin): ConnectorServices {
-    const { bigQuery, groupOffsets, toKafka } = this.#stores
+  #services(redisOf: () => CoordinationTwin): ConnectorServices {
+    const { bigQuery, groupOffsets, toKafka, toRedis } = this.#stores
     const { machine } = this
-    const journal = new JournalPort(this.#stores, machine, when => this.#onDurableStep(machine, when))
+    const { journal } = this
     const streams = this.#mutant?.streams?.(this.#streams(), bigQuery) ?? this.#streams()
     const letterPort = this.#letters()
     return {
@@ -129,7 +141,11 @@ export class Process {
           toKafka.call(machine, 'members', () => groupOffsets.hasLiveMembers(group, { signal: NEVER }), signal),
       },
       deadLetters: this.#mutant?.deadLetters?.(letterPort) ?? letterPort,
-      permits: redis.permits,
+      permits: {
+        take: (kind, { signal }) =>
+          toRedis.call(machine, 'permit', () => redisOf().permits.take(kind, { signal: NEVER }), signal),
+        report: outcome => redisOf().permits.report(outcome),
+      },
       parseConfig: entry => parsed(entry),
       converterSettings: entry => entry.config,
       bigQuery: async () => ({ tables: this.#tables(), streams, close: () => {} }),

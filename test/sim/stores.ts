@@ -1,12 +1,5 @@
 // What the processes of a world share: the twins of Kafka and BigQuery, the network to each of them, the ledger and the checker.
-import {
-  type Incarnation,
-  MillraceError,
-  type TableName,
-  type TableSchema,
-  type TopicPartition,
-  tableName,
-} from '@millrace/core'
+import { MillraceError, type TableName, type TableSchema, type TopicPartition, tableName } from '@millrace/core'
 import {
   BigQueryTwin,
   type Crossing,
@@ -25,8 +18,6 @@ import type { Plan } from './plan.ts'
 
 export const TOPIC = 'flights'
 export const TABLE: TableName = tableName('p', 'd', TOPIC)
-export const INCARNATION = 'inc1' as Incarnation
-export const JOURNAL_ID = 'journal1'
 export const DLQ_TOPIC = 'dead'
 export const TABLE_SCHEMA: TableSchema = {
   columns: [
@@ -41,6 +32,7 @@ const GIVE_UP_MS = 3_000
 
 export class Stores {
   readonly plan: Plan
+  #partitionCount: number
   readonly chance: Chance
   readonly scheduler: Scheduler
   /** Never dies: the clock of the services, and of whoever watches from outside. */
@@ -55,6 +47,7 @@ export class Stores {
   readonly toBigQuery: Link
   readonly toKafka: Link
   readonly toLetters: Link
+  readonly toRedis: Link
   /** Places of streams that rows were sent for. */
   readonly attempted: Set<string> = new Set()
   /** Told what landed where; null costs nothing. */
@@ -63,6 +56,7 @@ export class Stores {
   constructor(plan: Plan, onDurableStep: (machine: Machine, when: 'before' | 'after') => void) {
     this.plan = plan
     this.chance = new Chance(plan)
+    this.#partitionCount = plan.partitions
     this.scheduler = new Scheduler(this.chance.for('order'))
     this.outside = new Machine('outside', this.scheduler)
     this.topics = new SourceTopicsTwin({ sliceRecords: plan.sliceRecords })
@@ -95,6 +89,11 @@ export class Stores {
       crossing: () => this.#crossing(),
       lostError: what => new MillraceError('KAFKA_UNREACHABLE', 'retry', `The ${what} call was lost.`),
     })
+    this.toRedis = new Link(this.scheduler, {
+      name: 'redis',
+      crossing: () => this.#crossing(),
+      lostError: what => new MillraceError('REDIS_UNREACHABLE', 'retry', `${what} was lost.`),
+    })
     this.toLetters = new Link(this.scheduler, {
       name: 'letters',
       crossing: () => this.#crossing(this.chance.strikes('lettersLost', 2), this.chance.strikes('lettersReplyLost', 2)),
@@ -103,19 +102,22 @@ export class Stores {
     })
   }
 
-  /** The table, the dead letter topic and the Genesis are there. */
+  /** The topics and the table are there. */
   async open(): Promise<void> {
-    const { plan, topics, bigQuery, journal, letters } = this
+    const { plan, topics, bigQuery, letters } = this
     topics.createTopic(TOPIC, plan.partitions)
     await bigQuery.tables.create(TABLE, { schema: TABLE_SCHEMA }, { signal: NEVER })
     const queue = { topic: DLQ_TOPIC, connector: 'c', taskId: 0, contextHeaders: false, replicationFactor: 1 }
     await letters.ensureTopic(queue, { signal: NEVER })
-    const partitionsKnown = { [TOPIC]: plan.partitions }
-    await journal.client().writeGenesis(INCARNATION, { journalId: JOURNAL_ID, journalPartitions: 25, partitionsKnown })
+  }
+
+  /** One partition more, from now on. */
+  grow(): void {
+    this.topics.createTopic(TOPIC, ++this.#partitionCount)
   }
 
   get partitions(): readonly TopicPartition[] {
-    return Array.from({ length: this.plan.partitions }, (_, partition) => ({ topic: TOPIC, partition }))
+    return Array.from({ length: this.#partitionCount }, (_, partition) => ({ topic: TOPIC, partition }))
   }
 
   /** What the table refused so far it takes from now on. */

@@ -76,6 +76,20 @@ export class CoordinationTwin {
     this.#ramp = null
   }
 
+  /** What it holds now, to be had again by calling the answer: a backup that is restored, or a replica that was behind. */
+  snapshot(): () => void {
+    const [leases, members, reports] = [new Map(this.#leases), new Map(this.#members), new Map(this.#reports)]
+    const [leader, assignment, ramp] = [this.#leader, this.#assignment, this.#ramp]
+    return () => {
+      this.#leases = new Map(leases)
+      this.#members = new Map(members)
+      this.#reports = new Map(reports)
+      this.#leader = leader
+      this.#assignment = assignment
+      this.#ramp = ramp
+    }
+  }
+
   /** What the worker holds at this moment, for assertions that must not go through the port. */
   heldBy(holder: WorkerId): readonly string[] {
     return [...this.#leases]
