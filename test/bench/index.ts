@@ -2,6 +2,7 @@
 const MEASUREMENTS: Readonly<Record<string, { readonly about: string; readonly run: () => Promise<unknown> }>> = {
   emulator: { about: 'rows per second into the emulator (the default)', run: () => import('./emulator.ts') },
   pipeline: { about: 'Kafka to BigQuery, with the journal and without it', run: () => import('./pipeline.ts') },
+  takeover: { about: 'how long the partitions of a killed worker stand still', run: () => import('./takeover.ts') },
   'control-plane': {
     about: 'the REST API of a worker with 1,000 connectors',
     run: () => import('./control-plane.ts'),

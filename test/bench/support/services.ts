@@ -1,6 +1,7 @@
 // What a benchmark of workers runs on, each a process of its own: real Kafka, real Redis, the emulator that counts and discards.
 import assert from 'node:assert/strict'
 import { globSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -114,6 +115,18 @@ export class Services implements AsyncDisposable {
     const answer = await ask(method, this.emulator.rest + path, body)
     assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`)
     return answer
+  }
+
+  /** One inline command, its answer as it stands on the wire. */
+  redisCommand(command: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port: this.redis.port, host: '127.0.0.1' }, () => socket.write(`${command}\r\n`))
+      socket.once('error', reject)
+      socket.once('data', chunk => {
+        socket.destroy()
+        resolve(chunk.toString())
+      })
+    })
   }
 
   /** Resolves when every partition has its leader. */

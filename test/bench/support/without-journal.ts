@@ -11,7 +11,8 @@ import {
   type KeySpaceState,
   recordKey,
 } from '@millrace/core'
-import { KafkaJournalLog } from '@millrace/kafka'
+import { runWorkerCommand } from '../../../packages/cli/src/worker/command.ts'
+import { ADAPTERS, type Adapters } from '../../../packages/cli/src/worker/run-worker.ts'
 
 const spaces = new Map<string, KeySpaceState>()
 const genesisOf = new Map<Incarnation, Genesis>()
@@ -25,20 +26,26 @@ function keep(space: KeySpace, record: JournalRecord): void {
   spaces.set(formatKeySpace(space), applyRecord(stateOf(space), recordKey(record), record, offset++))
 }
 
-const journal = KafkaJournalLog.prototype
-journal.append = async (space, records) => {
-  for (const record of records) keep(space, record)
+const openKafkaSide: Adapters['openKafkaSide'] = async (...args) => {
+  const kafka = await ADAPTERS.openKafkaSide(...args)
+  const { journal } = kafka
+  journal.append = async (space, records) => {
+    for (const record of records) keep(space, record)
+  }
+  journal.delete = async (space, keys) => {
+    let state = stateOf(space)
+    for (const key of keys) state = applyRecord(state, key, null, offset++)
+    spaces.set(formatKeySpace(space), state)
+  }
+  journal.readToEnd = async space => stateOf(space)
+  journal.peek = stateOf
+  journal.writeGenesis = async (incarnation, genesis) => {
+    genesisOf.set(incarnation, genesis)
+  }
+  journal.readGenesis = async incarnation => genesisOf.get(incarnation) ?? null
+  return kafka
 }
-journal.delete = async (space, keys) => {
-  let state = stateOf(space)
-  for (const key of keys) state = applyRecord(state, key, null, offset++)
-  spaces.set(formatKeySpace(space), state)
-}
-journal.readToEnd = async space => stateOf(space)
-journal.peek = stateOf
-journal.writeGenesis = async (incarnation, genesis) => {
-  genesisOf.set(incarnation, genesis)
-}
-journal.readGenesis = async incarnation => genesisOf.get(incarnation) ?? null
 
-await import('../../../packages/cli/src/main.ts')
+const config = process.argv[process.argv.indexOf('--config') + 1]
+if (config === undefined) throw new Error('--config FILE')
+process.exit(await runWorkerCommand({ config }, { ...ADAPTERS, openKafkaSide }))
