@@ -10,8 +10,8 @@ const NODE_MAJOR = 24
 const JAVA_MAJOR = 17
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Commands that start their own Kafka and Redis; every other needs npm packages only. */
-const WITH_SERVICES = new Set(['demo', 'test', 'chaos'])
-const MEASURES_WITH_SERVICES = new Set(['control-plane'])
+const WITH_SERVICES = new Set(['demo', 'test', 'chaos', 'soak'])
+const MEASURES_WITH_SERVICES = new Set(['control-plane', 'pipeline', 'takeover'])
 
 const TOOLS = [
   {
