@@ -2,7 +2,7 @@
 // R1 Records are applied once, in order; only one catch-up runs per partition.
 // R2 `readToEnd` ends with a fetch, issued after the call, that brought nothing new while the leader's high watermark was
 //    exactly our position, and our position was above everything acknowledged to our own writer.
-import { isMillraceError, MillraceError } from '@millrace/core'
+import { isMillraceError, MillraceError, type TopicPartition } from '@millrace/core'
 import type { Cluster, NodeId } from './cluster.ts'
 import { fetchRequest, ISOLATION } from './fetch-request.ts'
 import type { FetchAnswer, FetchedPartition } from './fetch-response.ts'
@@ -34,6 +34,8 @@ export type LogFollowerOptions = {
 }
 export const STALE_LEADER_MS = 15_000
 
+/** A topic that was made a moment ago, perhaps by another worker, is known to one broker before it is known to the next. */
+const KNOWN_TO_ALL_MS = 5_000
 const PARTITION_FETCH_BYTES = 1024 * 1024
 const FETCH_BYTES_MAX = 128 * 1024 * 1024
 const REQUEST_BYTES = 16 * 1024 * 1024
@@ -103,9 +105,26 @@ export class LogFollower {
 
   async #readAll(options: { signal: AbortSignal }): Promise<void> {
     const tps = this.#partitions.map(p => ({ topic: this.#topic, partition: p.index }))
-    const starts = await listOffsets(this.#cluster, tps, 'earliest', ISOLATION.READ_UNCOMMITTED, options)
+    const starts = await this.#startsOf(tps, options)
     for (const p of this.#partitions) p.position = starts.get(`${this.#topic}-${p.index}`)!
     await Promise.all(this.#partitions.map(p => this.readToEnd(p.index, options)))
+  }
+
+  async #startsOf(
+    tps: readonly TopicPartition[],
+    options: { signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, bigint>> {
+    const { clock, timers } = this.#cluster.deps
+    const until = clock.monotonicMs() + KNOWN_TO_ALL_MS
+    for (let tries = 0; ; tries++) {
+      try {
+        return await listOffsets(this.#cluster, tps, 'earliest', ISOLATION.READ_UNCOMMITTED, options)
+      } catch (error) {
+        const isMissing = isMillraceError(error) && error.code === 'KAFKA_TOPIC_MISSING'
+        if (!isMissing || clock.monotonicMs() >= until) throw error
+        await timers.sleep(this.#cluster.backoffMs(tries), options)
+      }
+    }
   }
 
   /** Position reached so far in a partition. */

@@ -1,6 +1,7 @@
 // Rules W and R on a real broker behind a proxy that loses requests and answers.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   headClaim,
   type Incarnation,
@@ -257,6 +258,22 @@ test('a log that begins anew is JOURNAL_LOST for writers and readers', async () 
   await assert.rejects(journal.log.readToEnd(space(0), within(20_000)), lost)
   await assert.rejects(journal.log.append(space(0), [claim('d')]), lost)
   await assert.rejects(journal.log.append(space(0), [claim('e')]), lost)
+})
+
+test('a topic that one broker does not know yet is waited for', async () => {
+  const topic = `journal-${names++}`
+  await using cluster = closing(plainCluster(kafka.bootstrapServers))
+  const opening = KafkaCompactedLog.open(cluster.it, { topic }, within(20_000))
+  await sleep(300) // it has asked, and was told that there is no such topic
+  await new TopicAdmin(cluster.it).createTopic(
+    topic,
+    { partitions: 1, replicationFactor: 1, configs: {} },
+    within(20_000),
+  )
+  const log = await opening
+  assert.deepEqual(await log.readToEnd(within(10_000)), [])
+  await log.close(within(1_000))
+})
 })
 
 test('a topic with foreign records is refused before anything is written', async () => {
