@@ -36,6 +36,7 @@ export class Flow implements AsyncDisposable {
   #partitions: number
   #isOn = true
   #isHeld = false
+  #isIdle = false
   #failures = 0
   readonly #running: Promise<void>
 
@@ -57,11 +58,14 @@ export class Flow implements AsyncDisposable {
   set partitions(count: number) {
     this.#partitions = count
   }
-  hold(): void {
+  /** Resolves when nothing is under way. */
+  async hold(): Promise<void> {
     this.#isHeld = true
+    while (!this.#isIdle) await sleep(PAUSE_MS)
   }
   goOn(): void {
     this.#isHeld = false
+    this.#isIdle = false
   }
 
   /** The first id that was not sent before that moment; null: none was sent since. */
@@ -91,6 +95,7 @@ export class Flow implements AsyncDisposable {
     const transactionalId = this.#stage.unique('transactions')
     for (let round = 0; this.#isOn; round++) {
       if (this.#isHeld) {
+        this.#isIdle = true
         await sleep(PAUSE_MS)
         continue
       }

@@ -17,6 +17,8 @@ export type SceneOptions = {
   /** Of the connector. */
   readonly config?: Readonly<Record<string, string>>
   readonly partitions?: number
+  /** With --full. */
+  readonly fullPartitions?: number
   /** Replicas of the source topic; default 3. */
   readonly replicas?: number
   readonly transactions?: boolean
@@ -60,7 +62,9 @@ export class Scene implements Place {
   }
 
   /** Topic, table and connector; resolves when every partition delivers. */
-  static async open(stage: ChaosStage, name: string, isFull: boolean, options: SceneOptions = {}): Promise<Scene> {
+  static async open(stage: ChaosStage, name: string, isFull: boolean, given: SceneOptions = {}): Promise<Scene> {
+    const options =
+      isFull && given.fullPartitions !== undefined ? { ...given, partitions: given.fullPartitions } : given
     const { partitions = PARTITIONS, replicas = BROKERS, config = {} } = options
     await Promise.all([stage.createTopic(name, partitions, replicas), stage.createTable(name)])
     await stage.createConnector(
@@ -134,6 +138,12 @@ export class Scene implements Place {
     return performance.now() - since
   }
 
+  /** The load rests, and everything that was sent has its row. */
+  async untilDrained(): Promise<void> {
+    await this.flow.hold()
+    await this.stage.untilRows(this.table, this.flow.ledger.committed.size)
+  }
+
   /** Notes how long those partitions took to deliver since a worker was lost. */
   async untilTakenOver(sinceMs: number, partitions: readonly number[]): Promise<void> {
     this.takeoverMs.push(...(await this.delays(sinceMs, partitions)).values())
@@ -198,6 +208,14 @@ export class Scene implements Place {
   /** Epochs, once every partition is at work and known to be: after Redis forgot them it takes a report of each worker. */
   async untilKnown(): Promise<readonly number[]> {
     return (await this.stage.untilRunning(this.name, this.flow.partitions)).map(p => p.epoch)
+  }
+  /** Those of these partitions that are FAILED with that code, once all are. */
+  async untilFailed(partitions: readonly number[], code: string): Promise<readonly PartitionShape[]> {
+    return await this.stage.until(`partitions ${partitions} are FAILED: ${code}`, async () => {
+      const failed = (await this.partitions()).filter(p => p.state === 'FAILED' && p.trace?.includes(code) === true)
+      const of = failed.filter(p => partitions.includes(p.partition))
+      return of.length === partitions.length ? of : null
+    })
   }
   /** How many of these partitions are held by a claim that recovered what a dead one left, once one is. */
   async untilRecoveries(partitions: readonly number[]): Promise<number> {

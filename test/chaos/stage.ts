@@ -233,13 +233,13 @@ export class ChaosStage extends Stage {
     seat: Seat,
     options: { readonly over?: Readonly<Record<string, string>> } & Pick<
       WorkerProcessOptions,
-      'env' | 'nodeFlags'
+      'env' | 'nodeFlags' | 'dataDir'
     > = {},
   ): Promise<void> {
-    const { over = {}, ...how } = options
+    const { over = {}, dataDir: given, ...how } = options
     const name = this.unique(`worker${seat.index}`)
     const { redis, grpc, rest, kafka } = seat.links
-    const dataDir = join(this.folder.path, name)
+    const dataDir = given ?? join(this.folder.path, name)
     seat.worker = null
     seat.workerId = ''
     seat.logFile = join(dataDir, `${name}.log`)
@@ -307,6 +307,7 @@ const unknown = (): never => assert.fail('nobody connects before everything has 
 const KAFKA_PROPERTIES: Readonly<Record<string, string>> = {
   'group.min.session.timeout.ms': '1000',
   'log.retention.check.interval.ms': '1000',
+  'log.cleaner.backoff.ms': '500',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
 }
 

@@ -1,6 +1,6 @@
 // What a read_committed reader finds in a topic: the answer to what a producer was not told. An end mark in each partition, a
 // tombstone and so nothing to a sink, says when everything before it was read.
-import { Kafka, logLevel } from 'kafkajs'
+import { type EachMessagePayload, Kafka, logLevel } from 'kafkajs'
 import type { ChaosStage } from './stage.ts'
 
 const MARK = 'the end'
@@ -13,22 +13,37 @@ export async function idsInTopic(stage: ChaosStage, topic: string): Promise<Read
   await producer.send({ topic, messages: marks })
   await producer.disconnect()
 
-  const client = new Kafka({ brokers: stage.kafka.bootstrapServers.split(','), logLevel: logLevel.NOTHING })
-  const consumer = client.consumer({ groupId: stage.unique('reader'), readUncommitted: false })
   const ids = new Set<number>()
   const ended = new Set<number>()
+  await using _reader = await read(stage, topic, ({ partition, message }) => {
+    if (String(message.key) === MARK) ended.add(partition)
+    else ids.add(Number(String(message.key).slice(1)))
+  })
+  await stage.until(`${topic} is read to its end`, () => (ended.size === partitions ? true : null))
+  return ids
+}
+
+/** How many records a reader gets of a topic with one partition and no transactions, from its beginning to its end. */
+export async function countRecords(stage: ChaosStage, topic: string): Promise<number> {
+  const end = (await stage.endOffsets(topic)).get(0) ?? 0n
+  let [count, next] = [0, 0n]
+  await using _reader = await read(stage, topic, ({ message }) => {
+    count++
+    next = BigInt(message.offset) + 1n
+  })
+  await stage.until(`${topic} is read to its end`, () => (next >= end ? true : null))
+  return count
+}
+
+async function read(
+  stage: ChaosStage,
+  topic: string,
+  onMessage: (payload: EachMessagePayload) => void,
+): Promise<AsyncDisposable> {
+  const client = new Kafka({ brokers: stage.kafka.bootstrapServers.split(','), logLevel: logLevel.NOTHING })
+  const consumer = client.consumer({ groupId: stage.unique('reader'), readUncommitted: false })
   await consumer.connect()
-  try {
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await consumer.run({
-      eachMessage: async ({ partition, message }) => {
-        if (String(message.key) === MARK) ended.add(partition)
-        else ids.add(Number(String(message.key).slice(1)))
-      },
-    })
-    await stage.until(`${topic} is read to its end`, () => (ended.size === partitions ? true : null))
-    return ids
-  } finally {
-    await consumer.disconnect()
-  }
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({ eachMessage: async payload => onMessage(payload) })
+  return { [Symbol.asyncDispose]: () => consumer.disconnect() }
 }

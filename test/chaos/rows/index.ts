@@ -1,9 +1,18 @@
 // Every row that runs, in the order of the matrix.
 import type { Row } from '../row.ts'
+import { KAFKA_ROWS } from './kafka.ts'
+import { MACHINE_ROWS } from './machine.ts'
 import { REDIS_ROWS } from './redis.ts'
+import { SOURCE_ROWS } from './source.ts'
 import { WORKER_ROWS } from './workers.ts'
 
 const byNumber = (a: Row, b: Row): number =>
   Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id)
 
-export const ROWS: readonly Row[] = [...WORKER_ROWS, ...REDIS_ROWS].toSorted(byNumber)
+export const ROWS: readonly Row[] = [
+  ...WORKER_ROWS,
+  ...REDIS_ROWS,
+  ...KAFKA_ROWS,
+  ...SOURCE_ROWS,
+  ...MACHINE_ROWS,
+].toSorted(byNumber)

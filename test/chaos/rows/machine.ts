@@ -1,0 +1,225 @@
+// Rows about the machine a worker runs on and about who asks it: disk, descriptors, clocks, callers that do not go away; and many
+// partitions that move at once.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ask, LEASE_TTL_MS, range } from '../../e2e/support/stage.ts'
+import type { Row } from '../row.ts'
+import type { Seat } from '../stage.ts'
+
+const HOUR_MS = 3_600_000
+const FEW_DESCRIPTORS = 2
+const LANES = 500
+const LANES_SCALED = 90
+/** stream.create.burst, and the permits per second the ramp begins with. */
+const BURST = 40
+const PERMITS_PER_SEC = 5
+const BUSY_MACHINE_MS = 20_000
+
+export const MACHINE_ROWS: readonly Row[] = [
+  {
+    id: '46',
+    name: 'disk full',
+    how: 'the folder a worker logs to is a tmpfs of 1 MB, which is filled to the last byte',
+    missing: () => (canMount() ? null : 'needs root, for mount -t tmpfs'),
+    async run(scene) {
+      const { stage } = scene
+      const seat = await scene.victim()
+      await seat.end()
+      const folder = mkdtempSync(join(tmpdir(), 'millrace-full-'))
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder])
+      try {
+        await stage.startAt(seat, { dataDir: folder })
+        await scene.owned(seat)
+        scene.hit('bytes refused', fill(join(folder, 'filler')))
+        const { rest } = seat.worker ?? {}
+        const { status } = await ask('PUT', `${rest}/admin/loggers/root`, { level: 'DEBUG' })
+        assert.equal(status, 200)
+        // Something to log: what it works on comes and goes.
+        for (const action of ['pause', 'resume'] as const) {
+          assert.equal((await stage.rest('PUT', `/connectors/${scene.name}/${action}`)).status, 202)
+          const state = action === 'pause' ? 'PAUSED' : 'RUNNING'
+          await stage.until(`all are ${state}`, async () =>
+            (await scene.partitions()).every(p => p.state === state) ? true : null,
+          )
+        }
+        await scene.untilFresh()
+        assert.ok(seat.isRunning, 'the worker lives')
+        await seat.end()
+      } finally {
+        if (seat.worker?.child.exit() === null) await seat.kill()
+        execFileSync('umount', [folder])
+        rmSync(folder, { recursive: true })
+      }
+    },
+  },
+  {
+    id: '47',
+    name: 'no more file descriptors',
+    how: 'prlimit --nofile to what a worker has open and two more; then its connections are cut',
+    scaled: '2 × TTL',
+    missing: () => (runs('prlimit', ['--version']) ? null : 'needs prlimit (util-linux)'),
+    async run(scene) {
+      const seat = await scene.victim()
+      const prlimit = (...args: readonly string[]): string =>
+        execFileSync('prlimit', ['--pid', String(seat.pid), ...args], { encoding: 'utf8' })
+      const usual = prlimit('--nofile', '--output', 'SOFT', '--noheadings').trim()
+      const open = readdirSync(`/proc/${seat.pid}/fd`).length
+      const others = (await scene.partitions()).filter(p => p.worker !== seat.workerId).map(p => p.partition)
+      prlimit(`--nofile=${open + FEW_DESCRIPTORS}:`)
+      const sockets = await idle(seat, 10)
+      try {
+        seat.isCutOff = true
+        for (const link of seat.allLinks) link.cutAll()
+        const since = performance.now()
+        while (performance.now() - since < scene.lasting(60_000, 2 * LEASE_TTL_MS)) await scene.untilFresh(others)
+        scene.hit('descriptors at the limit', Math.max(0, readdirSync(`/proc/${seat.pid}/fd`).length - open))
+      } finally {
+        prlimit(`--nofile=${usual}:`)
+        for (const socket of sockets) socket.destroy()
+      }
+      assert.ok(seat.isRunning, 'the worker lives')
+      seat.isCutOff = false
+      const back = performance.now()
+      await scene.untilRecovered(back)
+      await scene.owned(seat)
+    },
+  },
+  {
+    id: '48',
+    name: 'clocks that are wrong',
+    how: 'one worker is an hour ahead, one an hour behind, one runs twice as fast (Date.now of the process)',
+    scaled: '4 × TTL',
+    async run(scene) {
+      const { stage } = scene
+      const clocks = [
+        { CLOCK_SHIFT_MS: String(HOUR_MS) },
+        { CLOCK_SHIFT_MS: String(-HOUR_MS) },
+        { CLOCK_RATE: '2' },
+      ] as const
+      for (const [i, seat] of stage.seats.entries()) {
+        await seat.end()
+        await stage.startAt(seat, { env: { ...process.env, ...clocks[i] } })
+        const { body } = await stage.rest('GET', '/api/v1/workers')
+        const shown = (body as { workers: { worker: string; started_at_ms: number }[] }).workers
+        const started = shown.find(each => each.worker === seat.workerId)?.started_at_ms ?? Date.now()
+        scene.hit('workers in another hour', Math.abs(started - Date.now()) > HOUR_MS / 2 ? 1 : 0)
+      }
+      for (const seat of stage.seats) await scene.owned(seat)
+      const before = await scene.untilKnown()
+      const since = performance.now()
+      while (performance.now() - since < scene.lasting(60_000, 4 * LEASE_TTL_MS)) await scene.untilFresh()
+      assert.deepEqual(await scene.untilKnown(), before, 'every claim is the one it was')
+      // And a lease ends when it should, whoever counts the hours.
+      const seat = await scene.victim()
+      const owned = await scene.owned(seat)
+      const killed = performance.now()
+      await seat.kill()
+      await scene.untilTakenOver(killed, owned)
+      // Others are to find the usual clocks.
+      for (const each of stage.running) await each.end()
+    },
+  },
+  {
+    id: '50',
+    name: 'callers of the REST API that do not read and do not go',
+    how: 'idle connections, requests that never end, and answers nobody reads, on one worker',
+    scaled: '1,000 connections; --full: 10,000',
+    async run(scene) {
+      const seat = await scene.victim()
+      const sockets = await idle(seat, scene.isFull ? 10_000 : 1_000)
+      try {
+        for (const [i, socket] of sockets.entries()) {
+          socket.pause()
+          if (i % 3 === 1) socket.write('POST /connectors HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{')
+          if (i % 3 === 2)
+            for (let n = 0; n < 20; n++) socket.write('GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n')
+        }
+        scene.hit('connections', sockets.length)
+        await scene.untilFresh()
+        await scene.sleep(2 * LEASE_TTL_MS)
+        await scene.untilFresh()
+        assert.ok(seat.isRunning, 'the worker lives')
+      } finally {
+        for (const socket of sockets) socket.destroy()
+      }
+      const { status } = await ask('GET', `${seat.worker?.rest}/connectors`)
+      assert.equal(status, 200, 'it answers')
+    },
+  },
+  {
+    id: '52',
+    name: 'hundreds of lanes fail over at once',
+    how: 'two of three workers are killed; every stream of theirs is created anew through the ramp',
+    scaled: `${LANES_SCALED} lanes; --full: ${LANES}`,
+    scene: { partitions: LANES_SCALED, rowsPerSend: LANES_SCALED, fullPartitions: LANES },
+    patienceMs: 240_000,
+    async run(scene) {
+      const { stage } = scene
+      const leader = await stage.leader()
+      const victims = stage.running.filter(seat => seat !== leader)
+      const lost = (await Promise.all(victims.map(seat => scene.owned(seat)))).flat()
+      const streams = (await stage.streams(scene.table)).length
+      const since = performance.now()
+      await Promise.all(victims.map(seat => seat.kill()))
+      const delays = await scene.delays(since, lost, 240_000)
+      scene.takeoverMs.push(...delays.values())
+      const created = (await stage.streams(scene.table)).length - streams
+      scene.hit('lanes that failed over', lost.length)
+      scene.hit('streams created', created)
+      const most = LEASE_TTL_MS + 2_000 + (Math.max(0, created - BURST) / PERMITS_PER_SEC) * 1_000
+      const took = Math.max(...delays.values())
+      assert.ok(took < most + BUSY_MACHINE_MS, `the last lane took ${took} ms; by the formula ${most}`)
+    },
+  },
+]
+
+/** Connections to the REST API of a worker that say nothing. */
+async function idle(seat: Seat, count: number): Promise<readonly Socket[]> {
+  const { hostname: host, port } = new URL(seat.worker?.rest ?? '')
+  const open = (): Promise<Socket | null> =>
+    new Promise(resolve => {
+      const socket = connect({ host, port: Number(port) }, () => resolve(socket))
+      socket.on('error', () => resolve(null))
+    })
+  const sockets = await Promise.all(range(0, count).map(open))
+  return sockets.filter(socket => socket !== null)
+}
+
+/** Writes until nothing more fits; answers how much did not. */
+function fill(path: string): number {
+  let text = ''
+  for (let size = 65_536; size >= 1; size = Math.floor(size / 2))
+    for (;;) {
+      try {
+        writeFileSync(path, 'x'.repeat(size), { flag: 'a' })
+        text = ''
+      } catch {
+        text = 'x'.repeat(size)
+        break
+      }
+    }
+  return text.length
+}
+
+function runs(command: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function canMount(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-mount-'))
+  try {
+    if (!runs('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder])) return false
+    return runs('umount', [folder])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
