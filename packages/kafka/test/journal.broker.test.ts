@@ -274,7 +274,6 @@ test('a topic that one broker does not know yet is waited for', async () => {
   assert.deepEqual(await log.readToEnd(within(10_000)), [])
   await log.close(within(1_000))
 })
-})
 
 test('a topic with foreign records is refused before anything is written', async () => {
   const topic = await newTopic(1)
