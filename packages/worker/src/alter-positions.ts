@@ -27,6 +27,7 @@ import { type ConnectorRuntime, type ConnectorServices, openConnector } from './
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { Gate } from './gate.ts'
+import { lostOffsetsHost } from './lost-offsets.ts'
 import { resolveStart } from './start-position.ts'
 import { Turns } from './turns.ts'
 
@@ -215,6 +216,7 @@ function claimIo(
     space,
     journal,
     streams: runtime.bigQuery.streams,
+    lostOffsets: lostOffsetsHost(entry, runtime.config.offsetLostPolicy, services.auditLostOffsets, logger),
     clock,
     timers,
     random,

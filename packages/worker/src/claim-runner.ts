@@ -23,6 +23,7 @@ import {
   type WriteStreams,
 } from '@millrace/core'
 import { unlessAborted } from './abortable.ts'
+import type { LostOffsetsHost } from './lost-offsets.ts'
 import { Mailbox } from './mailbox.ts'
 import { untilDefinitive } from './retry.ts'
 import type { RetryNotes } from './waits.ts'
@@ -45,6 +46,7 @@ export type ClaimIo = {
   resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<KafkaOffset>
   /** Produces the dead letters of these offsets (again); resolves when they are safe. */
   saveDeadLetters(offsets: IntervalSet, options: { signal: AbortSignal }): Promise<void>
+  readonly lostOffsets: Pick<LostOffsetsHost, 'audit'>
 }
 
 type End = Extract<ClaimState, { kind: 'owning' | 'altered' | 'fenced' | 'inDoubt' }>
@@ -140,7 +142,11 @@ async function performEffect(
         start: await untilDefinitive(() => io.resolveStart({ forgotten: effect.forgotten, signal }), io, { signal }),
       }
     case 'saveDeadLetters':
-      await io.saveDeadLetters(effect.offsets, { signal })
+      if (effect.offsets.length > 0) await io.saveDeadLetters(effect.offsets, { signal })
+      for (const range of effect.lost ?? []) {
+        const audit = () => io.lostOffsets.audit({ tp: space, range, atMs: io.clock.nowMs() }, { signal })
+        await untilDefinitive(audit, io, { signal })
+      }
       return { kind: 'deadLettersSafe' }
     case 'deleteKeys': // only ever an effect of the last step
       throw new MillraceError('BUG', 'failPartition', 'A claim deletes records only once it owns the partition.')

@@ -17,6 +17,7 @@ import {
 import type { ErrorPolicy } from './batch-builder.ts'
 import { ConnectorDestination } from './connector-destination.ts'
 import type { Destination } from './destination.ts'
+import type { LostOffsetsAudit } from './lost-offsets.ts'
 
 export type BigQueryServices = {
   readonly tables: Tables
@@ -31,6 +32,8 @@ export type ConnectorServices = {
   readonly groupOffsets: GroupOffsets
   readonly deadLetters: DeadLetters
   readonly permits: StreamPermits
+  /** Absent: what was lost stands in the log and the journal alone. */
+  readonly auditLostOffsets?: LostOffsetsAudit
   /** Parses the stored config on this worker; throws CONFIG_INVALID naming the keys. */
   parseConfig(entry: ConnectorEntry): ConnectorConfig
   /** The connector's settings with the worker's converter defaults under them. */

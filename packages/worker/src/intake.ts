@@ -8,11 +8,14 @@ import {
   type FetchTrouble,
   type Fingerprint,
   type FrozenRows,
+  formatTopicPartition,
   type IntervalSet,
   isMillraceError,
   type KafkaOffset,
+  LOST_RANGES_MAX,
   type Logger,
-  MillraceError,
+  type MillraceError,
+  type OffsetRange,
   type PartitionReader,
   type PartitionStage,
   type Progress,
@@ -22,10 +25,21 @@ import {
   rangeOf,
   type Timers,
   type TopicPartition,
+  union,
+  unsettled,
 } from '@millrace/core'
 import { BatchBuilder, type BatchLimits, type ClosedBatch, type ErrorPolicy } from './batch-builder.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { Destination, OpenTable } from './destination.ts'
+import {
+  type HeldRange,
+  type LostOffsetsHost,
+  logCutOff,
+  logMoved,
+  lostBelow,
+  offsetsLost,
+  recordDiffers,
+} from './lost-offsets.ts'
 import { fingerprintOf, offsetOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 import type { Waits } from './waits.ts'
@@ -33,6 +47,9 @@ import type { Waits } from './waits.ts'
 /** About 10 ms of conversion: others on the event loop get their turn. */
 const TURN_BYTES_MAX = 1024 * 1024
 const OPEN_RETRY_MAX_MS = 30_000
+/** A new leader may state an end too low for a moment; asked again this often before it counts. */
+const LOW_END_ASKED_MAX = 3
+const LOW_END_PAUSE_MS = 1_000
 /** A batch closes behind the row that fills it; a larger one makes its buffer grow. */
 const LAST_ROW_BYTES = 4 * 1024
 const ROW_BUFFER_BYTES_MAX = 2 * 1024 * 1024 + LAST_ROW_BYTES
@@ -40,6 +57,7 @@ const ROW_BUFFER_BYTES_MAX = 2 * 1024 * 1024 + LAST_ROW_BYTES
 export type IntakeDeps = {
   readonly tp: TopicPartition
   readonly source: RecordSource
+  readonly lostOffsets: LostOffsetsHost
   readonly destination: Destination
   readonly policy: ErrorPolicy
   /** A record becomes a dead letter or a drop by the error policy: what `errors.log.enable` logs. */
@@ -71,6 +89,10 @@ export type IntakeEvent =
   | { readonly kind: 'slices'; readonly slices: readonly RecordSlice[] }
   | { readonly kind: 'opened'; readonly table: OpenTable | null }
   | { readonly kind: 'linger' }
+  /** These were deleted before they were delivered, and offset.lost.policy says to go on behind them. */
+  | { readonly kind: 'lost'; readonly range: OffsetRange }
+  /** The log reaches as far as it was settled: it is read again from where we are. */
+  | { readonly kind: 'intact' }
   | { readonly kind: 'room' }
   | { readonly kind: 'turn' }
 
@@ -92,7 +114,11 @@ export class Intake {
   #pendingIndex = 0
   #builder: BatchBuilder | null = null
   #batchIds = 0
-  #busy: 'reading' | 'opening' | null = null
+  #busy: 'reading' | 'opening' | 'judging' | null = null
+  /** To be skipped once there is room for the batch that says so. */
+  #lost: OffsetRange | null = null
+  /** Of this claim and those before it. */
+  #allLost: IntervalSet
   #lingering = false
   #waitingForTurn = false
   /** Takes us out of the budget's queue. */
@@ -107,7 +133,8 @@ export class Intake {
     this.#signal = signal
     this.#recovered = recovered
     this.#rows = new RowBuffer(Math.min(ROW_BUFFER_BYTES_MAX, deps.limits.bytesMax + LAST_ROW_BYTES))
-    const { fingerprint, frontier } = recovered
+    const { fingerprint, frontier, lost } = recovered
+    this.#allLost = lost ?? []
     this.#verify = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint : null
     this.#position = this.#verify?.kafkaOffset ?? frontier
     this.#reader = deps.source.open(deps.tp, this.#position)
@@ -152,7 +179,9 @@ export class Intake {
     if (this.#isStopped) return
     switch (event.kind) {
       case 'slices':
+        if (this.#busy !== 'reading') return // the log is judged, or was: it is read again from where we are
         this.#busy = null
+        if (this.#endsTooEarly()) return this.#judge(async held => this.#judgeEnd(held))
         this.#pending.push(...event.slices)
         this.#hasRead ||= event.slices.some(slice => slice.count > 0)
         return
@@ -160,6 +189,14 @@ export class Intake {
         this.#busy = null
         this.#table = event.table
         if (event.table === null) this.#dropPending()
+        return
+      case 'lost':
+        this.#busy = null
+        this.#lost = event.range
+        return
+      case 'intact':
+        this.#busy = null
+        this.#reopen(this.#position)
         return
       case 'linger':
         this.#lingering = false
@@ -180,6 +217,7 @@ export class Intake {
   /** Converts what is here, then reads on, as far as there is room. */
   goOn(): void {
     if (this.#isStopped) return
+    if (this.#lost !== null && !this.#skip(this.#lost)) return
     if (this.#pending.length > 0 && this.#table === null && this.#busy === null && this.#host.hasRoom(null))
       this.#openTable()
     if (this.#table !== null && !this.#waitingForTurn) this.#convert(this.#table)
@@ -196,41 +234,123 @@ export class Intake {
       return
     }
     this.#busy = 'reading'
-    this.#reader.read({ signal: this.#signal }).then(
-      slices => this.#host.post({ kind: 'slices', slices }),
+    const reader = this.#reader
+    const isCurrent = (): boolean => !this.#isStopped && this.#reader === reader && this.#busy === 'reading'
+    reader.read({ signal: this.#signal }).then(
+      slices => isCurrent() && this.#host.post({ kind: 'slices', slices }),
       error => {
-        if (this.#isStopped) return // the reader was closed
-        if (this.#verify !== null && isLost(error)) this.#readFromFrontier()
-        else this.#host.failed(error)
+        if (!isCurrent()) return // the reader was closed
+        if (!isLost(error)) this.#host.failed(error)
+        else if (this.#verify !== null) this.#readFromFrontier()
+        else this.#judge(async held => this.#judgeOutOfRange(held))
       },
     )
   }
 
   /** The log no longer holds the verified record: that alone is not a change of the source. */
   #readFromFrontier(): void {
-    this.#reader.close()
     this.#verify = null
-    this.#position = this.#recovered.frontier
-    this.#reader = this.#deps.source.open(this.#deps.tp, this.#position)
+    this.#reopen(this.#recovered.frontier)
     this.#host.post({ kind: 'slices', slices: [] })
   }
+  #reopen(position: KafkaOffset): void {
+    this.#reader.close()
+    this.#position = position
+    this.#reader = this.#deps.source.open(this.#deps.tp, position)
+  }
 
-  /** `Contiguous`: a slice begins exactly where the last one ended. And the log is the one we knew. */
-  #accept(slice: RecordSlice): void {
-    const { topic, partition } = this.#deps.tp
+  // ── whether it is still the same log ──
+
+  /** Now and then, for a log that ends so low that nothing comes any more. */
+  look(): void {
+    if (this.#busy === 'reading' && this.#endsTooEarly()) this.#judge(async held => this.#judgeEnd(held))
+  }
+  /** While settled offsets are read again: below the frontier a log that was cut off would grow records that nobody delivers. */
+  #endsTooEarly(): boolean {
+    const { frontier } = this.#recovered
+    const end = this.#reader.endKafkaOffset
+    return this.#position < frontier && end !== null && end < frontier
+  }
+
+  /** Asks what the log holds now; nothing is converted meanwhile. What `judge` throws is what the partition fails of. */
+  #judge(judge: (held: HeldRange) => Promise<void>): void {
+    if (this.#busy === 'judging') return
+    this.#busy = 'judging'
+    const ended = (): boolean => this.#isStopped || this.#signal.aborted
+    this.#heldRange()
+      .then(judge)
+      .catch(error => !ended() && this.#host.failed(error))
+  }
+  async #heldRange(): Promise<HeldRange> {
+    const { tp, source } = this.#deps
+    const signal = this.#signal
+    const ask = async (at: 'earliest' | 'latest'): Promise<KafkaOffset> => {
+      const [offset] = (await source.offsets([tp], at, { signal })).values()
+      assert(offset !== undefined, 'An offset that was asked for is answered.')
+      return offset
+    }
+    const both = async (): Promise<HeldRange> => ({ start: await ask('earliest'), end: await ask('latest') })
+    return await untilDefinitive(both, { ...this.#deps, ...this.#host.waits.retrying('range') }, { signal })
+  }
+
+  #judgeOutOfRange(held: HeldRange): void {
+    const { tp, lostOffsets } = this.#deps
+    const position = this.#position
+    const range = lostBelow(position, held)
+    if (range === null) throw position > held.end ? logCutOff(tp, position, held) : logMoved(tp, position, held)
+    if (lostOffsets.policy === 'fail') throw offsetsLost(tp, range)
+    if (union(this.#allLost, [range]).length > LOST_RANGES_MAX) throw offsetsLost(tp, range, TOO_MANY_LOST)
+    this.#host.post({ kind: 'lost', range })
+  }
+
+  async #judgeEnd(first: HeldRange): Promise<void> {
+    const { frontier } = this.#recovered
+    let held = first
+    for (let asked = 1; held.end < frontier; asked++) {
+      if (asked === LOW_END_ASKED_MAX) throw logCutOff(this.#deps.tp, frontier, held)
+      await this.#deps.timers.sleep(LOW_END_PAUSE_MS, { signal: this.#signal })
+      held = await this.#heldRange()
+    }
+    this.#host.post({ kind: 'intact' })
+  }
+
+  /** Logged like a drop, in a batch of its own, behind everything that came before. Whether it is. */
+  #skip(range: OffsetRange): boolean {
+    if (this.#builder !== null) {
+      if (this.#table === null || !this.#host.hasRoom(this.#table)) return false
+      this.#closeBatch()
+    }
+    if (!this.#host.hasRoom(null)) return false
+    this.#lost = null
+    const lost = unsettled(this.#recovered, [range])
+    const { generation } = this.#deps
+    if (lost.length > 0) {
+      const batch = dropBatch(++this.#batchIds, lost, 0, generation)
+      this.#host.deliver(null, { ...batch, batch: { ...batch.batch, lost } })
+      this.#allLost = union(this.#allLost, lost)
+    }
+    this.#reopen(range.to)
+    return true
+  }
+
+  /** `Contiguous`: a slice begins exactly where the last one ended. Whether the log is the one we knew. */
+  #accept(slice: RecordSlice): boolean {
+    const { tp } = this.#deps
     assert(
       slice.startKafkaOffset === this.#position,
-      `${topic}-${partition}: a slice begins at ${slice.startKafkaOffset}, not ${this.#position}.`,
+      `${formatTopicPartition(tp)}: a slice begins at ${slice.startKafkaOffset}, not ${this.#position}.`,
     )
     const expected = this.#verify
-    if (expected === null || slice.nextKafkaOffset <= expected.kafkaOffset) return
+    if (expected === null || slice.nextKafkaOffset <= expected.kafkaOffset) return true
+    if (!isSameLog(slice, expected)) {
+      this.#pending = []
+      this.#judge(async held => {
+        throw recordDiffers(tp, expected.kafkaOffset, this.#recovered.frontier, held)
+      })
+      return false
+    }
     this.#verify = null
-    if (!isSameLog(slice, expected))
-      throw new MillraceError(
-        'SOURCE_CHANGED',
-        'failPartition',
-        `${topic}-${partition}@${expected.kafkaOffset} is not the record it was: the topic was re-created or truncated.`,
-      )
+    return true
   }
 
   // ── the table ──
@@ -281,7 +401,7 @@ export class Intake {
 
   /** Until the slice ends or the batch is full. Throws what is wrong with the source or, by the error policy, with a record. */
   #convertSlice(table: OpenTable, slice: RecordSlice): void {
-    if (this.#pendingIndex === 0) this.#accept(slice)
+    if (this.#pendingIndex === 0 && !this.#accept(slice)) return
     this.#builder ??= this.#newBuilder(table, slice)
     const result = this.#builder.add(slice, this.#pendingIndex, this.#alreadySettled(slice))
     if (result.kind === 'sliceDone') {
@@ -366,5 +486,7 @@ function dropBatch(id: number, drop: IntervalSet, dropCount: number, generation:
     byteCount: 0,
   }
 }
+
+const TOO_MANY_LOST = ` ${LOST_RANGES_MAX} ranges are noted as lost already: no more are skipped until the position is set anew.`
 
 const isLost = (error: unknown): boolean => isMillraceError(error) && error.code === 'SOURCE_OFFSET_LOST'

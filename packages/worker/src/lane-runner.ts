@@ -45,6 +45,7 @@ import {
 } from '@millrace/core'
 import type { ClosedBatch, ErrorPolicy } from './batch-builder.ts'
 import { deadLetterOf } from './dead-letter.ts'
+import type { LostOffsetsHost } from './lost-offsets.ts'
 import { indexOf } from './record-place.ts'
 import { untilDefinitive } from './retry.ts'
 import type { Waits } from './waits.ts'
@@ -70,6 +71,7 @@ export type LaneIo = {
   readonly logger: Logger
   readonly policy: ErrorPolicy
   readonly noteBadRecord: (error: MillraceError) => void
+  readonly lostOffsets: LostOffsetsHost
   /** journal.intent.max.bytes: an Intent beyond it would not fit the journal. */
   readonly intentBytesMax: number
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
@@ -78,7 +80,8 @@ export type LaneIo = {
 /** What the lane asks of its partition. All synchronous; called from the partition's loop only. */
 export interface LaneHost {
   progress(): Progress
-  settle(offsets: IntervalSet, fingerprint: Fingerprint | null): void
+  /** @param lost which of them the log no longer held */
+  settle(offsets: IntervalSet, fingerprint: Fingerprint | null, lost: IntervalSet): void
   /** Its bytes are free again. `counts`: what became of its records in the end, row errors included. */
   finished(closed: ClosedBatch, counts: OutcomeCounts): void
   /** Puts the event into the partition's mailbox. */
@@ -425,15 +428,21 @@ export class LaneRunner {
   #settled({ batchId, offsets, fingerprint }: Extract<LaneEffect, { kind: 'settled' }>): void {
     const { closed, rows, letters, dropCount } = this.#held(batchId)
     this.#batches.delete(batchId)
-    this.#host.settle(offsets, fingerprint)
+    this.#host.settle(offsets, fingerprint, closed.batch.lost ?? [])
     this.#host.finished(closed, { rows: rows.rowCount, deadLetters: letters.length, drops: dropCount })
   }
 
   async #saveDeadLetters(batchId: number, dead: IntervalSet): Promise<LaneEvent> {
     const signal = this.#signal
-    const { letters } = this.#held(batchId)
+    const { letters, closed } = this.#held(batchId)
     const retry = { ...this.#io, ...this.#host.waits.retrying(this.#wait('letters')) }
     await untilDefinitive(() => this.#io.produceDeadLetters(letters, { signal }), retry, { signal, maxMs: 30_000 })
+    const { space: tp, lostOffsets, clock } = this.#io
+    for (const range of closed.batch.lost ?? [])
+      await untilDefinitive(() => lostOffsets.audit({ tp, range, atMs: clock.nowMs() }, { signal }), retry, {
+        signal,
+        maxMs: 30_000,
+      })
     return { kind: 'deadLettersSafe', batchId, dead }
   }
 

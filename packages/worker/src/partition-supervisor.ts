@@ -29,6 +29,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
+import { lostOffsetsHost } from './lost-offsets.ts'
 import { endOf, Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 import { RecentCounts } from './recent-counts.ts'
 import { untilDefinitive } from './retry.ts'
@@ -342,7 +343,7 @@ export class PartitionSupervisor {
         'failPartition',
         'The journal holds dead letters that may not have been produced, but errors.deadletterqueue.topic.name is empty.',
       )
-    const { journal, source, permits, groupOffsets, deadLetters } = services
+    const { journal, source, permits, groupOffsets, deadLetters, auditLostOffsets } = services
     let endedAt: KafkaOffset | null = null
     const deps: PartitionDeps = {
       tp: this.#tp,
@@ -351,6 +352,7 @@ export class PartitionSupervisor {
       generation: entry.configGeneration,
       journal,
       source,
+      lostOffsets: lostOffsetsHost(entry, config.offsetLostPolicy, auditLostOffsets, this.#logger),
       streams: bigQuery.streams,
       permits,
       destination,

@@ -206,6 +206,7 @@ export class Partition {
         ...this.#waits.retrying('claim'),
         resolveStart: options => this.#deps.resolveStart(options),
         saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, this.#deps, options),
+        lostOffsets: this.#deps.lostOffsets,
       },
       { signal: this.#signal },
     )
@@ -254,6 +255,7 @@ export class Partition {
       case 'wake':
         return
       case 'tick':
+        if (!this.#isStopping()) this.#intake?.look()
         return this.#settleWhenIdle()
       case 'letGo':
         this.#letGo = true
@@ -322,10 +324,10 @@ export class Partition {
         assert(this.#progress !== null, 'A lane needs a position.')
         return this.#progress
       },
-      settle: (offsets, fingerprint) => {
+      settle: (offsets, fingerprint, lost) => {
         assert(this.#progress !== null, 'A lane needs a position.')
         const before = this.#progress.frontier
-        this.#progress = settle(this.#progress, offsets, fingerprint)
+        this.#progress = settle(this.#progress, offsets, fingerprint, lost)
         if (this.#progress.frontier <= before) return
         this.#times.settled(this.#progress.frontier)
         this.#deps.onProgress(this.#progress.frontier)

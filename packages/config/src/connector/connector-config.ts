@@ -51,6 +51,8 @@ export type ConnectorConfig = {
   /** For tables that are created: spread into the TableSpec. */
   readonly tableLayout: Pick<TableSpec, 'timePartitioning' | 'clustering'>
   readonly append: { readonly maxBytes: number; readonly maxRows: number; readonly lingerMs: number }
+  /** For records that were deleted from a topic before they were delivered. */
+  readonly offsetLostPolicy: 'fail' | 'skip'
   readonly bigQueryRetry: { readonly count: number; readonly waitMs: number }
   readonly errors: {
     /** `all`: what cannot be written goes to the dead letter queue, or is skipped when that is null. */
@@ -141,6 +143,7 @@ function build(raw: RawConfig, inspection: Inspection, context: ConnectorContext
       maxRows: values['append.max.rows'],
       lingerMs: values['append.linger.ms'],
     },
+    offsetLostPolicy: values['offset.lost.policy'],
     bigQueryRetry: { count: values.bigQueryRetry, waitMs: values.bigQueryRetryWait },
     errors: errorsOf(values),
     valueConverter: jsonOptions(inspection.converters.value.settings),

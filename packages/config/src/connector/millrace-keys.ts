@@ -35,6 +35,14 @@ export const MILLRACE_KEYS = {
     importance: 'LOW',
     group: 'Delivery',
   },
+  'offset.lost.policy': {
+    type: 'STRING',
+    default: 'fail',
+    rule: { oneOf: ['fail', 'skip'] },
+    doc: 'What happens when records were deleted from a topic before they were delivered (retention, DeleteRecords). fail: the partition fails and names the offsets. skip: delivery goes on where the log begins; the offsets skipped stay in the journal, and go to the log and the audit topic.',
+    importance: 'MEDIUM',
+    group: 'Delivery',
+  },
   'schema.inference.enable': {
     type: 'BOOLEAN',
     default: false,

@@ -36,11 +36,13 @@ export const ERROR_CODES = {
     fix: 'See the broker error and the keys named in the message.',
   },
   SOURCE_OFFSET_LOST: {
-    cause: 'The position to read from is no longer in the partition (retention passed it) or lies beyond its end.',
-    fix: 'Decide the new position: stop the connector, PATCH /connectors/<name>/offsets (null: by auto.offset.reset), resume it. Millrace never jumps by itself.',
+    cause:
+      'Records were deleted from the partition before they were delivered (retention passed them, or DeleteRecords). The message names the offsets, [from, to).',
+    fix: 'If they can be restored, restore them and restart. To go on without them, set offset.lost.policy=skip: each range skipped is logged, audited and kept in the journal. Or decide the new position: stop the connector, PATCH /connectors/<name>/offsets (null: by auto.offset.reset), resume it. Millrace never jumps by itself.',
   },
   SOURCE_CHANGED: {
-    cause: 'The topic holds another record at a known offset: it was re-created or truncated.',
+    cause:
+      'The topic is not the log it was: it holds another record at a known offset, or ends below what was delivered. It was re-created, or truncated by an unclean leader election. The message names the offsets, [from, to).',
     fix: 'Check the topic. To read it as it is now, stop the connector, PATCH or DELETE /connectors/<name>/offsets, and resume it.',
   },
   SOURCE_CORRUPT: {

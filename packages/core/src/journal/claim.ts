@@ -5,7 +5,7 @@ import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
 import { EMPTY, type IntervalSet } from '../interval-set.ts'
 import { headClaim, isDeleted, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
-import { startAt } from './progress.ts'
+import { startAt, statedLost } from './progress.ts'
 import type { JournalRecord, Progress } from './records.ts'
 import {
   fold,
@@ -120,8 +120,8 @@ export type ClaimEffect =
   | { readonly kind: 'pause'; readonly ms: number }
   /** @param forgotten by an operator's order: neither group, predecessors nor initial_offsets count, only auto.offset.reset. */
   | { readonly kind: 'resolveStart'; readonly forgotten: boolean }
-  /** Produce these letters (again): identity headers make a copy harmless. */
-  | { readonly kind: 'saveDeadLetters'; readonly offsets: IntervalSet }
+  /** Produce these letters (again), and audit these lost ranges (again): their identities make a copy harmless. */
+  | { readonly kind: 'saveDeadLetters'; readonly offsets: IntervalSet; readonly lost?: IntervalSet }
   | { readonly kind: 'deleteKeys'; readonly keys: readonly string[] }
 
 export type ClaimStep = { readonly state: ClaimState; readonly effects: readonly ClaimEffect[] }
@@ -299,10 +299,11 @@ function conclude(state: Recovering, journal: KeySpaceState, start: KafkaOffset 
   const hasBegun = start !== null || !needsStart(journal, state.epoch)
   const folded = hasBegun ? fold(journal, state.epoch, counts, start) : { progress: null, deadLetters: EMPTY }
   const next = { ...state, counts, journal, progress: folded.progress }
-  if (folded.deadLetters.length === 0) return logSettled(next)
+  const lost = 'lost' in folded ? folded.lost : EMPTY
+  if (folded.deadLetters.length === 0 && lost.length === 0) return logSettled(next)
   return {
     state: { ...next, kind: 'savingDeadLetters' },
-    effects: [{ kind: 'saveDeadLetters', offsets: folded.deadLetters }],
+    effects: [{ kind: 'saveDeadLetters', offsets: folded.deadLetters, ...statedLost(lost) }],
   }
 }
 

@@ -9,10 +9,10 @@ import type { Altered, Fingerprint, Genesis, IntentBatch, JournalRecord, Progres
 
 /**
  * What this version reads. 2: an altering Settled or a Deleted may be void, and a Genesis may state initial offsets; a reader of 1
- * takes the first two at their word and knows nothing of the third.
+ * takes the first two at their word and knows nothing of the third. 3: offsets may be lost; a reader of 2 forgets which.
  */
-export const JOURNAL_FORMATS: readonly JournalFormat[] = ['1', '2']
-export type JournalFormat = '1' | '2'
+export const JOURNAL_FORMATS: readonly JournalFormat[] = ['1', '2', '3']
+export type JournalFormat = '1' | '2' | '3'
 /** Of what every reader understands, tombstones too. */
 export const JOURNAL_FORMAT_OLDEST: JournalFormat = '1'
 
@@ -20,8 +20,13 @@ export type EncodedRecord = { readonly key: string; readonly value: string; read
 
 export function encodeRecord(space: KeySpace, record: JournalRecord): EncodedRecord {
   const key = `${formatKeySpace(space)}/${recordKey(record)}`
-  return { key, value: JSON.stringify(record, toJson), format: isConditional(record) ? '2' : '1' }
+  return { key, value: JSON.stringify(record, toJson), format: formatOf(record) }
 }
+const formatOf = (record: JournalRecord): JournalFormat =>
+  statesLoss(record) ? '3' : isConditional(record) ? '2' : '1'
+const statesLoss = (record: JournalRecord): boolean =>
+  ('progress' in record && record.progress?.lost !== undefined) ||
+  (record.kind === 'intent' && record.window.some(batch => batch.lost !== undefined))
 const isConditional = (record: JournalRecord): boolean =>
   record.kind === 'deleted' || (record.kind === 'settled' && (record.altered !== undefined || record.progress === null))
 export const encodeKey = (space: KeySpace, key: string): string => `${formatKeySpace(space)}/${key}`
@@ -195,8 +200,13 @@ function progress(value: unknown): Progress {
     frontier: kafkaOffset(text(json, 'frontier')),
     beyond: intervals(json['beyond']),
     fingerprint: fingerprint(json['fingerprint']),
+    ...lost(json),
   }
 }
+/** Absent where nothing is. */
+const lost = (json: Json): { readonly lost?: IntervalSet } =>
+  json['lost'] === undefined ? {} : { lost: intervals(json['lost']) }
+
 function intentBatch(value: unknown): IntentBatch {
   const json = object(value)
   return {
@@ -205,6 +215,7 @@ function intentBatch(value: unknown): IntentBatch {
     rows: intervals(json['rows']),
     dead: intervals(json['dead']),
     drop: intervals(json['drop']),
+    ...lost(json),
     generation: integer(json, 'generation'),
     fingerprint: fingerprint(json['fingerprint']),
   }

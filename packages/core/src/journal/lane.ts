@@ -33,6 +33,8 @@ export type Batch = {
   readonly rows: IntervalSet
   readonly dead: IntervalSet
   readonly drop: IntervalSet
+  /** Part of `drop`; audited as dead letters are produced: once the Intent is logged and the Claim still head. */
+  readonly lost?: IntervalSet
   readonly generation: number
   readonly fingerprint: Fingerprint | null
 }
@@ -186,12 +188,13 @@ const isOpening = ({ table, stream, kind }: LaneState): boolean =>
 export const isDrained = (state: LaneState): boolean => state.window.length === 0 && !state.intentInFlight
 /** The window as an Intent states it. */
 export const intentWindow = (state: LaneState): readonly IntentBatch[] =>
-  state.window.map(({ firstRow, rowCount, rows, dead, drop, generation, fingerprint }) => ({
+  state.window.map(({ firstRow, rowCount, rows, dead, drop, lost, generation, fingerprint }) => ({
     firstRow,
     rowCount,
     rows,
     dead,
     drop,
+    ...(lost !== undefined && { lost }),
     generation,
     fingerprint,
   }))
@@ -307,7 +310,7 @@ function takeBatch(state: LaneState, batch: Batch, nowMs: number): LaneStep {
     ...batch,
     firstRow: state.nextRow,
     phase: 'laid',
-    lettersSafe: batch.dead.length === 0,
+    lettersSafe: batch.dead.length === 0 && (batch.lost ?? []).length === 0,
     loose: false,
     refusedRows: [],
   }

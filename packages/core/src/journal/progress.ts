@@ -1,24 +1,36 @@
 // The frontier: which Kafka offsets of a partition are settled (row acknowledged, dead letter produced, or dropped).
 import type { KafkaOffset } from '../ids.ts'
-import { contains, type IntervalSet, intersect, rangeOf, subtract, union } from '../interval-set.ts'
+import { contains, EMPTY, type IntervalSet, intersect, rangeOf, subtract, union } from '../interval-set.ts'
 import type { Fingerprint, Progress } from './records.ts'
 
 export const startAt = (frontier: KafkaOffset): Progress => ({ frontier, beyond: [], fingerprint: null })
 
-/** Adds settled offsets; the frontier moves over what has become contiguous. */
-export function settle(progress: Progress, done: IntervalSet, fingerprint: Fingerprint | null = null): Progress {
+/**
+ * Adds settled offsets; the frontier moves over what has become contiguous.
+ * @param lost which of them the log no longer held
+ */
+export function settle(
+  progress: Progress,
+  done: IntervalSet,
+  fingerprint: Fingerprint | null = null,
+  lost: IntervalSet = EMPTY,
+): Progress {
+  const andLost = statedLost(union(progress.lost ?? EMPTY, lost))
   const beyond = union(progress.beyond, above(done, progress.frontier))
   const first = beyond[0]
   const later = laterFingerprint(progress.fingerprint, fingerprint)
   if (first === undefined || first.from > progress.frontier)
-    return { frontier: progress.frontier, beyond, fingerprint: later }
-  return { frontier: first.to, beyond: beyond.slice(1), fingerprint: later }
+    return { frontier: progress.frontier, beyond, fingerprint: later, ...andLost }
+  return { frontier: first.to, beyond: beyond.slice(1), fingerprint: later, ...andLost }
 }
+
+/** Absent where nothing is lost: what older readers understand is written as they know it. */
+export const statedLost = (lost: IntervalSet): { readonly lost?: IntervalSet } => (lost.length > 0 ? { lost } : {})
 
 export function merge(a: Progress, b: Progress): Progress {
   const [low, high] = a.frontier <= b.frontier ? [a, b] : [b, a]
   const raised: Progress = { ...high, beyond: above(high.beyond, high.frontier) }
-  return settle(raised, low.beyond, low.fingerprint)
+  return settle(raised, low.beyond, low.fingerprint, low.lost)
 }
 
 export const isSettled = (progress: Progress, offset: KafkaOffset): boolean =>

@@ -5,16 +5,23 @@ import type { IntervalSet } from '../interval-set.ts'
 /**
  * Everything below `frontier` is settled, and so is every offset in `beyond` (ranges above it).
  * `fingerprint` is of the highest settled record known: proof later that the topic still holds the same log.
+ * `lost`: settled offsets that were never delivered, because the log no longer held them (offset.lost.policy=skip); at most
+ * LOST_RANGES_MAX ranges, absent where there are none.
  */
 export type Progress = {
   readonly frontier: KafkaOffset
   readonly beyond: IntervalSet
   readonly fingerprint: Fingerprint | null
+  readonly lost?: IntervalSet
 }
+
+/** 60 bytes each in every record of the claim. Who loses more needs another retention, not a longer list. */
+export const LOST_RANGES_MAX = 64
 
 /**
  * One append as it was laid out: rows [firstRow, firstRow + rowCount) of the stream hold exactly the records of `rows`.
  * `rows`, `dead` and `drop` partition the batch's Kafka offsets (gaps of the log are counted to their neighbour).
+ * `lost` is the part of `drop` that was lost, and not dropped on purpose; absent where there is none.
  */
 export type IntentBatch = {
   readonly firstRow: StreamOffset
@@ -22,6 +29,7 @@ export type IntentBatch = {
   readonly rows: IntervalSet
   readonly dead: IntervalSet
   readonly drop: IntervalSet
+  readonly lost?: IntervalSet
   /** Config generation that converted it. */
   readonly generation: number
   /** Of the batch's last record; null when it had none. */

@@ -1,9 +1,9 @@
 // What a new owner concludes from the journal and the final row counts: pure judgement, no order of events in it.
 import { MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName } from '../ids.ts'
-import { EMPTY, type IntervalSet, union } from '../interval-set.ts'
+import { EMPTY, type IntervalSet, type OffsetRange, union } from '../interval-set.ts'
 import { baseBelow, type IntentRecord, type KeySpaceState, releaseOf, streamsToRecover } from './key-space.ts'
-import { merge, settle, startAt, unsettled } from './progress.ts'
+import { merge, settle, startAt, statedLost, unsettled } from './progress.ts'
 import type { IntentBatch, Progress } from './records.ts'
 
 /** Final row count of each recovered stream; `gone` = not found and judged to have nothing open. */
@@ -37,8 +37,11 @@ export const needsStart = (state: KeySpaceState, epoch: number): boolean => know
 export const isForgotten = (state: KeySpaceState, epoch: number = Number.POSITIVE_INFINITY): boolean =>
   needsStart(state, epoch) && baseBelow(state, epoch) !== null
 
-/** What the fold of step 3 answers. `deadLetters`: logged but not known to be produced; they are produced (again) first. */
-export type Fold = { readonly progress: Progress; readonly deadLetters: IntervalSet }
+/**
+ * What the fold of step 3 answers. `deadLetters`: logged but not known to be produced; they are produced (again) first.
+ * `lost`: logged as lost but not known to be audited; they are audited (again) first, range by range as they were logged.
+ */
+export type Fold = { readonly progress: Progress; readonly deadLetters: IntervalSet; readonly lost?: IntervalSet }
 
 /**
  * base ∪ Releases ∪ the last Intent of each (claim, stream): done ranges, batches with firstRow < n, dead letters, drops.
@@ -47,7 +50,9 @@ export type Fold = { readonly progress: Progress; readonly deadLetters: Interval
 export function fold(state: KeySpaceState, epoch: number, counts: RowCounts, start: KafkaOffset | null): Fold {
   let progress = knownProgress(state, epoch, start)
   if (progress === null) throw new MillraceError('BUG', 'failPartition', 'Fold without a start position.')
+  const known = progress
   let letters: IntervalSet = EMPTY
+  const lost: OffsetRange[] = []
   for (const intent of intentsFrom(state, epoch))
     for (const batch of intent.window) {
       letters = union(letters, batch.dead)
@@ -56,10 +61,12 @@ export function fold(state: KeySpaceState, epoch: number, counts: RowCounts, sta
         progress,
         landed ? union(batch.rows, batch.drop) : batch.drop,
         landed ? batch.fingerprint : null,
+        batch.lost,
       )
+      lost.push(...(batch.lost ?? EMPTY).filter(range => unsettled(known, [range]).length > 0))
     }
   const deadLetters = unsettled(progress, letters)
-  return { progress: settle(progress, deadLetters), deadLetters }
+  return { progress: settle(progress, deadLetters), deadLetters, ...statedLost(lost) }
 }
 
 const hasLanded = (batch: IntentBatch, count: StreamOffset | 'gone' | undefined): boolean =>

@@ -15,6 +15,7 @@ import {
   recordKey,
   type StreamName,
   startAt,
+  statedLost,
   streamOffset,
   type TableName,
   union,
@@ -37,16 +38,23 @@ const intervals = fc
 const fingerprint = fc.option(
   fc.record({ kafkaOffset: offset.map(kafkaOffset), timestampMs: fc.integer(), crc: fc.integer() }),
 )
-const progress = fc.record({ frontier: offset.map(kafkaOffset), beyond: intervals, fingerprint })
-const batch: fc.Arbitrary<IntentBatch> = fc.record({
-  firstRow: offset.map(streamOffset),
-  rowCount: fc.nat(),
-  rows: intervals,
-  dead: intervals,
-  drop: intervals,
-  generation: fc.nat(),
-  fingerprint,
-})
+const progress: fc.Arbitrary<Progress> = fc.record(
+  { frontier: offset.map(kafkaOffset), beyond: intervals, fingerprint, lost: intervals },
+  { requiredKeys: ['frontier', 'beyond', 'fingerprint'] },
+)
+const batch: fc.Arbitrary<IntentBatch> = fc.record(
+  {
+    firstRow: offset.map(streamOffset),
+    rowCount: fc.nat(),
+    rows: intervals,
+    dead: intervals,
+    drop: intervals,
+    lost: intervals,
+    generation: fc.nat(),
+    fingerprint,
+  },
+  { requiredKeys: ['firstRow', 'rowCount', 'rows', 'dead', 'drop', 'generation', 'fingerprint'] },
+)
 const workerId = fc.string().map(text => text as WorkerId)
 const text = fc.string()
 
@@ -152,16 +160,18 @@ type Outcomes = {
   readonly rows?: readonly number[]
   readonly dead?: readonly number[]
   readonly drop?: readonly number[]
+  readonly lost?: readonly number[]
 }
 export const setOf = (numbers: readonly number[]): IntervalSet =>
   numbers.reduce<IntervalSet>((set, n) => union(set, rangeOf(kafkaOffset(n), kafkaOffset(n + 1))), EMPTY)
 /** A batch as an Intent states it; every row, letter and drop by its own offset. */
-export const laid = (firstRow: number, { rows = [], dead = [], drop = [] }: Outcomes): IntentBatch => ({
+export const laid = (firstRow: number, { rows = [], dead = [], drop = [], lost = [] }: Outcomes): IntentBatch => ({
   firstRow: streamOffset(firstRow),
   rowCount: rows.length,
   rows: setOf(rows),
   dead: setOf(dead),
   drop: setOf(drop),
+  ...statedLost(setOf(lost)),
   generation: 1,
   fingerprint: null,
 })

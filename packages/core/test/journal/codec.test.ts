@@ -19,7 +19,17 @@ import {
   startAt,
 } from '@millrace/core'
 import fc from 'fast-check'
-import { claimOf, deletedOf, journalRecord, SPACE, settledOf } from './arbitrary-journal.ts'
+import {
+  claimOf,
+  deletedOf,
+  journalRecord,
+  laid,
+  releaseRecord,
+  S1,
+  SPACE,
+  setOf,
+  settledOf,
+} from './arbitrary-journal.ts'
 
 test('every record comes back as it was, under its own key', () => {
   fc.assert(
@@ -95,6 +105,19 @@ test('what a reader of format 1 would misread says 2; everything else says 1, so
   assert.deepEqual(formats, ['1', '1', '2', '2', '2'])
   assert.equal(encodeGenesis(SPACE.incarnation, genesis).format, '1')
   assert.equal(encodeGenesis(SPACE.incarnation, { ...genesis, initialOffsets: {} }).format, '2')
+})
+
+test('what states lost offsets says 3: a reader of 2 would forget that they never were delivered', () => {
+  const lost = setOf([4, 5])
+  const progress = { ...startAt(kafkaOffset(9)), lost }
+  const window = [laid(0, { drop: [4, 5], lost: [4, 5] })]
+  const records: readonly JournalRecord[] = [
+    { kind: 'settled', claimId: 'a', epoch: 1, progress },
+    { kind: 'intent', claimId: 'a', epoch: 1, stream: null, progress: startAt(kafkaOffset(4)), window },
+    { kind: 'intent', claimId: 'a', epoch: 1, stream: null, progress, window: [] },
+    { ...releaseRecord('a', 1, S1, 1, 9), progress } as JournalRecord,
+  ]
+  for (const record of records) assert.equal(encodeRecord(SPACE, record).format, '3', JSON.stringify(record.kind))
 })
 
 test('a record this version cannot read is JOURNAL_LOST, not a guess', () => {

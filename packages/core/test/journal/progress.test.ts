@@ -76,6 +76,20 @@ test('settledPart and unsettled divide a set', () => {
   )
 })
 
+test('what is lost is settled and remembered as lost, in whatever order it is settled and merged', () => {
+  fc.assert(
+    fc.property(start, ranges, range, range, (begin, sets, lost, other) => {
+      const progress = settle(after(begin, sets), lost, null, lost)
+      assert.deepEqual(settledList(progress), covered(begin, [...sets, lost]))
+      assert.deepEqual(progress.lost ?? [], lost)
+      const merged = merge(progress, settle(startAt(kafkaOffset(0)), other, null, other))
+      assert.deepEqual(merged.lost ?? [], union(lost, other))
+      assert.deepEqual(settle(merged, rangeOf(kafkaOffset(0), kafkaOffset(1))).lost ?? [], union(lost, other))
+      assert.equal('lost' in after(begin, sets), false) // as older versions wrote it
+    }),
+  )
+})
+
 test('the fingerprint kept is that of the highest record, whatever order it came in', () => {
   const print = (offset: number): Fingerprint => ({ kafkaOffset: kafkaOffset(offset), timestampMs: 0, crc: offset })
   const low = settle(startAt(kafkaOffset(0)), rangeOf(kafkaOffset(0), kafkaOffset(2)), print(1))

@@ -29,6 +29,7 @@ import {
   releaseRecord,
   S1,
   S2,
+  setOf,
   settledOf,
   settledUpTo,
 } from './arbitrary-journal.ts'
@@ -64,6 +65,22 @@ test('logged dead letters and drops are final, landed or not; letters are handed
   )
   assert.equal(folded(journal, 2, { [S1]: 0 }), '<0 1..2 dead 1')
   assert.equal(folded(journal, 2, { [S1]: 1 }), '<3 dead 1')
+})
+
+test('H17 a logged loss is final and stays a loss; it is handed over to be audited again until it is known to be settled', () => {
+  const batch = laid(0, { drop: [3, 4, 5], lost: [3, 4, 5] })
+  const known = journalOf(claimOf('a', 1), settledOf('a', 1, 3))
+  const logged = journalOf(claimOf('a', 1), settledOf('a', 1, 3), intentOf('a', 1, null, 3, batch))
+  const folded = fold(logged, 2, new Map(), null)
+  assert.deepEqual(folded, {
+    progress: { ...startAt(kafkaOffset(6)), lost: setOf([3, 4, 5]) },
+    deadLetters: [],
+    lost: setOf([3, 4, 5]),
+  })
+  assert.equal('lost' in fold(known, 2, new Map(), null), false)
+  const settled: JournalRecord = { kind: 'settled', claimId: 'b', epoch: 2, progress: folded.progress }
+  const next = fold(journalOf(claimOf('b', 2), settled, intentOf('b', 2, S1, 6)), 3, new Map(), null)
+  assert.deepEqual(next, { progress: folded.progress, deadLetters: [] })
 })
 
 test('letters the Intent itself calls settled are not produced again', () => {

@@ -28,6 +28,7 @@ import {
 import type { ErrorPolicy } from '../../src/batch-builder.ts'
 import type { Destination } from '../../src/destination.ts'
 import { Partition, type PartitionDeps, type PartitionEnd } from '../../src/index.ts'
+import type { LostOffsetsHost, OffsetLostPolicy } from '../../src/lost-offsets.ts'
 import { Process, type ProcessOptions } from './process.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { NAME_LENGTH_MAX, type RecordKind, TopicRecords } from './topic-records.ts'
@@ -76,6 +77,8 @@ export class World {
   readonly groupOffsets: GroupOffsetsTwin = new GroupOffsetsTwin()
   readonly redis: CoordinationTwin
   readonly processes: Process[] = []
+  /** As `from..to`, in the order the audit got them. */
+  readonly auditedLosses: string[] = []
   /** What becomes of each append; replace it at any time. */
   fateOf: (seen: AppendSeen) => AppendFate = () => ({ kind: 'apply' })
 
@@ -143,6 +146,7 @@ export class World {
       generation: 1,
       journal: process.journal,
       source: this.topics,
+      lostOffsets: this.lostOffsets('fail'),
       streams: process.streams,
       permits: redis.permits,
       destination: this.destination(),
@@ -160,6 +164,15 @@ export class World {
       produceDeadLetters: (letters, options) => process.deadLetters.produce(DLQ, letters, options),
       findDeadLetters: (offsets, options) => process.deadLetters.find(DLQ, TP, offsets, options),
       onProgress: () => {},
+    }
+  }
+
+  lostOffsets(policy: OffsetLostPolicy): LostOffsetsHost {
+    return {
+      policy,
+      audit: async ({ range }) => {
+        this.auditedLosses.push(`${range.from}..${range.to}`)
+      },
     }
   }
 
