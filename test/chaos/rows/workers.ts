@@ -4,7 +4,7 @@ import { connectorConfig, LEASE_TTL_MS, range } from '../../e2e/support/stage.ts
 import { CRASH_LINE, CRASH_SITES, type Moment } from '../crash-sites.ts'
 import type { Row } from '../row.ts'
 import { PARTITIONS, type Scene } from '../scene.ts'
-import type { Seat } from '../stage.ts'
+import { GROUP, type Seat } from '../stage.ts'
 
 /** journal.md: lease TTL + 2 s; no stream beyond the burst is created here. The rest is a busy machine's allowance. */
 const TAKEOVER_MS = LEASE_TTL_MS + 2_000 + 10_000
@@ -195,6 +195,35 @@ export const WORKER_ROWS: readonly Row[] = [
       })
       assert.ok(waitMs < TAKEOVER_MS, `a record waited ${waitMs} ms for its row`)
       assert.ok((await scene.takeovers()) <= before, 'nothing had to be recovered')
+    },
+  },
+  {
+    id: '11',
+    name: 'a newer version wrote the journal, and an older one comes back',
+    how: 'a record of format 99 in every partition of the journal; then a worker is started anew',
+    ownStage: true,
+    endsInFailure: true,
+    async run(scene) {
+      const { stage } = scene
+      const journal = `${GROUP}-journal`
+      await scene.untilDrained()
+      const rows = await stage.countRows(scene.table)
+      const partitions = [...(await stage.endOffsets(journal)).keys()]
+      const producer = await stage.newProducer()
+      const headers = { 'millrace.format': '99' }
+      const messages = partitions.map(partition => ({
+        key: 'later/flights/0/claim/x',
+        value: '{}',
+        headers,
+        partition,
+      }))
+      await producer.send({ topic: journal, messages })
+      await producer.disconnect()
+      scene.hit('partitions of the journal with a newer record', partitions.length)
+      const seat = await scene.victim()
+      await seat.kill()
+      await assert.rejects(stage.startAt(seat), /a newer Millrace wrote it/)
+      assert.equal(await stage.countRows(scene.table), rows, 'not one row more or less')
     },
   },
 ]
