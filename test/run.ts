@@ -37,7 +37,7 @@ const PARTS: readonly Part[] = [
   },
   {
     name: 'official clients',
-    files: glob('test/conformance/**/*.test.ts'),
+    files: glob(['test/conformance/**/*.test.ts', 'test/live/*.test.ts']),
     concurrency: 2,
     timeoutMs: 420_000,
   },
