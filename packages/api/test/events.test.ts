@@ -80,7 +80,9 @@ test('what fell out of the ring is a gap', async () => {
 
 const inState = (state: string): Snapshot => ({
   ...EMPTY,
-  connectors: new Map([['a', { state, health: 'OK', reason: null, tasks: new Map(), takeovers: new Map() }]]),
+  connectors: new Map([
+    ['a', { state, health: 'OK', reason: null, tasks: new Map(), takeovers: new Map(), lostOffsets: new Map() }],
+  ]),
 })
 
 test('what happened while nobody listened is a gap for whoever comes back, also before the first new look', async () => {
@@ -200,15 +202,18 @@ test('over HTTP: states, health and takeovers too, with ids, and the end when th
   await client.until(/event: hello/)
   await api.time.advance(1_000)
   await api.time.settle()
-  api.report('w2', 'a', [{ takeovers: 1, state: 'IN_DOUBT', trace: 'IN_DOUBT: s.' }])
+  api.report('w2', 'a', [{ takeovers: 1, lostOffsets: 5, state: 'IN_DOUBT', trace: 'IN_DOUBT: s.' }])
   api.report('w3', 'a', [])
   await api.time.advance(1_000)
-  const text = await client.until(/worker\.joined[\s\S]*partition\.takeover/)
+  const text = await client.until(
+    /worker\.joined[\s\S]*partition\.takeover[\s\S]*partition\.offsets_lost\ndata: .*\n\n/,
+  )
   assert.match(
     text,
     /id: \w+-\d+\nevent: connector\.health\ndata: \{"connector":"a",.*"from":"OK","to":"STALLED","reason":"IN_DOUBT"\}/,
   )
   assert.match(text, /event: task\.state\n.*"from":"RUNNING","to":"FAILED"/)
+  assert.match(text, /event: partition\.offsets_lost\n.*"partition":"\w+-0","count":5/)
   await api.time.advance(15_000)
   await client.until(/: still here/)
   const ended = new Promise(resolve => client.response.once('close', resolve))

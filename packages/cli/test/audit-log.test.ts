@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AuditRecord } from '@millrace/api'
 import type { Logger } from '@millrace/core'
+import type { LostOffsetsRecord } from '@millrace/worker'
 import { AuditLog } from '../src/worker/audit-log.ts'
 
 const RECORD: AuditRecord = {
@@ -75,4 +76,15 @@ test('what the topic refuses or has no room for is counted and said once; a hang
   for (let i = 0; i < 1_005; i++) hanging.write(RECORD)
   assert.equal(hanging.lostCount, 5)
   await hanging.flush({ signal: AbortSignal.timeout(5) })
+})
+
+test('skipped offsets are kept before anybody goes on: in the topic, or its refusal is heard', async () => {
+  const written: string[] = []
+  const record = { kind: 'offsetsLost', id: 'i/t-0@1..3', connector: 'a' } as LostOffsetsRecord
+  const topic = { append: async (key: string, value: string) => void written.push(`${key} ${value}`) }
+  await new AuditLog(topic, logTo([]), { signal }).keepLostOffsets(record, { signal })
+  assert.deepEqual(written, [`a ${JSON.stringify(record)}`])
+  const away = { append: async (): Promise<void> => Promise.reject(new Error('away')) }
+  await assert.rejects(new AuditLog(away, logTo([]), { signal }).keepLostOffsets(record, { signal }), /away/)
+  await new AuditLog(null, logTo([]), { signal }).keepLostOffsets(record, { signal })
 })

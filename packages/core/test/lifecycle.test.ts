@@ -217,6 +217,7 @@ describe('worker reports', () => {
   test('survive encoding, offsets beyond 2^53 included', () => {
     const report = worker('w1', [
       part({ nextOffset: kafkaOffset(2n ** 62n), endOffset: null, lag: null, restartToken: 'x', lastRecordAtMs: 3 }),
+      part({ partition: 1, lostOffsets: 7 }),
     ])
     assert.deepEqual(decodeWorkerReport(encodeWorkerReport(report)), report)
   })

@@ -202,6 +202,7 @@ export class PartitionSupervisor {
       rowsTotal: this.#rowsTotal + (running?.rowsTotal ?? 0),
       deadLettersTotal: this.#deadLettersTotal + (running?.deadLettersTotal ?? 0),
       droppedTotal: this.#droppedTotal + (running?.droppedTotal ?? 0),
+      ...((view?.lostOffsets ?? 0) > 0 && { lostOffsets: view?.lostOffsets ?? 0 }),
       failures: this.#failures,
       ...(view?.lastRecordAtMs != null && { lastRecordAtMs: view.lastRecordAtMs }),
       ...this.#timesOf(view),

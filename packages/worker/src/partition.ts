@@ -19,6 +19,7 @@ import {
   type Progress,
   type StreamPermits,
   settle,
+  size,
   type Waiting,
   type WorkerId,
   type WriteStreams,
@@ -73,6 +74,8 @@ export type PartitionView = {
   readonly rowsTotal: number
   readonly deadLettersTotal: number
   readonly droppedTotal: number
+  /** Offsets that were never delivered since the position was set last: what the journal states. */
+  readonly lostOffsets: number
   readonly lastRecordAtMs: number | null
   readonly stage: PartitionStage
   readonly waiting: Waiting | null
@@ -144,6 +147,7 @@ export class Partition {
       rowsTotal: this.#rowsTotal,
       deadLettersTotal: this.#deadLettersTotal,
       droppedTotal: this.#droppedTotal,
+      lostOffsets: Number(size(this.#progress?.lost ?? [])),
       lastRecordAtMs: this.#lastRecordAtMs,
       stage: this.#stage(lanes),
       waiting: this.#waiting(),

@@ -1,7 +1,16 @@
 // One partition under supervision, from the connector's entry on: start positions, failures and restarts, fences, the end.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Incarnation, type JournalLog, kafkaOffset, LeaseLost, type Timers } from '@millrace/core'
+import {
+  type Incarnation,
+  type JournalLog,
+  kafkaOffset,
+  LeaseLost,
+  type Logger,
+  MillraceError,
+  type Timers,
+} from '@millrace/core'
+import type { LostOffsetsRecord } from '../src/index.ts'
 import {
   assignmentOf,
   CONFIG,
@@ -15,7 +24,7 @@ import {
   whilePassing,
   workerIn,
 } from './support/connector.ts'
-import { type Run, TABLE, TP, World } from './support/world.ts'
+import { QUIET, type Run, TABLE, TP, World } from './support/world.ts'
 
 const SIGNAL = new AbortController().signal
 const INC1 = 'inc1' as Incarnation
@@ -34,6 +43,46 @@ test('a connector delivers rows, dead letters and drops as its config says', asy
   )
   world.assertExactlyOnce()
   world.assertBudgetsEmpty()
+})
+
+test('H17 offset.lost.policy=skip: the range goes to the audit and the log with its identity, and is reported', async () => {
+  const world = await World.open()
+  world.records.rows(7)
+  world.topics.deleteBefore(TP, kafkaOffset(4))
+  await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(1) }], { signal: SIGNAL })
+  const [told, audited]: [string[], LostOffsetsRecord[]] = [[], []]
+  let refusals = 2
+  const logger: Logger = {
+    ...QUIET,
+    warn: fields => void told.push(JSON.stringify(fields)),
+    child: () => logger,
+  }
+  const supervisor = superviseIn(world, entryOf({ config: { ...CONFIG, 'offset.lost.policy': 'skip' } }), {
+    logger,
+    auditLostOffsets: async record => {
+      if (refusals-- > 0) throw new MillraceError('KAFKA_UNREACHABLE', 'retry', 'Not now.')
+      audited.push(record)
+    },
+  })
+  await deliversAll(world, supervisor)
+  await whilePassing(world, supervisor.stop())
+  assert.deepEqual(audited, [
+    {
+      kind: 'offsetsLost',
+      id: 'inc1/flights-0@1..4',
+      atMs: audited[0]?.atMs,
+      connector: 'c',
+      incarnation: 'inc1',
+      topic: 'flights',
+      partition: 0,
+      from: '1',
+      to: '4',
+      policy: 'skip',
+    },
+  ])
+  assert.deepEqual(told.filter(line => line.includes('inc1/flights-0@1..4')).length, 1)
+  assert.equal(supervisor.report().lostOffsets, 3)
+  assert.equal(world.rowIds().length, 3)
 })
 
 // ── where it starts ──

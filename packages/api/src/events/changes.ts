@@ -52,13 +52,19 @@ export type ConnectorSnapshot = {
   readonly reason: string | null
   readonly tasks: ReadonlyMap<number, { readonly state: string; readonly workerId: string }>
   readonly takeovers: ReadonlyMap<string, number>
+  /** By partition, whoever works on it: they stand in the journal. */
+  readonly lostOffsets: ReadonlyMap<string, number>
 }
 
 export function connectorSnapshot(entry: ConnectorEntry, view: ClusterView, context: HealthContext): ConnectorSnapshot {
   const status = connectorStatus(entry, view)
   const health = connectorHealth(entry, view, context)
-  const partitions = partitionViews(entry, view).flatMap(({ topic, partition, worker, report }) =>
+  const views = partitionViews(entry, view)
+  const partitions = views.flatMap(({ topic, partition, worker, report }) =>
     report === null ? [] : [[`${topic}-${partition}@${worker}`, report.takeovers] as const],
+  )
+  const lost = views.flatMap(({ topic, partition, report }) =>
+    report === null ? [] : [[`${topic}-${partition}`, report.lostOffsets ?? 0] as const],
   )
   return {
     state: status.connector.state,
@@ -66,6 +72,7 @@ export function connectorSnapshot(entry: ConnectorEntry, view: ClusterView, cont
     reason: health.reasons[0]?.code ?? null,
     tasks: new Map(status.tasks.map(task => [task.id, { state: task.state, workerId: task.workerId }])),
     takeovers: new Map(partitions),
+    lostOffsets: new Map(lost),
   }
 }
 
@@ -99,6 +106,11 @@ function connectorEvents(name: string, then: ConnectorSnapshot, now: ConnectorSn
     if (takeovers <= (then.takeovers.get(place) ?? 0)) continue
     const [partition, worker] = [place.slice(0, place.lastIndexOf('@')), place.slice(place.lastIndexOf('@') + 1)]
     events.push(event('partition.takeover', name, { partition, worker }))
+  }
+  for (const [partition, count] of now.lostOffsets) {
+    const before = then.lostOffsets.get(partition)
+    if (before !== undefined && count > before)
+      events.push(event('partition.offsets_lost', name, { partition, count: count - before }))
   }
   return events
 }

@@ -28,6 +28,7 @@ const totals = {
   rows_total: whole,
   dead_letters_total: whole,
   dropped_total: whole,
+  lost_offsets: whole,
   streams: whole,
 }
 const verdict: JsonSchema = { type: 'string', enum: ['OK', 'DEGRADED', 'STALLED'] }
@@ -128,6 +129,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       rows_total: whole,
       dead_letters_total: whole,
       dropped_total: whole,
+      lost_offsets: whole,
       failures: whole,
       recent_failures: list(object({ code: text, message: text, at_ms: whole })),
       restarts_at_ms: millis,

@@ -121,6 +121,7 @@ function partitionShape(view: PartitionView, state: string): object {
     rows_total: report?.rowsTotal ?? 0,
     dead_letters_total: report?.deadLettersTotal ?? 0,
     dropped_total: report?.droppedTotal ?? 0,
+    lost_offsets: report?.lostOffsets ?? 0,
     failures: report?.failures ?? 0,
     recent_failures: (report?.pastFailures ?? []).map(({ code, message, sinceMs }) => ({
       code,

@@ -72,6 +72,7 @@ function totalsShape(totals: Totals): object {
     rows_total: totals.rowsTotal,
     dead_letters_total: totals.deadLettersTotal,
     dropped_total: totals.droppedTotal,
+    lost_offsets: totals.lostOffsets,
     streams: totals.streams,
   }
 }

@@ -1,7 +1,8 @@
-// The audit of changes: each to the log at once, and to a topic unless `audit.topic` is disabled. No request waits for it; what
+// The audit of changes, and of offsets that were skipped. Changes: each to the log at once, and to a topic unless `audit.topic` is disabled. No request waits for it; what
 // the topic does not get is counted and said, and stands in the log all the same.
 import type { AuditRecord, AuditSink } from '@millrace/api'
 import type { Logger } from '@millrace/core'
+import type { LostOffsetsRecord } from '@millrace/worker'
 
 /** Under way to the topic: 1,000 records of about 600 bytes; of bulk requests, 1 MB each at the very worst. */
 const PENDING_MAX = 1_000
@@ -45,6 +46,11 @@ export class AuditLog implements AuditSink {
       },
     )
     this.#pending = Promise.all([this.#pending, written]).then(() => {})
+  }
+
+  /** Resolves when the topic has it, rejects when it may not: whoever skips offsets waits for this. The log has it by then. */
+  async keepLostOffsets(record: LostOffsetsRecord, options: { signal: AbortSignal }): Promise<void> {
+    await this.#topic?.append(record.connector, JSON.stringify(record), options)
   }
 
   /** What was written before is in the topic, or lost and counted. */

@@ -84,12 +84,15 @@ export async function runWorker(
   const notices = new ConnectorNotices(logger)
   const placeholders = new PlaceholderWatch(config.connectorContext)
 
+  const audit = new AuditLog(kafka.auditTopic, logger, { signal: lifetime.signal })
+
   const services: ConnectorServices = {
     journal: kafka.journal,
     source: kafka.source,
     groupOffsets: kafka.groupOffsets,
     deadLetters: kafka.deadLetters,
     permits,
+    auditLostOffsets: (record, options) => audit.keepLostOffsets(record, options),
     parseConfig: entry => {
       const parse = parseConnectorConfig(entry.config, config.connectorContext)
       if (!parse.ok) throw configRefused(parse.errors)
@@ -138,7 +141,6 @@ export async function runWorker(
     config.leaseTtlMs,
     () => systemClock.nowMs(),
   )
-  const audit = new AuditLog(kafka.auditTopic, logger, { signal: lifetime.signal })
   const loggers = new ClusterLoggers(log.levels, new RedisStatusBoard(redis, 'loggers'), system)
   const monitor = new HealthMonitor(
     { configStore: kafka.configStore, cluster: reports, self: workerId },

@@ -75,6 +75,8 @@ export type PartitionReport = {
   /** When it starts again by itself, while it is FAILED and does. */
   readonly restartsAtMs?: number
   readonly recent?: RecentOutcomes
+  /** Offsets skipped by offset.lost.policy=skip since the position was set last; absent: none. */
+  readonly lostOffsets?: number
 }
 
 /** A connector that cannot run at all: bad credentials, journal lost. One partition's trouble is its own report. */
@@ -159,6 +161,7 @@ function decodePartition(fields: Fields): PartitionReport {
   const failure = fields.optionalObject('failure', decodeWaiting)
   const pastFailures = fields.optionalList('pastFailures', decodeWaiting).flatMap(failure => failure ?? [])
   const restartsAtMs = fields.optionalCount('restartsAtMs')
+  const lostOffsets = fields.optionalCount('lostOffsets')
   const recent = fields.optionalObject('recent', decodeRecent)
   return {
     connector: fields.string('connector'),
@@ -191,6 +194,7 @@ function decodePartition(fields: Fields): PartitionReport {
     ...(pastFailures.length === 0 ? {} : { pastFailures }),
     ...(restartsAtMs === undefined ? {} : { restartsAtMs }),
     ...(recent === undefined ? {} : { recent }),
+    ...(lostOffsets === undefined ? {} : { lostOffsets }),
   }
 }
 

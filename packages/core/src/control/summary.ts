@@ -13,6 +13,7 @@ export type Totals = {
   readonly rowsTotal: number
   readonly deadLettersTotal: number
   readonly droppedTotal: number
+  readonly lostOffsets: number
   readonly streams: number
   /** Freshness: timestamp of the newest settled record. */
   readonly newestRecordAtMs: number | null
@@ -55,6 +56,7 @@ function totalsOf(views: readonly PartitionView[], isCounted: (stream: string) =
     rowsTotal: sum(report => report.rowsTotal),
     deadLettersTotal: sum(report => report.deadLettersTotal),
     droppedTotal: sum(report => report.droppedTotal),
+    lostOffsets: sum(report => report.lostOffsets ?? 0),
     streams: sum(report => report.streams.filter(isCounted).length),
     newestRecordAtMs: max(report => report.settledRecordAtMs),
   }

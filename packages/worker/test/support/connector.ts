@@ -67,7 +67,9 @@ export function assignmentOf(process: Process, change: Partial<PartitionAssignme
 }
 
 /** Services that behave otherwise than the twins do. */
-export type ServiceOptions = Partial<Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits' | 'bigQuery'>> & {
+export type ServiceOptions = Partial<
+  Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits' | 'bigQuery' | 'auditLostOffsets'>
+> & {
   readonly genesis?: Genesis | null
   readonly tables?: Tables
 }
@@ -84,6 +86,7 @@ export function servicesIn(world: World, process: Process, options: ServiceOptio
     groupOffsets: world.groupOffsets,
     deadLetters: options.deadLetters ?? process.deadLetters,
     permits: options.permits ?? world.redis.permits,
+    ...(options.auditLostOffsets !== undefined && { auditLostOffsets: options.auditLostOffsets }),
     parseConfig: entry => {
       const parse = parseConnectorConfig(entry.config)
       assert(parse.ok, JSON.stringify(parse))
