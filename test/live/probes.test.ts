@@ -2,6 +2,7 @@
 // broken, and the command says what it needs, what it saw, and how it ended.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
@@ -127,6 +128,14 @@ describe('npm run test:live', () => {
     assert.equal(code, 1)
     assert.match(errors, /BIGQUERY_AUTH_FAILED .*GOOGLE_APPLICATION_CREDENTIALS/)
   })
+})
+
+test('docs/exactly-once.md states every assumption that is probed', () => {
+  const page = readFileSync(join(root, 'docs/exactly-once.md'), 'utf8')
+  for (const { id } of PROBES.filter(({ id }) => id.startsWith('A'))) {
+    const number = id.slice(0, 2)
+    assert.match(page, new RegExp(`^\\| ${number} \\|`, 'm'), `${number} is missing`)
+  }
 })
 
 async function command(
