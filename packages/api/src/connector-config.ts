@@ -2,6 +2,7 @@
 import type { ConfigInfos } from '@millrace/config'
 import type { RawConfig } from '@millrace/core'
 import { badRequest } from './api-error.ts'
+import { NAME_CHARS_MAX } from './connector-name.ts'
 import type { ConnectorConfigs } from './deps.ts'
 import { isJsonObject, JsonNumber, type JsonValue } from './json-body.ts'
 import { MASK, maskedKeys } from './secret-keys.ts'
@@ -44,10 +45,16 @@ export function withName(config: RawConfig, name: string): RawConfig {
     throw badRequest(`Connector name configuration (${included}) doesn't match connector name in the URL (${name})`)
   }
   const named = { ...config, name }
-  if (Buffer.byteLength(JSON.stringify(named)) > CONFIG_BYTES_MAX) {
-    throw badRequest(`The configuration of connector ${name} is larger than ${CONFIG_BYTES_MAX} bytes.`)
-  }
+  assertConfigFits(named)
   return named
+}
+
+/** Throws 400 for what could not be stored, before anything else looks at it. */
+export function assertConfigFits(config: RawConfig): void {
+  if (Buffer.byteLength(JSON.stringify(config)) > CONFIG_BYTES_MAX) {
+    const whose = config.name === undefined ? '' : ` of connector ${config.name.slice(0, NAME_CHARS_MAX)}`
+    throw badRequest(`The configuration${whose} is larger than ${CONFIG_BYTES_MAX} bytes.`)
+  }
 }
 
 /** Throws 400 in Connect's words (R8) when the config has errors. */

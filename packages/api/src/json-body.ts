@@ -21,12 +21,19 @@ export type JsonValue =
 /** Offsets nest 4 deep; nothing asked for here nests deeper. */
 export const BODY_DEPTH_MAX = 32
 
+/**
+ * Containers count too: the offset of a partition has six. Far more than a config (1,000 keys) or a bulk request (1,000 names) has,
+ * and the positions of 3,300 partitions. The half million that fit into the largest body would hold up everybody else for a second.
+ */
+export const BODY_VALUES_MAX = 20_000
+
 /** undefined for an empty body. Throws 400. */
 export function parseJsonBody(body: Buffer): JsonValue | undefined {
   if (body.length === 0) return undefined
   const text = decodeUtf8(body)
-  if (depthOf(text) > BODY_DEPTH_MAX)
-    throw badRequest(`The request body is nested deeper than ${BODY_DEPTH_MAX} levels.`)
+  const { depth, values } = sizeOf(text)
+  if (depth > BODY_DEPTH_MAX) throw badRequest(`The request body is nested deeper than ${BODY_DEPTH_MAX} levels.`)
+  if (values > BODY_VALUES_MAX) throw badRequest(`The request body has more than ${BODY_VALUES_MAX} values.`)
   const value = parsed(text)
   const repeated = repeatedKey(text)
   if (repeated !== null) throw badRequest(`The request body has the key ${JSON.stringify(repeated)} twice.`)
@@ -62,9 +69,10 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-/** Deepest nesting of brackets outside strings. */
-function depthOf(text: string): number {
+/** Deepest nesting of brackets outside strings, and how many values there are at most: each is the first of a container or after a comma. */
+function sizeOf(text: string): { readonly depth: number; readonly values: number } {
   let depth = 0
+  let values = 1
   let deepest = 0
   let isInString = false
   for (let i = 0; i < text.length; i++) {
@@ -73,10 +81,13 @@ function depthOf(text: string): number {
       if (char === BACKSLASH) i++
       else if (char === QUOTE) isInString = false
     } else if (char === QUOTE) isInString = true
-    else if (char === OPEN_BRACE || char === OPEN_BRACKET) deepest = Math.max(deepest, ++depth)
-    else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--
+    else if (char === OPEN_BRACE || char === OPEN_BRACKET) {
+      deepest = Math.max(deepest, ++depth)
+      values++
+    } else if (char === CLOSE_BRACE || char === CLOSE_BRACKET) depth--
+    else if (char === COMMA) values++
   }
-  return deepest
+  return { depth: deepest, values }
 }
 
 /** The first key that stands twice in one object of this valid JSON. */

@@ -7,6 +7,7 @@ import { isMillraceError } from '@millrace/core'
 import fc from 'fast-check'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { startApi } from '../src/index.ts'
+import { BODY_VALUES_MAX } from '../src/json-body.ts'
 import { CONFIG, TestApi } from './support/test-api.ts'
 
 function assertRefused(answer: LightMyRequestResponse, codes: readonly number[], label: string): void {
@@ -57,6 +58,33 @@ describe('bad requests', () => {
       'UTF-8',
     )
     assert.equal(api.store.read().connectors.get('a')?.version, 1)
+  })
+
+  test('more values than any request needs are 400 before they are parsed, and so are configs that are too large to be stored', async () => {
+    await using api = await TestApi.open()
+    const [open, close] = ['[', ']']
+    const flood = [
+      `{"a":${open}${'1,'.repeat(BODY_VALUES_MAX)}1${close}}`,
+      `{"a":${open}${'[],'.repeat(BODY_VALUES_MAX)}[]${close}}`,
+      JSON.stringify(Object.fromEntries(Array.from({ length: BODY_VALUES_MAX }, (_, i) => [`k${i}`, '']))),
+      // Not even JSON: it is counted first.
+      ','.repeat(BODY_VALUES_MAX),
+    ]
+    for (const body of flood) {
+      for (const [method, url] of [
+        ['POST', '/connectors'],
+        ['PATCH', '/connectors/a/offsets'],
+        ['PUT', '/connector-plugins/BigQuerySink/config/validate'],
+      ] as const) {
+        const answer = await api.call(method, url, body)
+        assertRefused(answer, [400], `${method} ${url}`)
+        assert.equal(answer.json().message, `The request body has more than ${BODY_VALUES_MAX} values.`)
+      }
+    }
+    const large = { ...CONFIG, note: 'x'.repeat(600_000) }
+    const answer = await api.call('PUT', '/connector-plugins/BigQuerySink/config/validate', large)
+    assertRefused(answer, [400], 'validate')
+    assert.match(answer.json().message, /^The configuration is larger than 524288 bytes\.$/)
   })
 
   test('config values that are nested or null are 400, naming the key', async () => {

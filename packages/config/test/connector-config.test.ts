@@ -418,6 +418,25 @@ test('the limits of a batch stay within those of the service', () => {
   }
 })
 
+test('lists, maps and keys of absurd lengths are refused by their limit, before they are taken apart', () => {
+  const items = (count: number, item: (index: number) => string): string =>
+    Array.from({ length: count }, (_, i) => item(i)).join(',')
+  const refused = refusedWith({
+    topics: items(10_001, i => `t${i}`),
+    transforms: items(10_001, i => `a${i}`),
+    topic2TableMap: items(10_001, i => `t${i}:b${i}`),
+    keySource: 'JSON',
+    keyfile: `{"type":"service_account","private_key":"${'x'.repeat(64 * 1024)}"}`,
+  })
+  const limits: readonly (readonly [string, RegExp])[] = [
+    ['topics', /List may have at most 10000 items/],
+    ['transforms', /List may have at most 100 items/],
+    ['topic2TableMap', /At most 10000 topics may be mapped/],
+    ['keyfile', /^Invalid value \[hidden\] .* longer than 65536 characters/],
+  ]
+  for (const [key, limit] of limits) assert.match(String(refused[key]), limit)
+})
+
 test('hostile sizes are answered quickly, and not repeated in full', { timeout: 60_000 }, () => {
   const dollars = '$' + '{'
   const hostile: readonly Readonly<Record<string, string>>[] = [

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { editDistance, judgeUnknownKeys, nearMiss } from '../src/definition/near-miss.ts'
+import { COMPARING_STEPS_MAX, editDistance, judgeUnknownKeys, KnownKeys } from '../src/definition/near-miss.ts'
 
 const KNOWN = ['topics', 'topics.regex', 'autoCreateTables', 'keyfile', 'errors.tolerance']
+
+const nearMiss = (unknown: string, known: readonly string[]): string | null =>
+  new KnownKeys(known).nearMiss(unknown, { steps: 0 })
 
 test('a key within two edits of a known one is a near miss', () => {
   assert.equal(nearMiss('topic', KNOWN), 'topics')
@@ -60,4 +63,36 @@ test('near refuses near misses and warns of the rest, warn refuses nothing, erro
 test('the message names the key meant and never a value', () => {
   const { errors } = judgeUnknownKeys(['topic'], KNOWN, 'near', () => ' (w.properties:3)')
   assert.match(errors[0]?.message ?? '', /topic \(w\.properties:3\): did you mean topics\?/)
+})
+
+test('looking at lengths and letters first misses nothing', () => {
+  const word = fc.string({ unit: fc.constantFrom('a', 'b', 'A', '.', 'é', 'z'), minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(word, fc.uniqueArray(word, { minLength: 1, maxLength: 5 }), (unknown, known) => {
+      const near = nearMiss(unknown, known)
+      const least = Math.min(...known.map(key => editDistance(unknown, key, 3)))
+      if (near === null) assert.equal(least, 3)
+      else if (near.toLowerCase().replaceAll('.', '') !== unknown.toLowerCase().replaceAll('.', ''))
+        assert.equal(editDistance(unknown, near, 3), least)
+    }),
+  )
+})
+
+test('keys of other lengths than known ones are not compared with them', () => {
+  const work = { steps: 0 }
+  assert.equal(new KnownKeys(['topics.regex', 'a']).nearMiss('topics', work), null)
+  assert.equal(work.steps, 0)
+})
+
+test('hundreds of keys that resemble hundreds of others are refused when too much was compared', () => {
+  const alike = (count: number, end: string): readonly string[] =>
+    Array.from({ length: count }, (_, i) => `transforms.${'a'.repeat(200)}${i % 100}.${end}${i}`)
+  const work = { steps: 0 }
+  const known = new KnownKeys(alike(1_000, 'x'))
+  for (const key of alike(900, 'other')) known.nearMiss(key, work)
+  // The last comparison may go beyond: some characters, and five cells for each.
+  assert.ok(work.steps < COMPARING_STEPS_MAX + 6 * 256, `${work.steps}`)
+  const { errors } = judgeUnknownKeys(alike(900, 'y'), alike(1_000, 'xxx'), 'near')
+  assert.match(errors.at(-1)?.message ?? '', /too many unknown keys .*config\.unknown\.keys=warn/)
+  assert.deepEqual(judgeUnknownKeys(alike(900, 'y'), alike(1_000, 'xxx'), 'warn').errors, [])
 })

@@ -1,7 +1,7 @@
 // Plugins, their config definitions, and validation. Answered by the worker that was asked: all run the same version.
 import type { FastifyInstance } from 'fastify'
 import { badRequest, notFound } from '../api-error.ts'
-import { parseConfig, validateConfig } from '../connector-config.ts'
+import { assertConfigFits, parseConfig, validateConfig } from '../connector-config.ts'
 import type { Context } from '../context.ts'
 import type { JsonValue } from '../json-body.ts'
 import { booleanOf, type Query } from '../query.ts'
@@ -25,6 +25,7 @@ export function pluginRoutes(app: FastifyInstance, context: Context): void {
   app.put<OfPlugin & { Body: JsonValue | undefined }>('/connector-plugins/:plugin/config/validate', async request => {
     const { plugin } = request.params
     const config = parseConfig(request.body)
+    assertConfigFits(config)
     const included = config['connector.class']
     const isOther = included !== undefined && !shortName(included).endsWith(shortName(plugin))
     if (isOther && configs.connectorClass(included) !== configs.connectorClass(plugin)) {

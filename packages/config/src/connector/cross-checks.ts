@@ -123,9 +123,15 @@ const OUTSIDE =
 
 /** Keys of other types (`external_account`) may name URLs and programs to run: never from a connector's configuration. */
 const KEY_TYPE = 'service_account'
+/** A key has some 2,300. */
+const KEY_CHARACTERS_MAX = 64 * 1024
 
 function jsonKeyErrors(key: string): readonly ConfigError[] {
   if (key === '') return [invalid('keyfile', 'keyfile must hold the key when keySource is JSON')]
+  if (key.length > KEY_CHARACTERS_MAX) {
+    const problem = `longer than ${KEY_CHARACTERS_MAX} characters, which no key is`
+    return [invalid('keyfile', `Invalid value [hidden] for configuration keyfile: ${problem}`)]
+  }
   const type = jsonType(key)
   if (type === null) return [invalid('keyfile', 'Invalid value [hidden] for configuration keyfile: not a JSON object')]
   if (type === KEY_TYPE) return []

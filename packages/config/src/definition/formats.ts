@@ -1,5 +1,6 @@
 // Named text formats of single values. Each says what is wrong in words that never repeat the value: the caller does, or must not.
 import { regexProblem } from '../regex/compile.ts'
+import { hasMoreItems, LIST_ITEMS_MAX } from './list-items.ts'
 
 type TextFormat = { readonly describe: string; readonly problem: (text: string) => string | null }
 
@@ -14,6 +15,8 @@ const matching = (pattern: RegExp, describe: string): TextFormat => ({
 // https://cloud.google.com/bigquery/docs/tables#table_naming: letters, marks, numbers, connectors, dashes and spaces; 1,024 bytes.
 const TABLE_NAME = /^[\p{L}\p{M}\p{N}\p{Pc}\p{Pd}\p{Zs}]+$/u
 const TABLE_NAME_BYTES_MAX = 1024
+/** Of a connector's name: in how many characters those that may not be in it are looked for, from the first on. */
+const NAME_CHARACTERS_MAX = 1024
 
 export type Format =
   | 'connectorName'
@@ -36,8 +39,11 @@ export const FORMATS: Readonly<Record<Format, TextFormat>> = {
   connectorName: {
     describe: 'text without control characters',
     problem: text => {
-      const control = [...text].filter(character => CONTROL.test(character)).map(character => character.charCodeAt(0))
-      if (control.length === 0) return null
+      const from = text.search(CONTROL)
+      if (from < 0) return null
+      const control = [...text.slice(from, from + NAME_CHARACTERS_MAX)]
+        .filter(character => CONTROL.test(character))
+        .map(character => character.charCodeAt(0))
       return `String may not contain control sequences but had the following ASCII chars: ${control.join(', ')}`
     },
   },
@@ -83,6 +89,7 @@ function urlProblem(text: string, protocols: readonly string[]): string | null {
 }
 
 function topicTableMapProblem(text: string): string | null {
+  if (hasMoreItems(text, LIST_ITEMS_MAX)) return `At most ${LIST_ITEMS_MAX} topics may be mapped`
   const topics = new Set<string>()
   for (const entry of text.split(',').filter(entry => entry.trim() !== '')) {
     const [topic, table, ...rest] = entry.split(':').map(part => part.trim())

@@ -1,6 +1,7 @@
 // Text to value and back, as Kafka's ConfigDef.parseType and convertToString do: everything is trimmed first.
 import { Secret } from '@millrace/core'
 import { type ConfigError, type ConfigValue, invalidValue, type KeyDef } from './key.ts'
+import { hasMoreItems, LIST_ITEMS_MAX, tooManyItems } from './list-items.ts'
 import { canonical, problemOf } from './rules.ts'
 
 const INTEGER_BOUNDS = {
@@ -15,6 +16,9 @@ type Parsed = { readonly value: ConfigValue } | { readonly error: ConfigError; r
 /** Parses one value and applies its rule. */
 export function parseValue(key: string, def: KeyDef, text: string): Parsed {
   const trimmed = text.trim()
+  if (def.type === 'LIST' && hasMoreItems(trimmed, LIST_ITEMS_MAX)) {
+    return { error: invalidValue(key, trimmed, tooManyItems(def.rule?.maxItems ?? LIST_ITEMS_MAX)) }
+  }
   if (def.also?.includes(trimmed)) return { value: trimmed }
   if (def.type === 'PASSWORD') return parsePassword(key, def, trimmed)
   const value = readAs(def, trimmed)

@@ -1,5 +1,6 @@
 // Validators as data, so that they can be checked, shown in the reference and turned into JSON Schema. Texts follow Kafka's.
 import { FORMATS, type Format } from './formats.ts'
+import { tooManyItems } from './list-items.ts'
 
 export type Rule = {
   readonly atLeast?: number
@@ -46,7 +47,7 @@ function textProblem(rule: Rule, value: string): string | null {
 
 function listProblem(rule: Rule, items: readonly string[]): string | null {
   if (rule.nonEmpty && items.length === 0) return 'List must be non-empty'
-  if (rule.maxItems !== undefined && items.length > rule.maxItems) return `List may have at most ${rule.maxItems} items`
+  if (rule.maxItems !== undefined && items.length > rule.maxItems) return tooManyItems(rule.maxItems)
   if (rule.uniqueItems && new Set(items).size < items.length) return 'Duplicate alias provided.'
   const format = rule.format
   return format ? (items.map(item => FORMATS[format].problem(item)).find(problem => problem !== null) ?? null) : null

@@ -72,12 +72,12 @@ export function configInfos(
   undefinedValues: ReadonlyMap<string, string>,
   errors: readonly ConfigError[],
 ): ConfigInfos {
-  const messages = (key: string): string[] => errors.filter(error => error.key === key).map(error => error.message)
+  const messages = Map.groupBy(errors, error => error.key)
   const valueInfo = (name: string, value: string | null, def: KeyDef | null): ConfigValueInfo => ({
     name,
     value,
     recommended_values: def?.recommended ?? [],
-    errors: messages(name),
+    errors: (messages.get(name) ?? []).map(error => error.message),
     visible: def?.visibleWhen ? def.visibleWhen.in.includes(valueText(values.get(def.visibleWhen.key)) ?? '') : true,
   })
   const defined = keyInfos(defs).map(definition => ({

@@ -19,6 +19,8 @@ export type Resolution = {
 
 /** Each may read a file, and a real config has a dozen. */
 const PLACEHOLDERS_MAX = 200
+/** Of one value; what is beyond stays in the last piece, and the value is refused. Each placeholder has a text before it. */
+const PIECES_MAX = 2 * PLACEHOLDERS_MAX
 /** Of one value when everything is put in: a key file is 3 kB. */
 const RESOLVED_CHARACTERS_MAX = 1024 * 1024
 /** Of all values that are put into one config. Nothing more is read then. */
@@ -99,7 +101,7 @@ function piecesOf(text: string): readonly Piece[] | null {
   const pieces: Piece[] = []
   let from = 0
   let at = text.indexOf('$' + '{')
-  while (at >= 0) {
+  while (at >= 0 && pieces.length <= PIECES_MAX) {
     const end = text.indexOf('}', at)
     if (end < 0) break
     const inner = text.slice(at + 2, end)
