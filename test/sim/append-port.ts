@@ -82,7 +82,9 @@ function copyOf({ id, firstRow, rows }: AppendRequest): AppendRequest {
   return { id, firstRow, rows: { bytes, start: 0, end: bytes.length, rowCount: rows.rowCount } }
 }
 
-function fateBy({ chance, scheduler }: Stores, firstRow: StreamOffset, isFirst: boolean): AppendFate {
+function fateBy(stores: Stores, firstRow: StreamOffset, isFirst: boolean): AppendFate {
+  const { chance, scheduler } = stores
+  if (stores.isBigQueryDown) return { kind: 'loseRequest' }
   if (chance.strikes('appendLost')) return { kind: 'loseRequest' }
   if (chance.strikes('appendReplyLost')) return { kind: 'loseReply' }
   if (chance.strikes('appendHeld')) {

@@ -72,6 +72,7 @@ export class Bare implements Regime {
 
   pauseResume(): void {}
   deleteCreate(): void {}
+  moveOffsets(): void {}
   disturbRedis(): void {}
 
   /** One process has all partitions. */

@@ -11,6 +11,9 @@ export class Chance {
   readonly hits: Map<Fault, number> = new Map()
   /** No fault happens any more. */
   isHealed = false
+  /** Until when nobody answers, by the scheduler's time. */
+  kafkaUpAtMs = 0
+  bigQueryUpAtMs = 0
 
   constructor(plan: Plan) {
     this.#plan = plan

@@ -126,7 +126,10 @@ export class Checker {
         return this.#assertTrue(space, record.progress)
       case 'settled':
         if (space.head?.claimId === record.claimId) space.settledEpoch = Math.max(space.settledEpoch, record.epoch)
-        if (record.progress !== null) this.#assertTrue(space, record.progress)
+        if (record.altered !== undefined) {
+          // Behind a newer claim it is void.
+          if (space.head?.claimId === record.claimId) this.#moved(space, record.progress?.frontier ?? 0n)
+        } else if (record.progress !== null) this.#assertTrue(space, record.progress)
         return
       case 'release':
         return this.#assertTrue(space, record.progress)
@@ -173,6 +176,31 @@ export class Checker {
       else if (beyond.length === 0) break
     }
     if (frontier > space.verifiedTo) space.verifiedTo = frontier
+  }
+
+  /** An operator's word: what is behind the position is delivered (again), what is before it never more. */
+  #moved(space: SeenSpace, to: bigint): void {
+    for (const record of this.#ledger.of(space.tp)) {
+      if (record.outcomes.size === 0) {
+        if (record.skipped === null || record.kafkaOffset < to) continue
+        record.outcomes = record.skipped
+        record.skipped = null
+        if (isWanted(record)) this.#ledger.wantedCount++
+        continue
+      }
+      const hasOutcome = record.rows > 0 || record.letters > 0
+      if (record.kafkaOffset >= to) {
+        if (hasOutcome && isWanted(record)) this.#settledCount--
+        record.rows = 0
+        record.letters = 0
+        record.stated = null
+      } else if (!hasOutcome) {
+        if (isWanted(record)) this.#ledger.wantedCount--
+        record.skipped = record.outcomes
+        record.outcomes = new Set()
+      }
+    }
+    space.verifiedTo = to
   }
 
   #assertOutcome(record: LedgerRecord, but: string): void {

@@ -1,7 +1,16 @@
 // Processes that make a cluster: coordinators elect a leader, leases say who works on what, the config topic says what is wanted.
 // Redis may be slow, away, wiped, rolled back or split; wishes come through the config store of any process.
-import type { ConfigStore, ControlChange, Incarnation } from '@millrace/core'
+import {
+  type ConfigStore,
+  type ControlChange,
+  type Incarnation,
+  type KafkaOffset,
+  partitionResource,
+  type TopicPartition,
+  type WorkerId,
+} from '@millrace/core'
 import { CompactedTopicTwin, CoordinationTwin, type SeededRandom } from '@millrace/testkit'
+import { alterPositions, notMoved } from '@millrace/worker'
 import { CONNECTOR, type ConfigVariant, configOf, genesisOf } from './connector.ts'
 import type { Fault } from './faults.ts'
 import { Member } from './member.ts'
@@ -93,6 +102,42 @@ export class Cluster implements Regime {
       await store.write({ kind: 'delete', name: CONNECTOR }, { signal: NEVER })
       await this.#create(process, store)
     })
+  }
+
+  /** As the API does it: stop, wait until nobody holds a lease, move, start again. */
+  moveOffsets(tp: TopicPartition, to: KafkaOffset | null): void {
+    this.#asOperator(async ({ process, store }) => {
+      const stopped = await store.write(
+        { kind: 'setTargetState', name: CONNECTOR, targetState: 'STOPPED' },
+        { signal: NEVER },
+      )
+      if (stopped.kind !== 'written' && stopped.kind !== 'unchanged') return
+      const { entry } = stopped
+      await this.#untilReleased(process, tp)
+      const confirmStopped = async (): Promise<void> => {
+        const now = (await store.refresh({ signal: NEVER })).connectors.get(CONNECTOR)
+        if (now?.incarnation !== entry.incarnation || now.targetState !== 'STOPPED') throw notMoved(entry)
+      }
+      const { clock, timers } = process.machine
+      const { logger } = this.#world
+      const { services, random, name } = process
+      const workerId = name as WorkerId
+      const deps = { workerId, services, clock, timers, random, logger, by: 'nemesis', confirmStopped }
+      await alterPositions(entry, [{ tp, nextKafkaOffset: to }], deps, { signal: NEVER }).finally(() =>
+        store.write({ kind: 'setTargetState', name: CONNECTOR, targetState: 'STARTED' }, { signal: NEVER }),
+      )
+    })
+  }
+
+  async #untilReleased(process: Process, tp: TopicPartition): Promise<void> {
+    const resource = partitionResource(CONNECTOR, tp)
+    for (let i = 0; i < 50; i++) {
+      const holders = await this.redisOf(process)
+        .leases.holders([resource])
+        .catch(() => new Map())
+      if (holders.size === 0) return
+      await process.machine.timers.sleep(100, { signal: NEVER })
+    }
   }
 
   disturbRedis(): void {

@@ -46,6 +46,10 @@ export type Fault =
   | 'pauseResume'
   | 'deleteCreate'
   | 'partitionGrowth'
+  | 'kafkaDown'
+  | 'bigQueryDown'
+  | 'streamExpires'
+  | 'moveOffsets'
 
 export type FaultInfo = { readonly row: string; readonly about: string }
 
@@ -96,6 +100,13 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
   pauseResume: { row: '–', about: 'the connector is paused, stopped, started and restarted' },
   deleteCreate: { row: '–', about: 'the connector is deleted and made anew' },
   partitionGrowth: { row: '25', about: 'the topic gets more partitions' },
+  kafkaDown: { row: '18–20', about: 'Kafka does not answer for up to 20 s' },
+  bigQueryDown: { row: '33, 43', about: 'BigQuery does not answer for up to 20 s' },
+  streamExpires: {
+    row: '42',
+    about: 'a stream is not found any more; where something is in doubt an operator says what the table holds',
+  },
+  moveOffsets: { row: '–', about: 'an operator moves the position of a stopped connector' },
 }
 
 export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS) as Fault[]

@@ -73,13 +73,14 @@ export class JournalPort implements JournalLog, GenesisLog {
     this.#isFlying = true
     this.#onDurableStep('before')
     if (!this.#machine.isAlive) return
-    const { scheduler, chance } = this.#stores
+    const { scheduler, chance, kafkaDownMs } = this.#stores
     const name = `${this.#machine.name} journal.append`
     const fate = this.#fate()
     const land = (): void => {
       for (const { perform } of group) void perform()
     }
-    scheduler.at(chance.latencyMs(), `${name} ${fate}`, () => {
+    const requestMs = fate === 'lands' ? Math.max(chance.latencyMs(), kafkaDownMs) : chance.latencyMs()
+    scheduler.at(requestMs, `${name} ${fate}`, () => {
       if (fate === 'late') scheduler.at(chance.for('journalLate').below(LATE_MS_MAX), `${name} lands late`, land)
       else if (fate !== 'lost') land()
       if (fate !== 'lost') this.#onDurableStep('after')
@@ -93,8 +94,8 @@ export class JournalPort implements JournalLog, GenesisLog {
   }
 
   #fate(): Fate {
-    const { chance } = this.#stores
-    if (chance.strikes('journalLost', 0.3)) return 'lost'
+    const { chance, kafkaDownMs } = this.#stores
+    if (chance.strikes('journalLost', 0.3) || kafkaDownMs > GIVE_UP_MS) return 'lost'
     if (chance.strikes('journalLate', 0.3)) return 'late'
     return chance.strikes('journalReplyLost', 0.3) ? 'landsUnheard' : 'lands'
   }

@@ -36,6 +36,8 @@ export type LedgerRecord = {
   outcomes: ReadonlySet<Outcome>
   rows: number
   letters: number
+  /** Outcomes it would have, had an operator not passed over it. */
+  skipped: ReadonlySet<Outcome> | null
   /** What a head claim has logged for it: final. */
   stated: 'letter' | 'drop' | null
 }
@@ -59,7 +61,17 @@ export class Ledger {
     const id = this.records.length
     const kafkaOffset = this.#append(tp, id, kind)
     const outcomes = outcomesOf(kind, this.#faults)
-    const record: LedgerRecord = { id, tp, kafkaOffset, kind, outcomes, rows: 0, letters: 0, stated: null }
+    const record: LedgerRecord = {
+      id,
+      tp,
+      kafkaOffset,
+      kind,
+      outcomes,
+      rows: 0,
+      letters: 0,
+      skipped: null,
+      stated: null,
+    }
     this.records.push(record)
     if (isWanted(record)) this.wantedCount++
     const name = formatTopicPartition(tp)

@@ -7,7 +7,7 @@ import type { Less } from './plan.ts'
 import { runSeed } from './run-seed.ts'
 import seeds from './seeds.json' with { type: 'json' }
 
-const SEEDS_MAX = 800
+const SEEDS_MAX = 300
 
 for (const [name, mutant] of Object.entries(MUTANTS)) {
   test(`found: ${mutant.about}`, async () => {

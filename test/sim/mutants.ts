@@ -89,6 +89,9 @@ const hearing =
     },
   })
 
+/** Two owners at once, most of the time. */
+const CONTENDED: NonNullable<Less['focus']> = { isCluster: false, faults: new Set(['rival']), rate: 0.3 }
+
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   noFinalize: {
     about: 'a takeover asks for the row count without finalizing the stream (H3)',
@@ -100,6 +103,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     }),
   },
   scanBeforeFinalize: {
+    focus: { ...CONTENDED, flowMs: 20 },
     about: 'the journal is folded as it was before the streams were finalized (H2)',
     journal: journal => {
       const before = new Map<string, KeySpaceState>()
@@ -122,14 +126,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     },
   },
   noHeadCheckOfTakeover: {
+    focus: CONTENDED,
     about: 'a takeover goes on to its first row although another claim is the head (H4)',
     journal: blindAfter('claim', 'barrier', 'settled', 'open'),
   },
   noHeadCheckOfOpen: {
+    focus: CONTENDED,
     about: 'a stream is used although a newer claim was there when it was opened (H8)',
     journal: blindAfter('open'),
   },
   noHeadCheckOfLetters: {
+    focus: { ...CONTENDED, faults: new Set(['rival', 'unreadable', 'refused']), flowMs: 20 },
     about: 'dead letters are produced without looking for a newer claim (H6)',
     journal: blindAfter('intent'),
   },
@@ -152,6 +159,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     },
   },
   unknownOutcomeIgnored: {
+    focus: { ...CONTENDED, faults: new Set(['rival', 'journalLate', 'journalLost']) },
     about: 'a journal write that was rejected counts as written',
     journal: journal => ({
       ...through(journal),
@@ -163,6 +171,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     journal: reading(state => ({ ...state, settled: new Map(), intents: new Map(), releases: new Map() })),
   },
   settledByPosition: {
+    focus: { ...CONTENDED, faults: new Set(['rival', 'journalLate', 'killAtStep', 'rollingRestart']) },
     about: 'the base is the last Settled in the log, not the one of the highest epoch',
     journal: reading(state => {
       const last = [...state.settled].reduce(
@@ -228,6 +237,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     })),
   },
   alreadyExistsBelieved: {
+    focus: { faults: new Set(['wrongAnswer']), rate: 0.3 },
     about: 'OFFSET_ALREADY_EXISTS means done, also for a first copy (H33)',
     streams: hearing((listener, sent) => ({
       ...listening(listener),
@@ -238,6 +248,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     })),
   },
   wrongAckBelieved: {
+    focus: { faults: new Set(['wrongAnswer']), rate: 0.3 },
     about: 'an acknowledgement of another offset is taken as the own (H34)',
     streams: hearing((listener, sent) => ({
       ...listening(listener),
@@ -255,6 +266,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     })),
   },
   lettersNotRepeated: {
+    focus: { faults: new Set(['killAtStep', 'unreadable']), rate: 0.1, oddShare: 0.4 },
     about: 'dead letters that were logged are not produced again on a takeover (H21)',
     deadLetters: letters => ({
       ensureTopic: (queue, options) => letters.ensureTopic(queue, options),
@@ -268,6 +280,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     }),
   },
   lettersUnacknowledged: {
+    focus: { faults: new Set(['lettersLost', 'unreadable']), rate: 0.3, oddShare: 0.4 },
     about: 'a record is skipped although its dead letter was not acknowledged (row 51)',
     deadLetters: letters => ({
       ensureTopic: (queue, options) => letters.ensureTopic(queue, options),

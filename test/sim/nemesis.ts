@@ -1,11 +1,13 @@
 // Disturbs a world: each turn draws one act from all there are, and an act that is not on does nothing, so that a run without one
 // fault is the same run but for that fault.
-import type { TopicPartition } from '@millrace/core'
+import { kafkaOffset, type TopicPartition } from '@millrace/core'
 import type { Machine } from '@millrace/testkit'
 import type { Fault } from './faults.ts'
+import { TABLE } from './stores.ts'
 import type { World } from './world.ts'
 
 const PARTITIONS_MAX = 4
+const OUTAGE_MS_MAX = 20_000
 
 type Act = (nemesis: Nemesis, tp: TopicPartition, count: number) => void
 
@@ -26,6 +28,10 @@ const ACTS: readonly Act[] = [
   n => n.pauseResume(),
   n => n.deleteCreate(),
   n => n.grow(),
+  n => n.outage('kafkaDown'),
+  n => n.outage('bigQueryDown'),
+  n => n.expireStream(),
+  (n, tp) => n.moveOffsets(tp),
   n => n.world.regime.disturbRedis(),
   n => n.world.regime.disturbRedis(),
   (n, tp, count) => n.produce(tp, count),
@@ -183,5 +189,30 @@ export class Nemesis {
   grow(): void {
     const { stores, plan } = this.world
     if (plan.isCluster && stores.partitions.length < PARTITIONS_MAX && this.#isOn('partitionGrowth')) stores.grow()
+  }
+
+  outage(fault: 'kafkaDown' | 'bigQueryDown'): void {
+    const { chance, scheduler } = this.world.stores
+    const untilMs = scheduler.elapsedMs + chance.for(fault).below(OUTAGE_MS_MAX)
+    if (!this.#isOn(fault)) return
+    if (fault === 'kafkaDown') chance.kafkaUpAtMs = untilMs
+    else chance.bigQueryUpAtMs = untilMs
+  }
+
+  expireStream(): void {
+    const { stores, plan } = this.world
+    const streams = stores.bigQuery.streams(TABLE)
+    const index = stores.chance.for('streamExpires').nextUint32()
+    const stream = streams[index % streams.length]
+    // A doubt takes ten minutes to become one: in a cluster that is thousands of looks at nothing.
+    if (stream !== undefined && !plan.isCluster && this.#isOn('streamExpires')) stores.expire(stream)
+  }
+
+  moveOffsets(tp: TopicPartition): void {
+    const { stores, plan } = this.world
+    const to = stores.chance.for('moveOffsets').below(stores.ledger.of(tp).length + 1)
+    const isForgotten = stores.chance.for('moveOffsets').chance(0.2)
+    if (plan.isCluster && this.#isOn('moveOffsets'))
+      this.world.regime.moveOffsets(tp, isForgotten ? null : kafkaOffset(to))
   }
 }

@@ -27,7 +27,7 @@ export type Plan = {
 }
 
 /** A cluster takes several times the steps: every half second each process looks for news. */
-const CLUSTER_SHARE = 0.25
+const CLUSTER_SHARE = 0.15
 
 /** What a shrunk run has less of. */
 export type Less = {

@@ -43,6 +43,7 @@ export class Process {
   readonly machine: Machine
   readonly worker: Worker
   readonly journal: JournalPort
+  readonly services: ConnectorServices
   readonly random: Random
   readonly budget: ByteBudget = new ByteBudget(1_000_000)
   readonly #stores: Stores
@@ -66,9 +67,10 @@ export class Process {
     const { clock, timers } = this.machine
     const random = stores.chance.for(`process ${name}`)
     this.random = { nextUint32: () => random.nextUint32(), nextId: () => `${name}${random.nextId()}` }
+    this.services = this.#services(redisOf)
     this.worker = new Worker({
       workerId: name as WorkerId,
-      services: this.#services(redisOf),
+      services: this.services,
       budget: this.budget,
       clock,
       timers,

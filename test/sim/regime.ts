@@ -1,5 +1,5 @@
 // Who says which process works on what: nobody (bare.ts), or the cluster itself (cluster.ts).
-import type { TopicPartition } from '@millrace/core'
+import type { KafkaOffset, TopicPartition } from '@millrace/core'
 import type { CoordinationTwin } from '@millrace/testkit'
 import type { ConfigVariant } from './connector.ts'
 import type { Process } from './process.ts'
@@ -22,6 +22,8 @@ export interface Regime {
   configure(variant: ConfigVariant): void
   pauseResume(): void
   deleteCreate(): void
+  /** null: the position is forgotten. */
+  moveOffsets(tp: TopicPartition, to: KafkaOffset | null): void
   disturbRedis(): void
   /** No fault happens any more, and what was asked for in between is put right. */
   heal(): void

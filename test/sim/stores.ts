@@ -1,5 +1,14 @@
 // What the processes of a world share: the twins of Kafka and BigQuery, the network to each of them, the ledger and the checker.
-import { MillraceError, type TableName, type TableSchema, type TopicPartition, tableName } from '@millrace/core'
+import {
+  MillraceError,
+  type StreamName,
+  type StreamOffset,
+  streamOffset,
+  type TableName,
+  type TableSchema,
+  type TopicPartition,
+  tableName,
+} from '@millrace/core'
 import {
   BigQueryTwin,
   type Crossing,
@@ -48,6 +57,8 @@ export class Stores {
   readonly toKafka: Link
   readonly toLetters: Link
   readonly toRedis: Link
+  /** Streams that are gone, with the rows they held: what an operator finds in the table. */
+  readonly expired: Map<StreamName, StreamOffset> = new Map()
   /** Places of streams that rows were sent for. */
   readonly attempted: Set<string> = new Set()
   /** Told what landed where; null costs nothing. */
@@ -78,7 +89,8 @@ export class Stores {
     }
     this.toBigQuery = new Link(this.scheduler, {
       name: 'bigquery',
-      crossing: () => this.#crossing(this.chance.strikes('callLost'), this.chance.strikes('callReplyLost')),
+      crossing: () =>
+        this.#crossing(this.chance.strikes('callLost') || this.isBigQueryDown, this.chance.strikes('callReplyLost')),
       lostError: what => new MillraceError('BIGQUERY_UNREACHABLE', 'retry', `The ${what} call was lost.`),
       onCall: (machine, what, when) => {
         if (what !== 'exists') onDurableStep(machine, when)
@@ -86,7 +98,11 @@ export class Stores {
     })
     this.toKafka = new Link(this.scheduler, {
       name: 'kafka',
-      crossing: () => this.#crossing(),
+      // Reads and the like are tried again inside the adapters, until there is an answer.
+      crossing: () => {
+        const { requestMs, replyMs } = this.#crossing()
+        return { requestMs: Math.max(requestMs, this.kafkaDownMs), replyMs }
+      },
       lostError: what => new MillraceError('KAFKA_UNREACHABLE', 'retry', `The ${what} call was lost.`),
     })
     this.toRedis = new Link(this.scheduler, {
@@ -100,6 +116,14 @@ export class Stores {
       lostError: () => new MillraceError('DEAD_LETTER_FAILED', 'retry', 'The dead letters may not have been produced.'),
       onCall: (machine, _what, when) => onDurableStep(machine, when),
     })
+  }
+
+  /** How long Kafka will not answer yet. */
+  get kafkaDownMs(): number {
+    return Math.max(0, this.chance.kafkaUpAtMs - this.scheduler.elapsedMs)
+  }
+  get isBigQueryDown(): boolean {
+    return this.chance.bigQueryUpAtMs > this.scheduler.elapsedMs
   }
 
   /** The topics and the table are there. */
@@ -124,6 +148,12 @@ export class Stores {
   widenColumn(): void {
     const columns = TABLE_SCHEMA.columns.map(({ maxLength: _, ...column }) => column)
     this.bigQuery.alterTable(TABLE, { columns })
+  }
+
+  /** Its time to live is over, or so the service says: it is not found any more, whatever landed in it stays. */
+  expire(stream: StreamName): void {
+    this.expired.set(stream, streamOffset(this.bigQuery.rowCount(stream)))
+    this.bigQuery.dropStream(stream)
   }
 
   #note(line: string): void {
