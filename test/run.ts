@@ -26,7 +26,7 @@ type Part = {
 const PARTS: readonly Part[] = [
   { name: 'types, lint, tidy', files: glob('test/static/*.test.ts'), concurrency: 2, timeoutMs: 120_000 },
   { name: 'unit tests', files: glob('packages/*/test/**/*.test.ts', BROKER_TESTS), concurrency: 2, timeoutMs: 120_000 },
-  { name: 'simulation', files: glob('test/sim/*.test.ts'), concurrency: 1, timeoutMs: 240_000 },
+  { name: 'simulation', files: glob('test/sim/*.test.ts'), concurrency: 1, timeoutMs: 600_000 },
   { name: 'real Kafka and Redis', files: glob(BROKER_TESTS), concurrency: 2, timeoutMs: 240_000, needsServices: true },
   { name: 'end to end', files: glob('test/e2e/*.test.ts'), concurrency: 1, timeoutMs: 300_000 },
   {
