@@ -162,26 +162,21 @@ export class ChaosStage extends Stage {
       seats.push(new Seat(index, links))
     }
     const via = (index: number): string => `VIA${index}`
-    const [kafka, redis, emulator] = await Promise.all([
+    const started = await Promise.allSettled([
       startKafka({
         brokers: BROKERS,
         listeners: Object.fromEntries(seats.map(seat => [via(seat.index), 'PLAINTEXT' as const])),
         advertised: Object.fromEntries(seats.map(seat => [via(seat.index), seat.links.kafka.map(hostPort)])),
         properties: KAFKA_PROPERTIES,
-      }).then(started => {
-        stack.defer(() => started.stop())
-        return started
       }),
-      // Those who are with the old primary when another takes its place stay with it: so it is with a real one, too.
-      startRedisSentinel().then(started => {
-        stack.defer(() => started.stop())
-        return started
-      }),
-      startEmulatorProcess({ dataDir: join(folder.path, 'emulator'), args: emulatorArgs(folder) }).then(started => {
-        stack.defer(() => started.stop())
-        return started
-      }),
-    ])
+      startRedisSentinel(),
+      startEmulatorProcess({ dataDir: join(folder.path, 'emulator'), args: emulatorArgs(folder) }),
+    ] as const)
+    for (const each of started) if (each.status === 'fulfilled') stack.defer(() => each.value.stop())
+    const [kafka, redis, emulator] = started.map(each => {
+      if (each.status === 'rejected') throw each.reason
+      return each.value
+    }) as [Kafka, RedisSentinel, EmulatorProcess]
     at.redis = index => ({ host: '127.0.0.1', port: seats[index]?.redisPort ?? redis.primaryPort })
     at.broker = (index, broker) => addressOf(kafka.listeners[via(index)]?.split(',')[broker] ?? '')
     const stage = new ChaosStage({ kafka, redis, emulator, folder, seats })
