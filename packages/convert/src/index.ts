@@ -8,6 +8,7 @@ export { type OriginColumn, originColumn } from './origin-column.ts'
 export { decodeHeaders, hasHeader } from './record-headers.ts'
 export { Refusal, type RefusalStage } from './refusal.ts'
 export { RowBuffer, removeRows, rowsOf } from './row-buffer.ts'
+export { RowBufferPool } from './row-buffer-pool.ts'
 export type { RowOptions } from './row-plan.ts'
 export { writerSchemaFor } from './schema/writer-schema.ts'
 export {

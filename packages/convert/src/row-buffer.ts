@@ -1,29 +1,27 @@
 // Rows of the batch being built, in the very bytes that go over the wire: headroom for the request header, then one
 // `ProtoRows.serialized_rows` field (tag 0x0a, minimal varint length, row) per row. Encoders write in place.
 import { APPEND_HEADROOM_BYTES, assert, type FrozenRows } from '@millrace/core'
+import { RowBufferPool } from './row-buffer-pool.ts'
 
 export const ROW_TAG = 0x0a
 
-/** Buffers kept for reuse. Memory: at most MAX_SPARE_BUFFERS × SPARE_GROWTH × capacity idle per RowBuffer. */
-export const MAX_SPARE_BUFFERS = 4
-/** A buffer that one large row blew up beyond this many times the capacity is given back to the collector. */
-const SPARE_GROWTH = 2
-
-const DEFAULT_CAPACITY = 2 * 1024 * 1024 + 64 * 1024
+const NO_BYTES = Buffer.alloc(0)
+const NO_ROWS: FrozenRows = { bytes: NO_BYTES, start: 0, end: 0, rowCount: 0 }
 
 export class RowBuffer {
-  /** Being filled. Encoders write at `end`, then call `commitRow`. Replaced when it grows. */
-  bytes: Buffer
+  /** Being filled; none before the first `reserve`. Encoders write at `end`, then call `commitRow`. Replaced when it grows. */
+  bytes: Buffer = NO_BYTES
   /** Where the next row begins. */
   end: number = APPEND_HEADROOM_BYTES
   rowCount = 0
-  readonly #capacity: number
-  readonly #spare: Buffer[] = []
+  readonly #pool: RowBufferPool
+  /** What the next batch is likely to need: as much as the last one did. */
+  #expectedBytes: number
 
-  /** @param capacity bytes allocated at once; a batch that closes by bytes should fit with its last row. */
-  constructor(capacity: number = DEFAULT_CAPACITY) {
-    this.#capacity = Math.max(capacity, 2 * APPEND_HEADROOM_BYTES)
-    this.bytes = Buffer.allocUnsafeSlow(this.#capacity)
+  /** @param pool of the worker, so that idle partitions hold nothing */
+  constructor(expectedBytes: number = 0, pool: RowBufferPool = new RowBufferPool()) {
+    this.#expectedBytes = expectedBytes
+    this.#pool = pool
   }
 
   /** Bytes of all rows with their prefixes: what closes a batch. */
@@ -33,10 +31,13 @@ export class RowBuffer {
 
   /** Makes room for `count` more bytes after `end`; may replace `bytes`. */
   reserve(count: number): void {
-    if (this.bytes.length - this.end >= count) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.end + count))
-    this.bytes.copy(grown, 0, 0, this.end)
-    this.bytes = grown
+    const { bytes, end } = this
+    if (bytes.length - end >= count) return
+    const isFirst = bytes.length === 0
+    this.bytes = this.#pool.take(Math.max(isFirst ? this.#expectedBytes : 2 * bytes.length, end + count))
+    if (isFirst) return
+    bytes.copy(this.bytes, 0, 0, end)
+    this.#pool.give(bytes)
   }
 
   /** The encoder wrote a whole `0x0a <length> <row>` up to `end`. */
@@ -74,21 +75,21 @@ export class RowBuffer {
     return length + added
   }
 
-  /** Hands the rows out and starts over with a recycled or fresh buffer. */
+  /** Hands the rows out and starts over without a buffer. */
   freeze(): FrozenRows {
-    const frozen = { bytes: this.bytes, start: APPEND_HEADROOM_BYTES, end: this.end, rowCount: this.rowCount }
-    this.bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#capacity)
+    const { bytes, end, rowCount } = this
+    this.bytes = NO_BYTES
     this.end = APPEND_HEADROOM_BYTES
     this.rowCount = 0
-    return frozen
+    this.#expectedBytes = end
+    if (rowCount > 0) return { bytes, start: APPEND_HEADROOM_BYTES, end, rowCount }
+    this.#pool.give(bytes)
+    return NO_ROWS
   }
 
   /** Takes a frozen buffer back. Only when nobody will read it again: answered, and never to be re-sent. */
   recycle(bytes: Buffer): void {
-    if (this.#spare.length >= MAX_SPARE_BUFFERS) return
-    if (bytes.length < this.#capacity || bytes.length > SPARE_GROWTH * this.#capacity) return
-    assert(bytes !== this.bytes && !this.#spare.includes(bytes), 'A row buffer was recycled twice.')
-    this.#spare.push(bytes)
+    this.#pool.give(bytes)
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { APPEND_HEADROOM_BYTES } from '@millrace/core'
-import { compileJsonEncoder, RowBuffer, removeRows, rowsOf, writerSchemaFor } from '../src/index.ts'
+import { compileJsonEncoder, RowBuffer, RowBufferPool, removeRows, rowsOf, writerSchemaFor } from '../src/index.ts'
 
 const row = (length: number, fill = length): Buffer => Buffer.alloc(length, fill & 0xff)
 const contents = (frozen: Parameters<typeof rowsOf>[0]): Buffer[] => [...rowsOf(frozen)].map(view => Buffer.from(view))
@@ -22,7 +22,7 @@ test('rows come back as they went in, behind headroom, at every width of the len
 })
 
 test('a frozen buffer is not written again until it is recycled', () => {
-  const buffer = new RowBuffer(4096)
+  const buffer = new RowBuffer()
   buffer.appendRow(row(10, 1))
   const first = buffer.freeze()
   buffer.appendRow(row(10, 2))
@@ -31,18 +31,46 @@ test('a frozen buffer is not written again until it is recycled', () => {
   buffer.recycle(second.bytes)
   buffer.recycle(first.bytes)
   assert.throws(() => buffer.recycle(first.bytes), /recycled twice/)
-  buffer.freeze()
+  buffer.appendRow(row(10, 3))
   assert.equal(buffer.bytes, first.bytes)
 })
 
-test('buffers blown up by one large row are not kept', () => {
-  const buffer = new RowBuffer(4096)
-  buffer.appendRow(row(100_000))
-  const large = buffer.freeze()
-  buffer.recycle(large.bytes)
+test('without rows there is no buffer: before the first, after a freeze, and in what is frozen then', () => {
+  const pool = new RowBufferPool()
+  const buffer = new RowBuffer(0, pool)
+  assert.equal(buffer.bytes.length, 0)
+  buffer.reserve(100)
+  const none = buffer.freeze()
+  assert.deepEqual([none.bytes.length, none.rowCount, none.end - none.start], [0, 0, 0])
+  assert.equal(buffer.bytes.length, 0)
+  assert.ok(pool.spareBytes > 0, 'what was reserved for nothing is back')
+})
+
+test('a buffer grows by doubling, gives back what it has outgrown, and begins the next batch as large as the last one ended', () => {
+  const pool = new RowBufferPool()
+  const buffer = new RowBuffer(0, pool)
+  const rows = Array.from({ length: 300 }, (_, i) => row(100, i))
+  for (const each of rows) buffer.appendRow(each)
+  assert.equal(buffer.bytes.length, 32 * 1024)
+  assert.equal(pool.spareBytes, (1 + 2 + 4 + 8 + 16) * 1024)
+  const first = buffer.freeze()
+  assert.deepEqual(contents(first), rows)
+  buffer.appendRow(row(1))
+  assert.equal(buffer.bytes.length, 32 * 1024)
+  assert.notEqual(buffer.bytes, first.bytes)
   buffer.freeze()
-  assert.notEqual(buffer.bytes, large.bytes)
-  assert.equal(buffer.bytes.length, 4096)
+  buffer.appendRow(row(1))
+  assert.equal(buffer.bytes.length, 1024)
+})
+
+test('partitions with one pool use each other’s buffers', () => {
+  const pool = new RowBufferPool()
+  const [one, other] = [new RowBuffer(0, pool), new RowBuffer(0, pool)]
+  one.appendRow(row(5000))
+  const { bytes } = one.freeze()
+  one.recycle(bytes)
+  other.appendRow(row(5000))
+  assert.equal(other.bytes, bytes)
 })
 
 test('removeRows leaves out the rows named and nothing else', () => {

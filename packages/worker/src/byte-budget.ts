@@ -1,6 +1,9 @@
 // Bytes of batches not yet acknowledged, over all partitions of a worker. Full means: nobody reads on until something is acknowledged.
+// The buffers that hold their rows are shared the same way; each is less than twice as large as what is in it.
+import { RowBufferPool } from '@millrace/convert'
 
 export class ByteBudget {
+  readonly rowBuffers: RowBufferPool = new RowBufferPool()
   readonly #bytesMax: number
   #bytes = 0
   readonly #waiting = new Set<() => void>()

@@ -50,9 +50,6 @@ const OPEN_RETRY_MAX_MS = 30_000
 /** A new leader may state an end too low for a moment; asked again this often before it counts. */
 const LOW_END_ASKED_MAX = 3
 const LOW_END_PAUSE_MS = 1_000
-/** A batch closes behind the row that fills it; a larger one makes its buffer grow. */
-const LAST_ROW_BYTES = 4 * 1024
-const ROW_BUFFER_BYTES_MAX = 2 * 1024 * 1024 + LAST_ROW_BYTES
 
 export type IntakeDeps = {
   readonly tp: TopicPartition
@@ -132,7 +129,7 @@ export class Intake {
     this.#host = host
     this.#signal = signal
     this.#recovered = recovered
-    this.#rows = new RowBuffer(Math.min(ROW_BUFFER_BYTES_MAX, deps.limits.bytesMax + LAST_ROW_BYTES))
+    this.#rows = new RowBuffer(0, deps.budget.rowBuffers)
     const { fingerprint, frontier, lost } = recovered
     this.#allLost = lost ?? []
     this.#verify = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint : null

@@ -74,6 +74,20 @@ test('partitions that share a budget go on when another one gives bytes back, al
   assert.equal(budget.usedBytes, 0)
 })
 
+test('partitions at rest hold no buffers of rows: what they used is the worker’s, and as large as their batches were', async () => {
+  const budget = new ByteBudget(1_000_000)
+  const worlds = await Promise.all([World.open(), World.open()])
+  for (const world of worlds) {
+    world.records.rows(30)
+    const run = world.begin({ budget })
+    await world.delivered(run)
+    const { spareBytes } = budget.rowBuffers
+    assert.ok(spareBytes > 0 && spareBytes <= 16 * 1024, `${spareBytes} bytes for batches of a few rows`)
+    await world.letGo(run)
+    world.assertExactlyOnce()
+  }
+})
+
 test('an owner that ended while it waited for room is not woken', async () => {
   const world = await World.open()
   world.records.rows(30)
