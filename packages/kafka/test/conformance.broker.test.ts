@@ -26,6 +26,7 @@ import {
   type KafkaJsMessage,
   kafkaJs,
   plainCluster,
+  SENDS_ONCE,
   until,
   within,
 } from './support.ts'
@@ -70,7 +71,7 @@ const messages = (partition: number, records: readonly SourceRecord[]): KafkaJsM
 
 describeRecordSource('broker', async () => {
   const { cluster, stack } = subject()
-  const producer = js.producer()
+  const producer = js.producer(SENDS_ONCE)
   await producer.connect()
   stack.defer(() => producer.disconnect())
   const fetcher = stack.use(new Fetcher(cluster, { missingTopicMs: 500 }))

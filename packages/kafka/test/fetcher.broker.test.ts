@@ -6,14 +6,23 @@ import { KAFKA_API, type Kafka, kafkaApiKey, startKafka, TcpProxy } from '@millr
 import { Cluster } from '../src/cluster.ts'
 import { Fetcher, type FetcherOptions } from '../src/fetcher.ts'
 import { TopicAdmin } from '../src/topic-admin.ts'
-import { type KafkaJsProducer, kafkaJs, plainCluster, plainSettings, systemDeps, until, within } from './support.ts'
+import {
+  type KafkaJsProducer,
+  kafkaJs,
+  plainCluster,
+  plainSettings,
+  SENDS_ONCE,
+  systemDeps,
+  until,
+  within,
+} from './support.ts'
 
 let kafka: Kafka
 let producer: KafkaJsProducer
 let names = 0
 before(async () => {
   kafka = await startKafka({ properties: { 'log.cleaner.backoff.ms': '100' } })
-  producer = kafkaJs(kafka.bootstrapServers).producer()
+  producer = kafkaJs(kafka.bootstrapServers).producer(SENDS_ONCE)
   await producer.connect()
 })
 after(async () => {
@@ -208,7 +217,7 @@ test('a broker that is killed and comes back is read on from where the reader wa
   const waiting = reader.read(within(60_000))
   await kafka.stopBroker(0, 'SIGKILL')
   await kafka.startBroker(0)
-  const again = kafkaJs(kafka.bootstrapServers).producer()
+  const again = kafkaJs(kafka.bootstrapServers).producer(SENDS_ONCE)
   await again.connect()
   await again.send({ topic, messages: messages(100, 150) })
   await again.disconnect()

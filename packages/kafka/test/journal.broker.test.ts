@@ -16,7 +16,7 @@ import { Fetcher, ISOLATION, KafkaCompactedLog, KafkaJournalLog, TopicAdmin } fr
 import type { JournalLogOptions } from '../src/journal-log.ts'
 import { LogFollower } from '../src/log-follower.ts'
 import { partitionOfKey } from '../src/murmur2.ts'
-import { type KafkaJs, kafkaJs, plainCluster, plainSettings, systemDeps, until, within } from './support.ts'
+import { type KafkaJs, kafkaJs, plainCluster, plainSettings, SENDS_ONCE, systemDeps, until, within } from './support.ts'
 
 let kafka: Kafka
 let js: KafkaJs
@@ -277,7 +277,7 @@ test('a topic that one broker does not know yet is waited for', async () => {
 
 test('a topic with foreign records is refused before anything is written', async () => {
   const topic = await newTopic(1)
-  const producer = js.producer()
+  const producer = js.producer(SENDS_ONCE)
   await producer.connect()
   await producer.send({ topic, messages: [{ key: 'connector-x', value: '{}' }] })
   await producer.disconnect()

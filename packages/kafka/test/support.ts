@@ -168,5 +168,8 @@ for (const [codec, compress] of Object.entries(compressors))
     },
   })
 
+/** A producer that does not write twice what it sends again: on a busy machine an answer comes too late. */
+export const SENDS_ONCE = { idempotent: true, maxInFlightRequests: 1 }
+
 export const kafkaJs = (bootstrapServers: string): KafkaJs =>
   new kafkajs.Kafka({ brokers: bootstrapServers.split(','), logLevel: kafkajs.logLevel.NOTHING, retry: { retries: 8 } })
