@@ -10,6 +10,7 @@ import {
   isDrained,
   isMillraceError,
   type JournalLog,
+  type JournalRecord,
   type KafkaOffset,
   type KeySpace,
   type LaneEvent,
@@ -356,19 +357,33 @@ export class Partition {
   /** Step 4: every stream of the recovery still answers the same count, else something landed after we settled. */
   async #recheckFinalized(): Promise<void> {
     assert(this.#ownership !== null, 'A recheck needs a claim.')
+    const doubts: Doubt[] = []
     for (const [stream, rows] of this.#ownership.finalized) {
       const finalize = () => this.#deps.streams.finalize(stream, { signal: this.#signal })
       const retry = { ...this.#deps, ...this.#waits.retrying('recheck') }
       const again = await untilDefinitive(finalize, retry, { signal: this.#signal }).catch(ignoreGone)
       if (again !== null && again !== rows)
-        this.#mailbox.put({
-          kind: 'end',
-          end: {
-            kind: 'inDoubt',
-            doubts: [{ stream, saw: `${again} rows after ${rows} when it was finalized first` }],
-          },
-        })
+        doubts.push({ stream, saw: `${again} rows after ${rows} when it was finalized first` })
     }
+    if (doubts.length === 0) return
+    try {
+      await this.#logDoubts(doubts)
+    } finally {
+      this.#mailbox.put({ kind: 'end', end: { kind: 'inDoubt', doubts } })
+    }
+  }
+
+  /** So that a doubt outlives this process: the next claim counts the stream again, and a Verdict finds it. */
+  async #logDoubts(doubts: readonly Doubt[]): Promise<void> {
+    assert(this.#ownership !== null && this.#progress !== null, 'A recheck needs a claim.')
+    const { claimId, epoch, restated } = this.#ownership
+    const progress = this.#progress
+    const records = doubts.flatMap(({ stream }): readonly JournalRecord[] => {
+      const again = restated.get(stream)
+      if (again === undefined) return []
+      return [again.open, { kind: 'intent', claimId, epoch, stream, progress, window: again.window }]
+    })
+    await this.#deps.journal.append(this.#space, records)
   }
 
   // ── time ──

@@ -102,6 +102,42 @@ test('a stream that grew after it was finalized is IN_DOUBT before the first row
   assert.equal(process.counts.append, 0)
 })
 
+/** All six rows are in the stream, but whoever counts it first is told that none is. */
+async function countedTooEarly(): Promise<{ world: World; stream: StreamName }> {
+  const { world, stream } = await diedWithAppendsOpen('all')
+  const { writeStreams } = world.bigQuery
+  const { finalize } = writeStreams
+  let asked = 0
+  writeStreams.finalize = async (name, options) => {
+    const rows = await finalize(name, options)
+    return name === stream && ++asked === 1 ? streamOffset(0) : rows
+  }
+  return { world, stream }
+}
+
+test('what a stream held when it was counted again is counted once more by the next claim, and is not sent', async () => {
+  const { world } = await countedTooEarly()
+  const first = world.begin()
+  await world.ended(first)
+  assert(first.end?.kind === 'inDoubt', describeEnd(first))
+  assert.equal(first.end.doubts[0]?.saw, '6 rows after 0 when it was finalized first')
+  await world.finish()
+  world.assertExactlyOnce()
+})
+
+test('a Verdict answers a stream that counted otherwise when it was counted again', async () => {
+  const { world, stream } = await countedTooEarly()
+  const process = world.process()
+  const supervisor = superviseIn(world, entryOf(), { process })
+  const { trace } = await reaches(world, supervisor, 'IN_DOUBT')
+  assert.match(trace ?? '', /6 rows after 0 when it was finalized first/)
+  await giveVerdict(world, stream, streamOffset(6))
+  await process.journal.readToEnd(SPACE, { signal: process.signal })
+  await world.until('everything is settled', () => supervisor.report().nextOffset === world.records.end)
+  await whilePassing(world, supervisor.stop())
+  world.assertExactlyOnce()
+})
+
 for (const answer of ['landed', 'not landed'] as const)
   test(`a Verdict ends IN_DOUBT: the operator says the batches have ${answer}, and that is folded`, async () => {
     const { world, stream } = await diedWithAppendsOpen('none')

@@ -15,7 +15,9 @@ import {
   nothingOpen,
   openRows,
   planStreams,
+  type Restated,
   type RowCounts,
+  restate,
   verdictFor,
 } from './recovery.ts'
 
@@ -64,6 +66,8 @@ export type Ownership = {
   readonly adoptable: readonly Adoptable[]
   /** Finalized in this recovery; finalized once more before the first row (step 4). */
   readonly finalized: ReadonlyMap<StreamName, StreamOffset>
+  /** What is logged of such a stream should it then count otherwise: what the journal held of it is swept by then. */
+  readonly restated: ReadonlyMap<StreamName, Restated>
   /** Whether an unreleased claim was recovered: a takeover after a crash or a fence. */
   readonly wasTakeover: boolean
 }
@@ -332,9 +336,14 @@ function own(state: Folded, journal: KeySpaceState): ClaimStep {
   if (state.alteration !== undefined) return { state: { kind: 'altered', from: progress?.frontier ?? null }, effects }
   assert(progress !== null, 'An owner has a position.')
   const finalized = new Map<StreamName, StreamOffset>()
-  for (const [stream, rows] of state.counts)
-    if (rows !== 'gone' && !state.adoptable.some(a => a.stream === stream) && verdictFor(journal, stream) === null)
-      finalized.set(stream, rows)
+  const restated = new Map<StreamName, Restated>()
+  for (const [stream, rows] of state.counts) {
+    if (rows === 'gone' || state.adoptable.some(a => a.stream === stream) || verdictFor(journal, stream) !== null)
+      continue
+    finalized.set(stream, rows)
+    const again = restate(journal, state, stream, rows)
+    if (again !== null) restated.set(stream, again)
+  }
   return {
     state: {
       kind: 'owning',
@@ -344,6 +353,7 @@ function own(state: Folded, journal: KeySpaceState): ClaimStep {
         progress,
         adoptable: state.adoptable,
         finalized,
+        restated,
         wasTakeover: state.wasTakeover,
       },
     },

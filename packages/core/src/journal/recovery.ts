@@ -2,7 +2,14 @@
 import { MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName } from '../ids.ts'
 import { EMPTY, type IntervalSet, type OffsetRange, union } from '../interval-set.ts'
-import { baseBelow, type IntentRecord, type KeySpaceState, releaseOf, streamsToRecover } from './key-space.ts'
+import {
+  baseBelow,
+  type IntentRecord,
+  type KeySpaceState,
+  type OpenRecord,
+  releaseOf,
+  streamsToRecover,
+} from './key-space.ts'
 import { merge, settle, startAt, statedLost, unsettled } from './progress.ts'
 import type { IntentBatch, Progress } from './records.ts'
 
@@ -139,6 +146,27 @@ export function planStreams(state: KeySpaceState, epoch: number): StreamPlan {
   }
   return { released, finalize }
 }
+
+/**
+ * What the new owner writes should a stream count otherwise than it did when it was settled: the Open, from that count on, and the
+ * batches that had not landed by then, once more under its own claim. So the next claim counts the stream again and can place what
+ * it finds, and a Verdict has something to answer. To be asked for before records of lower epochs are swept.
+ */
+export function restate(
+  state: KeySpaceState,
+  { claimId, epoch }: { readonly claimId: string; readonly epoch: number },
+  stream: StreamName,
+  count: StreamOffset,
+): Restated | null {
+  const open = streamsToRecover(state, baseEpoch(state, epoch), epoch).get(stream)
+  if (open === undefined) return null
+  const window = intentsFrom(state, epoch)
+    .filter(intent => intent.stream === stream)
+    .flatMap(intent => intent.window)
+    .filter(batch => batch.rowCount > 0 && batch.firstRow >= count)
+  return { open: { ...open, claimId, epoch, row: count }, window }
+}
+export type Restated = { readonly open: OpenRecord; readonly window: readonly IntentBatch[] }
 
 /** An operator's answer for a stream in doubt, if there is one. */
 export function verdictFor(state: KeySpaceState, stream: StreamName): StreamOffset | null {
