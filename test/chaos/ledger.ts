@@ -32,10 +32,17 @@ export class Ledger {
   unanswered(ids: readonly number[]): void {
     for (const id of ids) this.unsure.add(id)
   }
-  /** What a read_committed reader of the topic found decides about what the producer was not told. */
-  settle(found: ReadonlySet<number>): void {
+  /**
+   * What a read_committed reader of the topic found decides, about what the producer was not told and about what it was told wrongly:
+   * KafkaJS resolves a send though it left out the partitions whose leader it lost. Answers how many were never produced.
+   */
+  settle(found: ReadonlyMap<number, number>): number {
     for (const id of this.unsure) if (found.has(id)) this.#setOf(id).add(id)
     this.unsure.clear()
+    let unproduced = 0
+    for (const ids of [this.committed, this.poison])
+      for (const id of ids) if (!found.has(id) && ids.delete(id)) unproduced++
+    return unproduced
   }
 
   #setOf(id: number): Set<number> {

@@ -217,6 +217,18 @@ export class Scene implements Place {
       return of.length === partitions.length ? of : null
     })
   }
+  /** Every worker has its share, and it stays so for a while: nothing is being moved any more. */
+  async untilSettled(quietMs: number = 2_000): Promise<void> {
+    let [known, sinceMs] = ['', performance.now()]
+    await this.stage.until('nothing is moved any more', async () => {
+      const shown = await this.stage.untilRunning(this.name, this.flow.partitions)
+      const owners = new Set(shown.map(p => p.worker))
+      const now = shown.map(p => `${p.worker}/${p.epoch}`).join(' ')
+      if (now !== known || owners.size < Math.min(this.stage.running.length, this.flow.partitions))
+        [known, sinceMs] = [now, performance.now()]
+      return performance.now() - sinceMs > quietMs ? true : null
+    })
+  }
   /** How many of these partitions are held by a claim that recovered what a dead one left, once one is. */
   async untilRecoveries(partitions: readonly number[]): Promise<number> {
     return await this.stage.until('a takeover is counted', async () => {

@@ -5,19 +5,22 @@ import type { ChaosStage } from './stage.ts'
 
 const MARK = 'the end'
 
-/** Ids of the records of a topic nobody produces to any more. */
-export async function idsInTopic(stage: ChaosStage, topic: string): Promise<ReadonlySet<number>> {
+/** Ids of the records of a topic nobody produces to any more, with how many there are of each. */
+export async function idsInTopic(stage: ChaosStage, topic: string): Promise<ReadonlyMap<number, number>> {
   const partitions = (await stage.endOffsets(topic)).size
   const marks = Array.from({ length: partitions }, (_, partition) => ({ key: MARK, value: null, partition }))
   const producer = await stage.newProducer()
   await producer.send({ topic, messages: marks })
   await producer.disconnect()
 
-  const ids = new Set<number>()
+  const ids = new Map<number, number>()
   const ended = new Set<number>()
   await using _reader = await read(stage, topic, ({ partition, message }) => {
     if (String(message.key) === MARK) ended.add(partition)
-    else ids.add(Number(String(message.key).slice(1)))
+    else {
+      const id = Number(String(message.key).slice(1))
+      ids.set(id, (ids.get(id) ?? 0) + 1)
+    }
   })
   await stage.until(`${topic} is read to its end`, () => (ended.size === partitions ? true : null))
   return ids

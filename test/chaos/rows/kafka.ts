@@ -227,7 +227,7 @@ export const KAFKA_ROWS: readonly Row[] = [
       const producer = await stage.newProducer({
         transactionalId: stage.unique('hanging'),
         transactionTimeout: openMs,
-        retry: { retries: 0 },
+        retry: { retries: 1 },
       })
       const transaction = await producer.transaction()
       const lost = scene.flow.ledger.take('aborted', 5)

@@ -109,7 +109,8 @@ export const MACHINE_ROWS: readonly Row[] = [
         scene.hit('workers in another hour', Math.abs(started - Date.now()) > HOUR_MS / 2 ? 1 : 0)
       }
       for (const seat of stage.seats) await scene.owned(seat)
-      const before = await scene.untilKnown()
+      await scene.untilSettled()
+      const before = await scene.epochs()
       const since = performance.now()
       while (performance.now() - since < scene.lasting(60_000, 4 * LEASE_TTL_MS)) await scene.untilFresh()
       assert.deepEqual(await scene.untilKnown(), before, 'every claim is the one it was')

@@ -7,7 +7,6 @@ import { GROUP, SEATS, type Seat } from '../stage.ts'
 
 /** The matrix says 1 s; the rest is for two busy cores. */
 const WAIT_MS_MAX = 1_000 + 3_000
-const SAVE_MS = 5_000
 
 export const REDIS_ROWS: readonly Row[] = [
   {
@@ -105,9 +104,6 @@ export const REDIS_ROWS: readonly Row[] = [
       const gone = seat.workerId
       await seat.end()
       await stage.startAt(seat)
-      await scene.owned(seat)
-      await scene.untilFresh()
-      await scene.sleep(Math.max(0, 2 * LEASE_TTL_MS - SAVE_MS))
       await withoutNewClaims(scene, async () => {
         primary.child().kill('SIGKILL')
         await primary.child().exited
@@ -246,6 +242,7 @@ function cutOffs(): readonly (readonly [string, (seat: Seat) => Seat['allLinks']
 
 /** Nothing of it is a reason to claim anything anew. Answers the longest that a record waited for its row. */
 async function withoutNewClaims(scene: Scene, during: () => Promise<void>): Promise<number> {
+  await scene.untilSettled()
   const before = await scene.epochs()
   const waitMs = await scene.longestWait(during)
   assert.deepEqual(await scene.untilKnown(), before, 'every claim is the one it was')
