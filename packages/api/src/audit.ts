@@ -5,7 +5,7 @@ import type { ConfigStore, ConnectorEntry, ControlChange, RawConfig, WriteResult
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiDeps, ConnectorConfigs } from './deps.ts'
 import { CarriedOutBefore, keyTaken } from './idempotency.ts'
-import { requestScope, scopeOf } from './request-scope.ts'
+import { type RequestScope, requestScope, scopeOf } from './request-scope.ts'
 import { masked } from './secret-keys.ts'
 import { ANONYMOUS } from './security/principal.ts'
 
@@ -33,7 +33,7 @@ export type AuditRecord = {
   readonly path: string
   readonly route: string
   readonly connector: string | null
-  /** HTTP status. */
+  /** HTTP status; STATUS_CLIENT_GONE when nobody was there any more to be answered. */
   readonly status: number
   readonly changes: readonly AuditedChange[]
 }
@@ -49,21 +49,49 @@ export interface AuditSink {
 const ASKING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 const HARMLESS_ROUTES: ReadonlySet<string> = new Set(['/connector-plugins/:plugin/config/validate'])
 
+/** As nginx tells it in its log; no answer has it. */
+export const STATUS_CLIENT_GONE = 499
+
 /** Who did not get in changed nothing; the log-in has limits and a log of its own. */
 const LOCKED_OUT: ReadonlySet<number> = new Set([401, 429])
 
+/**
+ * A record per request, when its answer is out. Who hangs up gets none, and what was asked for may go on: then one record is
+ * written at that moment, and one more for each change that comes of it, all with the id of the request.
+ */
 export function auditChanges(app: FastifyInstance, { audit, clock }: Pick<ApiDeps, 'audit' | 'clock'>): void {
-  app.addHook('onResponse', async (request, reply) => {
+  const isTold = (request: FastifyRequest): boolean => {
     const route = request.routeOptions.url
-    if (ASKING.has(request.method) || route === undefined || HARMLESS_ROUTES.has(route)) return
-    if (LOCKED_OUT.has(reply.statusCode)) return
-    audit.write(recordOf(request, route, reply.statusCode, clock.nowMs()))
+    return !ASKING.has(request.method) && route !== undefined && !HARMLESS_ROUTES.has(route)
+  }
+  const tell = (request: FastifyRequest, status: number, changes: readonly AuditedChange[]): void =>
+    audit.write(recordOf(request, status, changes, clock.nowMs()))
+  const answered = new WeakSet<FastifyRequest>()
+  app.addHook('preHandler', async (request, reply) => {
+    if (!isTold(request)) return
+    const tellAbandoned = (): void => {
+      if (answered.has(request)) return
+      const scope = scopeOf(request)
+      tell(request, STATUS_CLIENT_GONE, [...(scope?.changes ?? [])])
+      if (scope !== undefined) scope.onChange = change => tell(request, STATUS_CLIENT_GONE, [change])
+    }
+    // An answer that is out may be told of a moment later.
+    reply.raw.once('close', () => setImmediate(tellAbandoned))
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    if (!isTold(request) || LOCKED_OUT.has(reply.statusCode)) return
+    answered.add(request)
+    tell(request, reply.statusCode, scopeOf(request)?.changes ?? [])
   })
 }
 
-function recordOf(request: FastifyRequest, route: string, status: number, atMs: number): AuditRecord {
+function recordOf(
+  request: FastifyRequest,
+  status: number,
+  changes: readonly AuditedChange[],
+  atMs: number,
+): AuditRecord {
   const { name } = request.params as { readonly name?: string }
-  const changes = scopeOf(request)?.changes ?? []
   return {
     atMs,
     requestId: request.id,
@@ -72,7 +100,7 @@ function recordOf(request: FastifyRequest, route: string, status: number, atMs: 
     remoteAddress: request.ip,
     method: request.method,
     path: request.url.split('?')[0] ?? '',
-    route,
+    route: request.routeOptions.url ?? '',
     connector: name ?? changes[0]?.connector ?? null,
     status,
     changes,
@@ -97,15 +125,20 @@ export function auditedStore({ configStore: store, configs }: Pick<ApiDeps, 'con
       const by = principal === ANONYMOUS ? {} : { by: principal.name }
       const requestKey = scope?.requestKey === undefined ? {} : { requestKey: scope.requestKey }
       const result = await store.write(change, { ...by, ...requestKey, ...options }).catch(error => {
-        scope?.changes.push(auditedChange(configs, change, before, null))
+        note(scope, auditedChange(configs, change, before, null))
         throw error
       })
-      scope?.changes.push(auditedChange(configs, change, before, result))
+      note(scope, auditedChange(configs, change, before, result))
       if (result.kind === 'replayed') throw new CarriedOutBefore(result.mark)
       if (result.kind === 'keyTaken') throw keyTaken()
       return result
     },
   }
+}
+
+function note(scope: RequestScope | undefined, change: AuditedChange): void {
+  scope?.changes.push(change)
+  scope?.onChange?.(change)
 }
 
 function auditedChange(

@@ -10,6 +10,8 @@ export type RequestScope = {
   readonly changes: AuditedChange[]
   /** Of its Idempotency-Key. */
   requestKey?: RequestKey
+  /** Set once nobody is there to be answered. */
+  onChange?: (change: AuditedChange) => void
 }
 
 const current = new AsyncLocalStorage<RequestScope>()

@@ -1,7 +1,9 @@
 // The audit: every change that is asked for, by whom and with what result; never a config value.
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
-import { configDigest } from '../src/audit.ts'
+import { configDigest, STATUS_CLIENT_GONE } from '../src/audit.ts'
+import { startApi } from '../src/index.ts'
 import { CONFIG, TestApi, WORKER_ID } from './support/test-api.ts'
 
 test('a change is told with who, from where, what it found and what it left', async () => {
@@ -86,3 +88,48 @@ test('another secret is told by its key; nothing that is told depends on what it
     [['x.password'], ['x.password'], ['x.password'], []],
   )
 })
+
+test('a change is told also when who asked hangs up before the answer, or before the change', {
+  timeout: 30_000,
+}, async () => {
+  await using api = await TestApi.open()
+  await api.write('a')
+  const [reached, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const write = api.store.write.bind(api.store)
+  api.store.write = async (...given) => {
+    reached.resolve()
+    await goOn.promise
+    return await write(...given)
+  }
+  const running = await startApi(api.deps, { listeners: [{ scheme: 'http', host: '127.0.0.1', port: 0 }] })
+  try {
+    const { port } = new URL(running.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(`PUT /connectors/a/pause HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 0\r\n\r\n`)
+    await reached.promise
+    socket.destroy()
+    await until(() => api.audited.length === 1)
+    goOn.resolve()
+    await until(() => api.audited.length === 2)
+    assert.deepEqual(
+      api.audited.map(({ status, path, connector, changes }) => [
+        status,
+        path,
+        connector,
+        changes.map(change => change.outcome),
+      ]),
+      [
+        [STATUS_CLIENT_GONE, '/connectors/a/pause', 'a', []],
+        [STATUS_CLIENT_GONE, '/connectors/a/pause', 'a', ['written']],
+      ],
+    )
+    assert.equal(new Set(api.audited.map(({ requestId }) => requestId)).size, 1)
+  } finally {
+    goOn.resolve()
+    await running.close()
+  }
+})
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setImmediate(resolve))
+}

@@ -69,13 +69,20 @@ test('what the topic refuses or has no room for is counted and said once; a hang
   assert.equal(lines.filter(line => line.startsWith('warn')).length, 1)
   isAway = false
   audit.write(RECORD)
+  audit.write(RECORD)
   await audit.flush({ signal })
   assert.equal(audit.lostCount, 3)
+  assert.deepEqual(
+    lines.filter(line => line.startsWith('info {"lost"')),
+    ['info {"lost":3}'],
+    'how many it lacks is said once it takes them again',
+  )
 
   const hanging = new AuditLog({ append: () => new Promise(() => {}) }, logTo(lines), { signal })
   for (let i = 0; i < 1_005; i++) hanging.write(RECORD)
   assert.equal(hanging.lostCount, 5)
   await hanging.flush({ signal: AbortSignal.timeout(5) })
+  assert.equal(lines.at(-1), 'warn {"pending":1000}', 'what may not arrive before the end is said')
 })
 
 test('skipped offsets are kept before anybody goes on: in the topic, or its refusal is heard', async () => {

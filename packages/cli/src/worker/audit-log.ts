@@ -38,7 +38,9 @@ export class AuditLog implements AuditSink {
     const written = this.#topic.append(key, JSON.stringify(record), { signal: this.#signal }).then(
       () => {
         this.#pendingCount--
+        if (!this.#isLosing) return
         this.#isLosing = false
+        this.#logger.info({ lost: this.#lostCount }, 'The audit topic takes records again; it lacks those lost.')
       },
       error => {
         this.#pendingCount--
@@ -53,12 +55,15 @@ export class AuditLog implements AuditSink {
     await this.#topic?.append(record.connector, JSON.stringify(record), options)
   }
 
-  /** What was written before is in the topic, or lost and counted. */
+  /** What was written before is in the topic, or lost and counted; or the signal has aborted, and what is still under way is said. */
   async flush({ signal }: { signal: AbortSignal }): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (signal.aborted) resolve()
     await Promise.race([this.#pending, promise])
+    if (this.#pendingCount === 0) return
+    const pending = this.#pendingCount
+    this.#logger.warn({ pending }, 'The worker ends before the audit topic has all records; they are in this log.')
   }
 
   #lost(error: unknown): void {
