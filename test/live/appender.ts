@@ -37,6 +37,13 @@ export class Appender implements AppendListener, Disposable {
     return answer
   }
 
+  /** As `append`, where trouble of the service decides nothing: rejects with it. */
+  async ask(firstRow: number, rows: FrozenRows): Promise<Answer> {
+    const answer = await this.append(firstRow, rows)
+    if (isTrouble(answer)) throw new Error(`the service was in trouble: ${told(answer)}`)
+    return answer
+  }
+
   onAcknowledged(id: number, offset: StreamOffset): void {
     this.#answer(id, { kind: 'landed', offset })
   }
@@ -60,6 +67,17 @@ export class Appender implements AppendListener, Disposable {
 }
 
 export const hasLanded = (answer: Answer): answer is Extract<Answer, { kind: 'landed' }> => answer.kind === 'landed'
+
+/** What a lane would answer by sending the same again. */
+export function isTrouble(answer: Answer): boolean {
+  const error =
+    answer.kind === 'broken'
+      ? answer.error
+      : answer.kind === 'refused' && answer.refusal.kind === 'other'
+        ? answer.refusal.error
+        : null
+  return error?.disposition === 'retry' || error?.disposition === 'reconnect'
+}
 
 export const isRefused = (answer: Answer, kind: AppendRefusal['kind']): boolean =>
   answer.kind === 'refused' && answer.refusal.kind === kind

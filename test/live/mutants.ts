@@ -80,9 +80,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a dead client had on the wire lands behind the count',
     caughtBy: ['A2b'],
-    fault: { effect: 'delayApply', delayMs: 400, nth: 20, stream: '/streams/' },
+    fault: { effect: 'delayApply', delayMs: 800, nth: 20, stream: '/streams/' },
     lies: rowsNow => ({ finalize: ({ stream }) => rowsNow(stream) }),
-    lateMs: SECOND,
+    lateMs: 1.5 * SECOND,
   },
   {
     name: 'the good rows of a refused append stay',

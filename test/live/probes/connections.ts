@@ -1,6 +1,6 @@
 // A4 once more, where it matters: the answer was lost, or somebody else is on the stream.
 import type { StreamName, WriteStreams } from '@millrace/core'
-import { type Answer, Appender, hasLanded, isRefused, placeOf, told } from '../appender.ts'
+import { type Answer, Appender, hasLanded, isRefused, isTrouble, placeOf, told } from '../appender.ts'
 import { appendAndDie } from '../doomed-writer.ts'
 import { IN_FLIGHT } from '../keep-appending.ts'
 import { holds, must, type Probe, undecided } from '../probe.ts'
@@ -60,8 +60,7 @@ async function appendUntilTaken(
     using appender = new Appender(site.streams, stream)
     const answer = await appender.append(firstRow, rowsOf(mark, firstRow, ROWS))
     const waitedMs = performance.now() - startedMs
-    const isTransient = answer.kind === 'broken' && answer.error.disposition === 'reconnect'
-    if (!isTransient && !isRefused(answer, 'outOfRange')) return { answer, waitedMs: attempt > 1 ? waitedMs : 0 }
+    if (!isTrouble(answer) && !isRefused(answer, 'outOfRange')) return { answer, waitedMs: attempt > 1 ? waitedMs : 0 }
     must(
       waitedMs < site.pace.staleMs,
       `the right offset ${firstRow} was still answered with ${told(answer)} after ${Math.round(waitedMs)} ms`,
@@ -101,7 +100,7 @@ async function appendInTurns(
 ): Promise<{ readonly byNewer: Answer; readonly byOlder: Answer }> {
   using older = new Appender(site.streams, stream)
   using newer = new Appender(others, stream)
-  const first = await older.append(0, rowsOf(mark, 0, ROWS))
+  const first = await older.ask(0, rowsOf(mark, 0, ROWS))
   must(hasLanded(first), `the first append was answered with ${told(first)}`)
   const byNewer = await newer.append(ROWS, rowsOf(mark, ROWS, ROWS))
   const firstRow = (hasLanded(byNewer) ? 2 : 1) * ROWS

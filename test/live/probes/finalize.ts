@@ -19,7 +19,7 @@ export const finalizeRepeats: Probe = {
       const stream = await site.createStream()
       if (rowCount > 0) {
         using appender = new Appender(site.streams, stream)
-        const answer = await appender.append(0, rowsOf(mark, 0, rowCount))
+        const answer = await appender.ask(0, rowsOf(mark, 0, rowCount))
         must(hasLanded(answer), `the first append of a stream was answered with ${told(answer)}`)
       }
       const counts = await countRepeatedly(site, stream)
