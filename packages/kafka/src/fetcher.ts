@@ -3,6 +3,7 @@
 // F2 A position never moves by itself: out of range fails the reader, there is no reset.
 // F3 Buffered bytes of a reader stay below its share of the budget plus one fetch; a full reader stops nobody else.
 // F4 A broker that does not answer is cut after `stallMs` and asked again over a new connection.
+// F5 After a leader or a connection was lost, nothing more is handed out before the log was seen to hold the last batch still.
 import {
   assert,
   type FetchTrouble,
@@ -20,7 +21,7 @@ import { fetchRequest, ISOLATION, type Isolation } from './fetch-request.ts'
 import type { FetchAnswer, FetchedPartition } from './fetch-response.ts'
 import { isRetriable, KAFKA_ERROR, kafkaError } from './kafka-errors.ts'
 import { listOffsets, topicMissing } from './list-offsets.ts'
-import { type Chunk, ChunkReader, scanBatches } from './record-batch.ts'
+import { type BatchIdentity, batchAt, type Chunk, ChunkReader, scanBatches } from './record-batch.ts'
 import { Wake } from './wake.ts'
 
 const MIB = 1024 * 1024
@@ -182,6 +183,7 @@ export class Fetcher implements RecordSource {
 
   #lose(reader: Reader): void {
     reader.node = null
+    reader.doubt()
     this.#cluster.forgetLeader(reader.tp.topic)
     this.#lost.notify()
   }
@@ -256,7 +258,7 @@ export class Fetcher implements RecordSource {
       partitions: readers.map(r => ({
         topic: r.tp.topic,
         partition: r.tp.partition,
-        position: r.fetchPosition,
+        position: r.requestPosition,
         maxBytes: r.isOversized ? r.fetchBytes : Math.min(r.fetchBytes, share),
       })),
     })
@@ -280,9 +282,9 @@ export class Fetcher implements RecordSource {
 
   #deliver(reader: Reader, answer: FetchAnswer, part: FetchedPartition, isFirst: boolean): void {
     if (part.errorCode !== 0) return this.#onPartitionError(reader, part)
-    reader.doubtfulAnswers = 0
     try {
       reader.accept(answer.payload, part, this.#options.isolation, isFirst, this.#cluster.deps.clock.nowMs())
+      if (!reader.isDoubted) reader.doubtfulAnswers = 0
     } catch (error) {
       reader.fail(error)
     }
@@ -293,7 +295,8 @@ export class Fetcher implements RecordSource {
     const { code, tries } = { code: part.errorCode, tries: reader.doubtfulAnswers++ }
     this.#backOff(reader, this.#cluster.backoffMs(tries))
     if (code === KAFKA_ERROR.OFFSET_OUT_OF_RANGE) {
-      if (tries + 1 < DOUBTFUL_ANSWERS_MAX) this.#lose(reader)
+      if (reader.passOverTail()) reader.doubtfulAnswers = tries
+      else if (tries + 1 < DOUBTFUL_ANSWERS_MAX) this.#lose(reader)
       else void this.#failOutOfRange(reader)
     } else if (code === KAFKA_ERROR.CORRUPT_MESSAGE && tries + 1 >= DOUBTFUL_ANSWERS_MAX) {
       reader.fail(
@@ -407,6 +410,12 @@ class Reader implements PartitionReader {
   #held: { readonly stableEnd: bigint; readonly logEnd: bigint; readonly sinceMs: number } | null = null
   #failure: unknown = null
   #isReading = false
+  /** The last batch that was fetched. */
+  #tail: BatchIdentity | null = null
+  /** The same while it is to be found again. */
+  #doubted: BatchIdentity | null = null
+  /** Whether the next request begins at it, or, where nothing is found there, at `fetchPosition`. */
+  #asksTail = false
 
   constructor(
     tp: TopicPartition,
@@ -445,6 +454,8 @@ class Reader implements PartitionReader {
   accept(payload: Buffer, part: FetchedPartition, isolation: Isolation, isFirst: boolean, nowMs: number): void {
     this.#trouble = null
     const { recordsStart, recordsEnd, lastStableOffset, highWatermark } = part
+    const wasDoubted = this.#doubted !== null
+    if (wasDoubted && !this.#isFoundAgain(payload, part)) return
     const isCommitted = isolation === ISOLATION.READ_COMMITTED
     const end = isCommitted ? lastStableOffset : highWatermark
     if (isCommitted) this.#noteStable(lastStableOffset, highWatermark, nowMs)
@@ -454,12 +465,14 @@ class Reader implements PartitionReader {
     if (this.isIdle) return
     const scan = scanBatches(this.tp, payload, recordsStart, recordsEnd, this.fetchPosition)
     if (scan.nextKafkaOffset === this.fetchPosition) {
+      if (wasDoubted && !scan.isPartial) return // the batch that was looked for, and nothing behind it
       if (!scan.isPartial) throw this.#noProgress()
       this.isOversized = true
       this.fetchBytes = Math.min(FETCH_BYTES_MAX, this.fetchBytes * 2)
       return
     }
     this.isOversized = false
+    this.#tail = scan.last
     this.fetchBytes = this.#partitionFetchBytes
     const isMostOfAnswer = scan.end - recordsStart > payload.length / 2
     // A small part is copied out, so that a slow reader does not keep whole answers alive.
@@ -472,6 +485,57 @@ class Reader implements PartitionReader {
     // The broker reads its end before it reads the records, so that records may lie beyond the end it states.
     if (this.#end < this.fetchPosition) this.#end = this.fetchPosition
     this.#wake.notify()
+  }
+
+  // ── whether a log that was out of sight is still the same (F5) ──
+
+  get requestPosition(): bigint {
+    return this.#doubted !== null && this.#asksTail ? this.#doubted.nextKafkaOffset - 1n : this.fetchPosition
+  }
+  get isDoubted(): boolean {
+    return this.#doubted !== null
+  }
+  /** The log may be another one when it is seen again: an unclean election, a topic made anew. */
+  doubt(): void {
+    this.#doubted = this.#tail
+    this.#asksTail = true
+  }
+  /** Out of range was said of the doubted batch, which retention may have taken; whether it was. */
+  passOverTail(): boolean {
+    const wasAsked = this.#doubted !== null && this.#asksTail
+    this.#asksTail = false
+    return wasAsked
+  }
+
+  /**
+   * Whether the answer may be used. Compacted away or passed by retention is not another log; what differs is, or compaction wrote
+   * it anew: the claim that follows the failure compares records, and goes on where it was that.
+   */
+  #isFoundAgain(payload: Buffer, { recordsStart, recordsEnd, logStartOffset }: FetchedPartition): boolean {
+    const tail = this.#doubted
+    assert(tail !== null, `${this.name}: nothing is in doubt`)
+    if (!this.#asksTail) {
+      this.#asksTail = true
+      if (logStartOffset < tail.nextKafkaOffset) return recordsStart === recordsEnd
+      this.#doubted = null
+      return true
+    }
+    const found = batchAt(payload, recordsStart, recordsEnd)
+    if (found === null) {
+      this.#asksTail = false
+      return false
+    }
+    const isGone = found.baseOffset >= tail.nextKafkaOffset
+    if (!isGone && (found.baseOffset !== tail.baseOffset || found.crc !== tail.crc)) throw this.#differs(tail)
+    this.#doubted = null
+    return true
+  }
+
+  #differs({ baseOffset, nextKafkaOffset }: BatchIdentity): MillraceError {
+    const message = `${this.name}@${baseOffset}: offsets [${baseOffset}, ${nextKafkaOffset}) are not the batch that was read before the leader was lost: the topic was truncated or re-created, or compacted just now. The next claim compares the last record that was delivered.`
+    const { topic, partition } = this.tp
+    const details = { topic, partition, from: baseOffset, to: nextKafkaOffset, seen: 'batch' }
+    return new MillraceError('SOURCE_CHANGED', 'failPartition', message, { details })
   }
 
   #noteStable(stableEnd: bigint, logEnd: bigint, nowMs: number): void {

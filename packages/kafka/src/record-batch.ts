@@ -52,6 +52,19 @@ export type Scan = {
   /** Where to fetch next: after the last complete batch, or `position` when there is none at or above it. */
   readonly nextKafkaOffset: bigint
   readonly isPartial: boolean
+  /** The last complete batch; null without any. */
+  readonly last: BatchIdentity | null
+}
+
+/** Of a batch as it lies in the log. Compaction may write it anew, with another `crc`. */
+export type BatchIdentity = { readonly baseOffset: bigint; readonly nextKafkaOffset: bigint; readonly crc: number }
+
+/** null where its header is cut off. */
+export function batchAt(bytes: Buffer, at: number, end: number): BatchIdentity | null {
+  if (end - at < RECORDS) return null
+  const baseOffset = bytes.readBigInt64BE(at + BASE_OFFSET)
+  const nextKafkaOffset = baseOffset + BigInt(bytes.readInt32BE(at + LAST_OFFSET_DELTA)) + 1n
+  return { baseOffset, nextKafkaOffset, crc: bytes.readUInt32BE(at + CRC) }
 }
 
 /**
@@ -62,6 +75,7 @@ export type Scan = {
 export function scanBatches(tp: TopicPartition, bytes: Buffer, start: number, end: number, position: bigint): Scan {
   let at = start
   let next = -1n
+  let lastAt = -1
   while (at < end) {
     if (end - at > MAGIC) checkMagic(tp, bytes, at)
     if (end - at < RECORDS) break
@@ -74,9 +88,11 @@ export function scanBatches(tp: TopicPartition, bytes: Buffer, start: number, en
     if (base < 0n) throw corrupt(tp, base, 'a negative base offset')
     if (base < next) throw corrupt(tp, base, 'a batch that begins before the end of the one before')
     next = base + BigInt(lastDelta) + 1n
+    lastAt = at
     at += LOG_OVERHEAD + length
   }
-  return { end: at, nextKafkaOffset: next > position ? next : position, isPartial: at < end }
+  const last = lastAt < 0 ? null : batchAt(bytes, lastAt, end)
+  return { end: at, nextKafkaOffset: next > position ? next : position, isPartial: at < end, last }
 }
 
 function checkMagic(tp: TopicPartition, bytes: Buffer, at: number): void {

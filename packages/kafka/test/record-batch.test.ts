@@ -228,9 +228,10 @@ test('a cut tail is left for the next fetch, and a cut first batch moves nothing
   for (const cut of [1, 11, 16, 20, 60, 61, next.length - 1]) {
     const bytes = Buffer.concat([whole, next.subarray(0, cut)])
     const scan = scanBatches(tp, bytes, 0, bytes.length, 0n)
-    assert.deepEqual(scan, { end: whole.length, nextKafkaOffset: 10n, isPartial: true })
+    const last = { baseOffset: 0n, nextKafkaOffset: 10n, crc: whole.readUInt32BE(17) }
+    assert.deepEqual(scan, { end: whole.length, nextKafkaOffset: 10n, isPartial: true, last })
     const alone = scanBatches(tp, next.subarray(0, cut), 0, cut, 10n)
-    assert.deepEqual(alone, { end: 0, nextKafkaOffset: 10n, isPartial: true })
+    assert.deepEqual(alone, { end: 0, nextKafkaOffset: 10n, isPartial: true, last: null })
   }
 })
 

@@ -1,0 +1,173 @@
+// Whether a log that was out of sight is still the same one (F5): a partition in memory, whose leader goes away and comes back.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isMillraceError, kafkaOffset, type PartitionReader } from '@millrace/core'
+import type { Cluster } from '../src/cluster.ts'
+import type { FetchAnswer } from '../src/fetch-response.ts'
+import { Fetcher } from '../src/fetcher.ts'
+import { KAFKA_ERROR } from '../src/kafka-errors.ts'
+import type { ProtocolRequest } from '../src/kafkajs-internals.ts'
+import { encodeRecordBatch } from '../src/record-batch-encoder.ts'
+import { systemDeps, until, within } from './support.ts'
+
+const TP = { topic: 't', partition: 0 }
+/** Where a Fetch of version 11 for one partition of topic `t` has its offset. */
+const FETCH_OFFSET_AT = 44
+
+type Batch = { readonly base: bigint; readonly next: bigint; readonly bytes: Buffer }
+
+/** A log of batches, and what the test does to it. `answers` counts what was answered. */
+class Log {
+  batches: Batch[] = []
+  start = 0n
+  end = 0n
+  isAway = false
+  requests: bigint[] = []
+
+  append(...values: readonly string[]): void {
+    const records = values.map(value => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
+    const bytes = encodeRecordBatch(records, { producerId: -1n, producerEpoch: -1 }, 0)
+    bytes.writeBigInt64BE(this.end, 0)
+    const base = this.end
+    this.end += BigInt(values.length)
+    this.batches.push({ base, next: this.end, bytes })
+  }
+  truncate(end: bigint): void {
+    this.batches = this.batches.filter(batch => batch.next <= end)
+    this.end = end
+  }
+  deleteBefore(start: bigint): void {
+    this.batches = this.batches.filter(batch => batch.next > start)
+    this.start = start
+  }
+
+  answer(position: bigint): FetchAnswer {
+    this.requests.push(position)
+    if (this.isAway) return this.#part(KAFKA_ERROR.NOT_LEADER_OR_FOLLOWER, [])
+    if (position < this.start || position > this.end) return this.#part(KAFKA_ERROR.OFFSET_OUT_OF_RANGE, [])
+    return this.#part(
+      0,
+      this.batches.filter(batch => batch.next > position),
+    )
+  }
+  #part(errorCode: number, batches: readonly Batch[]): FetchAnswer {
+    const payload = Buffer.concat(batches.map(batch => batch.bytes))
+    const [highWatermark, logStartOffset] = errorCode === 0 ? [this.end, this.start] : [-1n, -1n]
+    const ends = { highWatermark, lastStableOffset: highWatermark, logStartOffset }
+    const part = { ...TP, errorCode, ...ends, aborted: [], recordsStart: 0, recordsEnd: payload.length }
+    return { payload, throttleMs: 0, errorCode: 0, partitions: [part] }
+  }
+}
+
+function fetcherOf(log: Log): Fetcher {
+  const partitions = [{ partition: 0, leader: 1, replicas: [], isr: [] }]
+  return new Fetcher({
+    deps: systemDeps(),
+    knownLeader: () => 1,
+    forgetLeader: () => undefined,
+    backoffMs: () => 2,
+    metadata: async () => new Map([['t', { topic: 't', isInternal: false, errorCode: 0, partitions }]]),
+    send: async (_node: number, _lane: string, { request }: ProtocolRequest<FetchAnswer>) => {
+      const { buffer } = (await request.encode()) as unknown as { readonly buffer: Buffer }
+      await new Promise(resolve => setTimeout(resolve, 1))
+      return log.answer(buffer.readBigInt64BE(FETCH_OFFSET_AT))
+    },
+  } as unknown as Cluster)
+}
+
+async function values(reader: PartitionReader, count: number): Promise<readonly string[]> {
+  const found: string[] = []
+  while (found.length < count)
+    for (const slice of await reader.read(within(5_000)))
+      for (let i = 0; i < slice.count; i++)
+        found.push(slice.bytes.toString('utf8', slice.valueStart[i], slice.valueEnd[i]))
+  return found
+}
+
+/** Five records of two batches are read; then the leader is away while `change` happens to the log. */
+async function readThenAway(log: Log, reader: PartitionReader, change: () => void): Promise<void> {
+  assert.deepEqual(await values(reader, 5), ['a', 'b', 'c', 'd', 'e'])
+  log.isAway = true
+  const before = log.requests.length
+  await until(() => log.requests.length > before + 2)
+  change()
+  log.isAway = false
+}
+function logOfFive(): Log {
+  const log = new Log()
+  log.append('a', 'b', 'c')
+  log.append('d', 'e')
+  return log
+}
+const refused = async (reader: PartitionReader, code: string): Promise<void> =>
+  await assert.rejects(reader.read(within(5_000)), error => isMillraceError(error) && error.code === code)
+
+test('H16 a log cut off while its leader was away, and longer than before when it is back, is SOURCE_CHANGED', async () => {
+  for (const end of [0n, 3n]) {
+    const log = logOfFive()
+    await using fetcher = fetcherOf(log)
+    const reader = fetcher.open(TP, kafkaOffset(0))
+    await readThenAway(log, reader, () => {
+      log.truncate(end)
+      log.append('x', 'y', 'z', 'u', 'v', 'w')
+    })
+    await refused(reader, 'SOURCE_CHANGED')
+    assert.equal(reader.nextKafkaOffset, 5n)
+  }
+})
+
+test('H16 with as many records as before it is noticed too, before another one comes', async () => {
+  const log = logOfFive()
+  await using fetcher = fetcherOf(log)
+  const reader = fetcher.open(TP, kafkaOffset(0))
+  await readThenAway(log, reader, () => {
+    log.truncate(3n)
+    log.append('d', 'x')
+  })
+  await refused(reader, 'SOURCE_CHANGED')
+})
+
+test('the same log goes on where it was, whatever came meanwhile', async () => {
+  for (const more of [[], ['f'], ['f', 'g']]) {
+    const log = logOfFive()
+    await using fetcher = fetcherOf(log)
+    const reader = fetcher.open(TP, kafkaOffset(0))
+    await readThenAway(log, reader, () => {
+      for (const value of more) log.append(value)
+    })
+    const back = log.requests.length
+    await until(() => log.requests.length > back + 4)
+    log.append('last')
+    assert.deepEqual(await values(reader, more.length + 1), [...more, 'last'])
+    assert.ok(log.requests.includes(4n), 'the last batch was looked for')
+  }
+})
+
+test('a last batch that compaction or retention took is no change of the source', async () => {
+  const changes: readonly ((log: Log) => void)[] = [
+    log => {
+      log.batches = []
+    },
+    log => log.deleteBefore(5n),
+  ]
+  for (const change of changes) {
+    const log = logOfFive()
+    await using fetcher = fetcherOf(log)
+    const reader = fetcher.open(TP, kafkaOffset(0))
+    await readThenAway(log, reader, () => change(log))
+    const back = log.requests.length
+    await until(() => log.requests.length > back + 4)
+    log.append('f')
+    assert.deepEqual(await values(reader, 1), ['f'])
+  }
+})
+
+test('H16 a log that ends before its last batch, or right at its beginning or within it, is out of range: nothing waits for ever', async () => {
+  for (const end of [0n, 3n, 4n]) {
+    const log = logOfFive()
+    await using fetcher = fetcherOf(log)
+    const reader = fetcher.open(TP, kafkaOffset(0))
+    await readThenAway(log, reader, () => log.truncate(end))
+    await refused(reader, 'SOURCE_OFFSET_LOST')
+  }
+})
