@@ -2,9 +2,20 @@
 // partition. Two workers; every call goes to the one that did not answer the call before.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { ask, connectorConfig, range, Stage, sqlName } from './support/stage.ts'
+import { type Ended, inspectJournal, runToItsEnd } from './support/short-lived.ts'
+import { ask, connectorConfig, DLQ, type Field, PLAIN, range, Stage, sqlName } from './support/stage.ts'
 
 const ROWS = 10
+const ORIGIN: Field = {
+  name: 'kafka',
+  type: 'RECORD',
+  fields: [
+    { name: 'topic', type: 'STRING' },
+    { name: 'partition', type: 'INTEGER' },
+    { name: 'offset', type: 'INTEGER' },
+    { name: 'insertTime', type: 'TIMESTAMP' },
+  ],
+}
 const ZOMBIE_ROWS = 1_000
 
 describe('offsets', () => {
@@ -56,6 +67,44 @@ describe('offsets', () => {
       times[Number(id)] = (times[Number(id)] ?? 0) + 1
     return Array.from(times, n => n ?? 0)
   }
+
+  it('verify: what is in the table is what was in the topic; a row deleted and one doubled by SQL are named; the journal tells the rest', async () => {
+    const name = stage.unique('verified')
+    const dlq = stage.unique('dead')
+    await Promise.all([stage.createTopic(name, 2), stage.createTable(name, [...PLAIN, ORIGIN])])
+    await stage.produceRows(name, range(0, ROWS), 2)
+    await stage.produce(name, [
+      { value: 'no JSON', partition: 0 },
+      { value: null, partition: 1 },
+    ])
+    await stage.createConnector(name, connectorConfig(name, { ...DLQ(dlq), kafkaDataFieldName: 'kafka' }))
+    await stage.until('nothing is left to do', async () => {
+      const partitions = await stage.partitions(name)
+      return partitions.length === 2 && partitions.every(p => p.lag === 0 && p.in_flight_rows === 0) ? true : null
+    })
+    const verify = (): Promise<Ended> => runToItsEnd(['verify', name, '--url', stage.alive[0]?.rest ?? ''])
+    const fine = await verify()
+    assert.equal(fine.code, 0, fine.out + fine.err)
+    assert.match(fine.out, /: VERIFIED\n {2}12 records, 10 rows, 1 dead letters, 1 tombstones\n/)
+    await stage.sql(`DELETE FROM ${sqlName(name)} WHERE kafka.partition = 1 AND kafka.\`offset\` = 3`)
+    await stage.sql(`INSERT INTO ${sqlName(name)} SELECT * FROM ${sqlName(name)} WHERE id = 4`)
+    const different = await verify()
+    assert.equal(different.code, 1, different.out + different.err)
+    assert.match(different.out, /: DIFFERENT\n.*\n {2}1 missing, 1 more than once, 0 unexpected\n/)
+    assert.match(different.out, new RegExp(`${name}-1@3 is missing`))
+    assert.match(different.out, new RegExp(`${name}-0@2 is there more than once`))
+    const { state, receipt } = (await call('GET', `/api/v1/connectors/${name}/verify`, 200)) as {
+      state: string
+      receipt: { verdict: string }
+    }
+    assert.deepEqual([state, receipt.verdict], ['DONE', 'DIFFERENT'], 'on the other worker')
+    const told = await inspectJournal(stage, '--partition', `${name}-1`)
+    assert.equal(told.code, 0, told.err)
+    assert.match(told.out, new RegExp(`^${name}-1 of connector ${name}`))
+    assert.match(told.out, /Claimed by worker .*epoch 1/)
+    assert.match(told.out, /Stream projects\/p\/datasets\/d\/tables\//)
+    await call('DELETE', `/connectors/${name}`, 204)
+  })
 
   it('back: those rows again; forward: skipped; null and DELETE: all again; read at once on every worker', async () => {
     const name = await connected('moved')

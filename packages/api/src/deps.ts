@@ -10,10 +10,13 @@ import type {
   Logger,
   Random,
   RawConfig,
+  StatusBoard,
   StreamName,
   StreamOffset,
   Timers,
   TopicPartition,
+  VerifyProgress,
+  VerifyReceipt,
   WorkerId,
   WorkerReport,
 } from '@millrace/core'
@@ -27,6 +30,7 @@ export type ApiDeps = {
   readonly configs: ConnectorConfigs
   readonly offsets: ConnectorOffsets
   readonly loggers: LoggerLevels
+  readonly verification: ConnectorVerification
   /** Writes the Verdict to the journal; the partition's next claim folds it. CONFIG_INVALID when it has no such stream. */
   giveVerdict(entry: ConnectorEntry, verdict: Verdict, options: { signal: AbortSignal }): Promise<void>
   readonly worker: ThisWorker
@@ -96,6 +100,17 @@ export interface ConnectorOffsets {
   alter(entry: ConnectorEntry, changes: readonly PositionChange[], options: { signal: AbortSignal }): Promise<void>
   /** The connector is STOPPED. */
   reset(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<void>
+}
+
+/** Comparing a connector with its topics and tables. Reads only. */
+export interface ConnectorVerification {
+  /** Rejects with what keeps it from comparing at all. */
+  verify(
+    entry: ConnectorEntry,
+    options: { readonly onProgress: (progress: VerifyProgress) => void; readonly signal: AbortSignal },
+  ): Promise<VerifyReceipt>
+  /** What is told of runs to other workers, by connector. */
+  readonly board: StatusBoard
 }
 
 /** An operator's answer to IN_DOUBT: so many rows of the stream count as landed. */

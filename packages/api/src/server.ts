@@ -35,6 +35,7 @@ import { pluginRoutes } from './routes/plugins.ts'
 import { rootRoutes } from './routes/root.ts'
 import { summaryRoutes } from './routes/summary.ts'
 import { topicRoutes } from './routes/topics.ts'
+import { verifyRoutes } from './routes/verify.ts'
 import { type ApiSecurity, OPEN } from './security/api-security.ts'
 import { guardRequests } from './security/guard.ts'
 import { assertHasRole } from './security/route-roles.ts'
@@ -178,6 +179,7 @@ export function buildApi(
   openApiRoutes(app, context)
   bulkRoutes(app, context)
   eventRoutes(app, context, closing)
+  verifyRoutes(app, context, closing)
   return app
 }
 

@@ -139,6 +139,8 @@ test('real answers are what it says, key by key', async () => {
   const changing = [
     ['POST', '/api/v1/bulk', { action: 'pause', names: ['a', 'b'] }],
     ['POST', '/api/v1/connectors/a/rollback', { version: 1 }],
+    ['POST', '/api/v1/connectors/a/verify', undefined],
+    ['GET', '/api/v1/connectors/a/verify', undefined],
     ['POST', '/connectors/a/restart?includeTasks=true', undefined],
     ['GET', '/connectors/none', undefined],
   ] as const

@@ -1,9 +1,11 @@
 // Opens BigQuery: channels, tokens and the two APIs behind the ports. The one entrance of this package.
-import type { Clock, Random, Tables, Timers, WriteStreams } from '@millrace/core'
+import type { Clock, Random, RowOrigins, Tables, Timers, WriteStreams } from '@millrace/core'
 import { ChannelPool } from './channel-pool.ts'
 import { type CredentialSource, openCredentials } from './credentials.ts'
 import { parseEndpoint, REST_ENDPOINT, WRITE_API_ENDPOINT } from './endpoint.ts'
+import { RestQueries } from './queries.ts'
 import { RestClient } from './rest-client.ts'
+import { SqlRowOrigins } from './row-origins.ts'
 import { RestTables } from './tables.ts'
 import { TokenCache } from './token-cache.ts'
 import { GrpcWriteStreams } from './write-streams.ts'
@@ -31,6 +33,8 @@ export type BigQueryOptions = {
 export interface BigQuery extends AsyncDisposable {
   readonly tables: Tables
   readonly writeStreams: WriteStreams
+  /** Where rows came from, by queries that this project runs and pays for. */
+  rowOrigins(project: string): RowOrigins
 }
 
 const APPEND_DEADLINE_MS = 60_000
@@ -60,6 +64,7 @@ export async function openBigQuery(options: BigQueryOptions): Promise<BigQuery> 
       appendDeadlineMs: options.appendDeadlineMs ?? APPEND_DEADLINE_MS,
       traceId: options.traceId ?? 'millrace',
     }),
+    rowOrigins: project => new SqlRowOrigins(new RestQueries(rest, timers, random), project),
     async [Symbol.asyncDispose]() {
       channels.close()
       rest.close()

@@ -31,6 +31,18 @@ program
   })
 
 program
+  .command('verify')
+  .description('Compare a connector with its topics and tables, and print a receipt. Changes nothing.')
+  .argument('<connector>', 'its name')
+  .option('--url <url>', 'REST address of any worker', 'http://127.0.0.1:8083')
+  .option('--user <name>', 'where users log in; the password is MILLRACE_PASSWORD')
+  .option('--json', 'as JSON')
+  .action(async (connector: string, options: { url: string; user?: string; json?: boolean }) => {
+    const { runVerify } = await import('./verify/command.ts')
+    process.exit(await runVerify(connector, options))
+  })
+
+program
   .command('journal')
   .description('What stands in the journal.')
   .command('inspect')

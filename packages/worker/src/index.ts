@@ -5,4 +5,5 @@ export type { BigQueryServices, ConnectorServices } from './connector-runtime.ts
 export type { LostOffsetsRecord } from './lost-offsets.ts'
 export { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 export { traceOf } from './trace.ts'
+export { type VerifyDeps, type VerifyRequest, verifyConnector } from './verify/verify-connector.ts'
 export { Worker, type WorkerDeps } from './worker.ts'

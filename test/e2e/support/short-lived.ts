@@ -30,8 +30,17 @@ export function runToItsEnd(args: readonly string[]): Promise<Ended> {
 
 /** A worker whose start is expected to fail. */
 export function runWorker(stage: Stage, over: Readonly<Record<string, string>>): Promise<Ended> {
-  const file = join(stage.folder.path, `${stage.unique('failing')}.properties`)
+  return runToItsEnd(['worker', '--config', propertiesFile(stage, over)])
+}
+
+/** `millrace journal inspect` with the config of the stage's workers. */
+export function inspectJournal(stage: Stage, ...options: readonly string[]): Promise<Ended> {
+  return runToItsEnd(['journal', 'inspect', '--config', propertiesFile(stage, {}), ...options])
+}
+
+function propertiesFile(stage: Stage, over: Readonly<Record<string, string>>): string {
+  const file = join(stage.folder.path, `${stage.unique('short')}.properties`)
   const lines = Object.entries(stage.properties({ listeners: 'http://127.0.0.1:0', ...over }))
   writeFileSync(file, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
-  return runToItsEnd(['worker', '--config', file])
+  return file
 }

@@ -136,6 +136,18 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: 'Verdict',
     answers: { 202: 'Message' },
   },
+  'POST /api/v1/connectors/:name/verify': {
+    summary: 'Compares journal, topics and tables, or joins the comparison that is under way. Reads only.',
+    answers: { 202: 'VerifyRun' },
+  },
+  'GET /api/v1/connectors/:name/verify': {
+    summary: 'The latest comparison: progress while it runs, then its receipt, for an hour.',
+    answers: { 200: 'VerifyRun' },
+  },
+  'DELETE /api/v1/connectors/:name/verify': {
+    summary: 'Ends the comparison that is under way.',
+    answers: { 204: null },
+  },
   'GET /api/v1/connectors/:name/history': { summary: 'Its configs, the newest first.', answers: { 200: 'History' } },
   'GET /api/v1/connectors/:name/history/:version': {
     summary: 'One of them, secrets masked.',

@@ -31,6 +31,21 @@ const totals = {
   lost_offsets: whole,
   streams: whole,
 }
+const compared: JsonSchema = {
+  type: 'string',
+  enum: ['VERIFIED', 'VERIFIED_BY_COUNT', 'DIFFERENT', 'IN_DOUBT', 'CANNOT_TELL'],
+}
+const comparison = {
+  records: whole,
+  missing: whole,
+  doubled: whole,
+  unexpected: whole,
+  dead_letters: whole,
+  tombstones: whole,
+  filtered: whole,
+  dropped: whole,
+  examples: list(text),
+}
 const verdict: JsonSchema = { type: 'string', enum: ['OK', 'DEGRADED', 'STALLED'] }
 
 export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -139,6 +154,41 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   ),
   Partitions: object({ connector: text, partitions: list(ref('Partition')), takeovers: whole }),
   Verdict: object({ stream: text, rows: { type: ['integer', 'string'] } }),
+  VerifyRun: object({
+    id: text,
+    connector: text,
+    worker_id: text,
+    state: { type: 'string', enum: ['RUNNING', 'DONE', 'FAILED', 'CANCELLED'] },
+    started_at_ms: whole,
+    ended_at_ms: millis,
+    progress: object({ stage: text, partitions: whole, partitions_read: whole, records_read: whole }),
+    error: orNull(text),
+    receipt: { anyOf: [ref('VerifyReceipt'), { type: 'null' }] },
+  }),
+  VerifyReceipt: object({
+    verdict: compared,
+    reasons: list(text),
+    rows: whole,
+    ...comparison,
+    partitions: list(ref('VerifiedPartition')),
+    partitions_left_out: whole,
+  }),
+  VerifiedPartition: object({
+    topic: text,
+    partition: whole,
+    name: text,
+    table: text,
+    verdict: compared,
+    reasons: list(text),
+    from_offset: offset,
+    to_offset: offset,
+    log_end_offset: offset,
+    group_offset: offset,
+    rows: orNull(whole),
+    ...comparison,
+    older_rows: orNull(whole),
+    streams: list(object({ stream: text, released_at_row: orNull(text) })),
+  }),
   HealthReason: object({
     code: text,
     severity: verdict,

@@ -33,6 +33,7 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'GET /api/v1/connectors/:name/history',
     'GET /api/v1/connectors/:name/history/:version',
     'GET /api/v1/connectors/:name/diff',
+    'GET /api/v1/connectors/:name/verify',
   ],
   operator: [
     'PUT /connectors/:name/pause',
@@ -47,6 +48,9 @@ const ROUTES_OF_ROLE: Readonly<Record<Role, readonly string[]>> = {
     'PUT /connectors/:name/topics/reset',
     'PUT /admin/loggers/:logger',
     'PUT /api/v1/connectors/:name/partitions/:topic/:partition/verdict',
+    // Change nothing, but a topic is read through and queries are paid for.
+    'POST /api/v1/connectors/:name/verify',
+    'DELETE /api/v1/connectors/:name/verify',
   ],
   admin: [
     'POST /connectors',

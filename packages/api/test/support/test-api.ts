@@ -3,11 +3,15 @@ import {
   type Assignment,
   ConfigWriter,
   type Incarnation,
+  kafkaOffset,
   type Logger,
+  type StatusBoard,
+  tableName,
+  type VerifyReceipt,
   type WorkerId,
   type WorkerReport,
 } from '@millrace/core'
-import { CompactedTopicTwin, partitionReport, VirtualTime, workerReport } from '@millrace/testkit'
+import { CompactedTopicTwin, CoordinationTwin, partitionReport, VirtualTime, workerReport } from '@millrace/testkit'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import {
   type ApiDeps,
@@ -29,6 +33,34 @@ export const CONFIG: Readonly<Record<string, string>> = {
   defaultDataset: 'my_dataset',
 }
 
+export const verifyReceipt = (): VerifyReceipt => ({
+  verdict: 'DIFFERENT',
+  reasons: [],
+  partitions: [0, 1].map(partition => ({
+    topic: 'flights',
+    partition,
+    table: tableName('p', 'd', 'flights'),
+    verdict: partition === 1 ? 'DIFFERENT' : 'VERIFIED',
+    reasons: [],
+    from: kafkaOffset(0),
+    to: kafkaOffset(10),
+    logEnd: kafkaOffset(12),
+    groupOffset: null,
+    records: 10,
+    tombstones: 1,
+    filtered: 0,
+    deadLetters: 0,
+    dropped: 0,
+    rows: 9 - partition,
+    missing: partition,
+    doubled: 0,
+    unexpected: 0,
+    olderRows: 0,
+    examples: partition === 1 ? ['flights-1@3 is missing'] : [],
+    streams: [],
+  })),
+})
+
 export class TestApi implements AsyncDisposable {
   readonly time: VirtualTime
   readonly topic: CompactedTopicTwin
@@ -46,6 +78,9 @@ export class TestApi implements AsyncDisposable {
   deps: ApiDeps
 
   readonly verdicts: Verdict[] = []
+  /** What a comparison answers. */
+  verifying: (connector: string, signal: AbortSignal) => Promise<VerifyReceipt> = async () => verifyReceipt()
+  readonly verifications: StatusBoard
   readonly audited: AuditRecord[] = []
 
   private constructor(
@@ -59,6 +94,7 @@ export class TestApi implements AsyncDisposable {
     this.topic = topic
     this.store = store
     this.time = time
+    this.verifications = new CoordinationTwin({ clock: time, timers: time }).status
     this.deps = {
       ...base,
       configStore: store,
@@ -90,6 +126,13 @@ export class TestApi implements AsyncDisposable {
           return [name]
         },
         setEverywhere: async (name, level) => this.deps.loggers.set(name, level) !== null,
+      },
+      verification: {
+        verify: async (entry, { onProgress, signal }) => {
+          onProgress({ stage: 'reading flights-0', partitions: 2, partitionsRead: 1, recordsRead: 100 })
+          return await this.verifying(entry.name, signal)
+        },
+        board: this.verifications,
       },
       giveVerdict: async (_entry, verdict) => {
         this.verdicts.push(verdict)

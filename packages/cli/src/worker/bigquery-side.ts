@@ -3,11 +3,13 @@
 import { createHash } from 'node:crypto'
 import { type BigQuery, type CredentialSource, openBigQuery } from '@millrace/bigquery'
 import { type ConnectorConfig, readAllowed, type WorkerConfig } from '@millrace/config'
-import { MillraceError, Secret } from '@millrace/core'
+import { MillraceError, type RowOrigins, Secret } from '@millrace/core'
 import type { BigQueryServices } from '@millrace/worker'
 import type { System } from './kafka-side.ts'
 import { providerFiles } from './provider-files.ts'
 
+/** For comparing tables; no partition needs it. */
+type WithRowOrigins = { rowOrigins(project: string): RowOrigins }
 type Shared = { readonly opening: Promise<BigQuery>; users: number }
 
 export class BigQuerySide implements AsyncDisposable {
@@ -25,20 +27,21 @@ export class BigQuerySide implements AsyncDisposable {
   }
 
   /** Rejects CONFIG_INVALID or BIGQUERY_AUTH_FAILED. */
-  async servicesFor(connector: ConnectorConfig): Promise<BigQueryServices> {
+  async servicesFor(connector: ConnectorConfig): Promise<BigQueryServices & WithRowOrigins> {
     const credentials = this.#read(connector.credentials)
     const key = credentialsKey(credentials)
     const shared = this.#open.get(key) ?? { opening: this.#connect(credentials), users: 0 }
     this.#open.set(key, shared)
     shared.users += 1
     try {
-      const { tables, writeStreams } = await shared.opening
+      const opened = await shared.opening
+      const { tables, writeStreams } = opened
       let isUsed = true
       const close = (): void => {
         if (isUsed) this.#letGo(key, shared)
         isUsed = false
       }
-      return { tables, streams: writeStreams, close }
+      return { tables, streams: writeStreams, rowOrigins: project => opened.rowOrigins(project), close }
     } catch (error) {
       this.#letGo(key, shared)
       throw error

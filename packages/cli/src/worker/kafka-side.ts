@@ -25,6 +25,7 @@ export type System = {
 
 export type KafkaSide = {
   readonly cluster: Cluster
+  readonly consumer: Cluster
   readonly journal: KafkaJournalLog
   readonly configLog: KafkaCompactedLog
   /** null: audit.topic is disabled. */
@@ -110,6 +111,7 @@ export async function openKafkaSide(
   stack.defer(() => deadLetters.close({ signal: AbortSignal.timeout(CLOSE_MS) }))
   return {
     cluster: admin,
+    consumer,
     journal,
     configLog: log,
     auditTopic,

@@ -32,6 +32,7 @@ import { SourceCatalog } from './source-catalog.ts'
 import { StatusPublisher } from './status-publisher.ts'
 import { systemClock, systemRandom, systemTimers } from './system.ts'
 import { giveVerdict } from './verdicts.ts'
+import { verification } from './verification.ts'
 import { WorkerHealth } from './worker-health.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
@@ -157,22 +158,34 @@ export async function runWorker(
     version,
     commit: process.env['MILLRACE_COMMIT'] ?? 'unknown',
   }
+  const offsets = journalOffsets({
+    workerId,
+    configStore: kafka.configStore,
+    services,
+    leases,
+    partitionsOf: (entry, options) => catalog.partitionsOf(entry, options),
+    partitionsNow: entry => catalog.partitionsNow(entry),
+    knownPartitions: entry => kafka.journal.partitionsOf(entry.incarnation),
+    reports: () => reports.reports({ signal: lifetime.signal }),
+    ...system,
+  })
   const api = await startApi(
     {
       configStore: kafka.configStore,
       cluster: reports,
       configs: connectorConfigs(version, config.connectorContext),
-      offsets: journalOffsets({
-        workerId,
-        configStore: kafka.configStore,
-        services,
-        leases,
-        partitionsOf: (entry, options) => catalog.partitionsOf(entry, options),
-        partitionsNow: entry => catalog.partitionsNow(entry),
-        knownPartitions: entry => kafka.journal.partitionsOf(entry.incarnation),
-        reports: () => reports.reports({ signal: lifetime.signal }),
-        ...system,
-      }),
+      offsets,
+      verification: verification(
+        {
+          kafka,
+          bigQuery,
+          services,
+          positions: (entry, options) => offsets.get(entry, options),
+          reports: options => reports.reports(options),
+          board: new RedisStatusBoard(redis, 'verify'),
+        },
+        system,
+      ),
       loggers,
       giveVerdict: (entry, verdict, options) => giveVerdict(kafka.journal, entry, verdict, options),
       worker: thisWorker,
