@@ -8,11 +8,12 @@ import { machine } from './support/machine.ts'
 import { Services } from './support/services.ts'
 import { type Kill, TakeoverRun } from './support/takeover-run.ts'
 
-const USAGE = `Usage: npm run bench -- takeover [--quick] [--partitions N,…] [--kills N] [--json FILE]
+const USAGE = `Usage: npm run bench -- takeover [--quick] [--partitions N,…] [--kills N] [--json FILE] [--cpu-prof FOLDER]
 
   --partitions N,…  of the topic (8,200,500; 8 with --quick)
   --kills N         for each number of partitions (5 for up to 50 partitions, else 3; 2 with --quick)
   --json FILE       the figures, for machines
+  --cpu-prof FOLDER a CPU profile of every worker that is not killed
 `
 const { values: flags } = parseArgs({
   options: {
@@ -21,9 +22,11 @@ const { values: flags } = parseArgs({
     partitions: { type: 'string' },
     kills: { type: 'string' },
     json: { type: 'string' },
+    'cpu-prof': { type: 'string' },
   },
 })
 const counts = (flags.partitions ?? (flags.quick ? '8' : '8,200,500')).split(',').map(Number)
+const profiling = flags['cpu-prof'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags['cpu-prof']}`]
 const FEW = 50
 const killsFor = (partitions: number): number => Number(flags.kills ?? (flags.quick ? 2 : partitions <= FEW ? 5 : 3))
 
@@ -35,7 +38,7 @@ const line = (kill: Kill): string =>
     `first row p50 ${seconds(percentile(kill.firstRowMs, 50))} p99 ${seconds(percentile(kill.firstRowMs, 99))}`,
     `${kill.permitsPerSec} permits/s: bound ${seconds(kill.boundMs)}`,
     percentile(kill.firstRowMs, 99) <= kill.boundMs ? 'within' : 'OVER',
-    `RSS ${Math.round(kill.survivorRssBytes / 1e6)} MB`,
+    `survivor ${kill.survivorCpuSeconds.toFixed(1)} CPU-s, RSS ${Math.round(kill.survivorRssBytes / 1e6)} MB`,
   ].join(' | ')
 
 async function measure(): Promise<void> {
@@ -48,7 +51,7 @@ async function measure(): Promise<void> {
   process.stdout.write(`${JSON.stringify(about)}\n`)
   const all: Kill[] = []
   for (const partitions of counts) {
-    await using run = await TakeoverRun.open(services, partitions)
+    await using run = await TakeoverRun.open(services, partitions, profiling)
     process.stdout.write(
       `${partitions} partitions run; RSS of the workers ${run.rssBytes.map(bytes => Math.round(bytes / 1e6)).join(', ')} MB\n`,
     )

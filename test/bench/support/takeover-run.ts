@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { WorkerProcess } from '@millrace/testkit'
 import { ask, connectorConfig } from '../../e2e/support/stage.ts'
-import { rssBytes } from './process-meter.ts'
+import { cpuSeconds, rssBytes } from './process-meter.ts'
 import { type Services, until } from './services.ts'
 import { TRICKLE_FIELDS, Trickle } from './trickle.ts'
 
@@ -18,6 +18,7 @@ const LOOK_EVERY_MS = 50
 /** A partition that has not delivered for longer is not at work. */
 const TRICKLE_PER_PARTITION_MS = 4
 const TRICKLE_MIN_MS = 250
+const WARNINGS_SHOWN = 10
 
 export type Kill = {
   readonly partitions: number
@@ -32,8 +33,16 @@ export type Kill = {
   /** From the kill to the claim, by partition, sorted: what is not the creation of streams. */
   readonly claimMs: readonly number[]
   readonly survivorRssBytes: number
+  /** Of the survivor, from the kill to the last first row: on a busy machine, this is what it waited for. */
+  readonly survivorCpuSeconds: number
 }
 
+type PartitionView = {
+  readonly state: string
+  readonly stage: string | null
+  readonly waiting: { readonly code: string } | null
+  readonly trace?: string
+}
 type Owners = ReadonlyMap<string, number>
 
 export class TakeoverRun implements AsyncDisposable {
@@ -42,24 +51,33 @@ export class TakeoverRun implements AsyncDisposable {
   readonly #partitions: number
   readonly #table: string
   readonly #trickle: Trickle
+  readonly #nodeFlags: readonly string[]
   #workers: WorkerProcess[] = []
 
-  private constructor(services: Services, group: string, partitions: number, table: string, trickle: Trickle) {
+  private constructor(
+    services: Services,
+    group: string,
+    partitions: number,
+    table: string,
+    trickle: Trickle,
+    nodeFlags: readonly string[],
+  ) {
     this.#services = services
     this.#group = group
     this.#partitions = partitions
     this.#table = table
     this.#trickle = trickle
+    this.#nodeFlags = nodeFlags
   }
 
   /** Two workers with half of the partitions each, every one at work. */
-  static async open(services: Services, partitions: number): Promise<TakeoverRun> {
+  static async open(services: Services, partitions: number, nodeFlags: readonly string[] = []): Promise<TakeoverRun> {
     const name = services.unique('takeover')
     await services.createTable(name, TRICKLE_FIELDS)
     await services.createTopic(name, partitions)
     const everyMs = Math.max(TRICKLE_MIN_MS, TRICKLE_PER_PARTITION_MS * partitions)
     const trickle = await Trickle.open(services.kafka.bootstrapServers, name, partitions, everyMs)
-    const run = new TakeoverRun(services, services.unique('group'), partitions, name, trickle)
+    const run = new TakeoverRun(services, services.unique('group'), partitions, name, trickle, nodeFlags)
     try {
       await run.#addWorker()
       await run.#addWorker()
@@ -94,6 +112,7 @@ export class TakeoverRun implements AsyncDisposable {
     const survivor = this.#any()
     victim.child.kill('SIGKILL')
     const killedAtMs = Date.now()
+    const cpuBefore = cpuSeconds(survivor.child.pid)
     await victim.child.exited
     const firstRows = new Map<string, number>()
     await until(`${lost} partitions deliver through the other worker`, LOOK_EVERY_MS, async () => {
@@ -101,9 +120,13 @@ export class TakeoverRun implements AsyncDisposable {
       for (const { name, rows } of streams)
         if (rows > 0 && !known.has(name) && !firstRows.has(name)) firstRows.set(name, Date.now() - killedAtMs)
       return firstRows.size >= lost ? true : null
+    }).catch(async (cause: unknown) => {
+      const text = `${firstRows.size} of ${lost} partitions delivered; the survivor says: ${await this.#situation(survivor)}`
+      throw new Error(text, { cause })
     })
     assert.equal(firstRows.size, lost, 'one new stream for each partition')
     const survivorRssBytes = rssBytes(survivor.child.pid)
+    const survivorCpuSeconds = cpuSeconds(survivor.child.pid) - cpuBefore
     const beyondBurst = Math.max(0, lost - DEFAULTS.burst)
     await victim.stop()
     await this.#addWorker()
@@ -117,11 +140,26 @@ export class TakeoverRun implements AsyncDisposable {
       firstRowMs: [...firstRows.values()].sort((a, b) => a - b),
       claimMs: claimsSince(survivor, killedAtMs),
       survivorRssBytes,
+      survivorCpuSeconds,
     }
   }
 
+  /** How many of its partitions are at what, and what it warned of last. */
+  async #situation(worker: WorkerProcess): Promise<string> {
+    const { body } = await ask('GET', `${worker.rest}/api/v1/connectors/${this.#table}/partitions`)
+    const { partitions } = body as { partitions: readonly PartitionView[] }
+    const counts = new Map<string, number>()
+    for (const { state, stage, waiting, trace } of partitions) {
+      const what = [state, stage, waiting?.code, trace?.split('\n')[0]].filter(Boolean).join(' ')
+      counts.set(what, (counts.get(what) ?? 0) + 1)
+    }
+    const log = readFileSync(worker.child.logFile, 'utf8').split('\n')
+    const warnings = log.filter(line => /^{"level":[45]0/.test(line)).slice(-WARNINGS_SHOWN)
+    return [...[...counts].map(([what, count]) => `${count} × ${what}`), ...warnings].join('\n')
+  }
+
   async #addWorker(): Promise<void> {
-    this.#workers.push(await this.#services.startWorker(this.#group, {}))
+    this.#workers.push(await this.#services.startWorker(this.#group, {}, { nodeFlags: this.#nodeFlags }))
   }
   #any(): WorkerProcess {
     const worker = this.#workers[0]
