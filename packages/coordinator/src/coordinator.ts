@@ -10,6 +10,9 @@ import {
   type Election,
   EMPTY_PLACEMENT,
   isMillraceError,
+  isNewerGeneration,
+  isSameGeneration,
+  isToFollow,
   type Leadership,
   type Leases,
   type Logger,
@@ -184,12 +187,21 @@ export class Coordinator implements AsyncDisposable {
 
   async #readBoard(): Promise<void> {
     const seen = await this.#deps.board.current()
-    const isForgotten = seen === null && !this.#wasBoardEmpty
-    this.#wasBoardEmpty = seen === null
-    if (seen !== null) this.#assignment = seen
+    const isLost = seen === null || this.#isRolledBack(seen)
+    const isForgotten = isLost && !this.#wasBoardEmpty
+    this.#wasBoardEmpty = isLost
+    if (!isLost) this.#assignment = seen
     if (!isForgotten) return
     this.#deps.log.warn({}, 'Redis forgot the assignment: it is rebuilt from what the workers hold.')
     this.#settling.unsettle(this.#nowMs())
+  }
+
+  /** A backup that was restored, or a replica that was behind. What is at work is what this worker knows, so that is published again. */
+  #isRolledBack(seen: Assignment): boolean {
+    const known = this.#assignment
+    if (known === null || isSameGeneration(known.generation, seen.generation)) return false
+    if (this.isLeader) return isNewerGeneration(known.generation, seen.generation)
+    return !isToFollow(seen, known, this.#election)
   }
 
   async #lead({ term }: Election): Promise<void> {

@@ -159,6 +159,25 @@ describe('coordination', () => {
     await cluster.untilCovered()
   })
 
+  scenario('a Redis that goes back in time costs seconds and moves nothing', async cluster => {
+    const [a, b, c] = await threeWorkers(cluster)
+    const restoreOld = cluster.redis.snapshot()
+    const follower = [a, b, c].find(w => !w.coordinator.isLeader)!
+    await follower.kill()
+    await cluster.untilCovered()
+    cluster.add('fresh')
+    await cluster.advance(15_000)
+    assert.deepEqual(cluster.counts().toSorted(), [0, 4, 4, 4], 'the dead one has none')
+    const restoreNew = cluster.redis.snapshot()
+    cluster.clearLogs()
+    for (const restore of [restoreOld, restoreNew, restoreOld]) {
+      restore()
+      await cluster.advance(10_000)
+      assert.deepEqual(cluster.stopped(), [])
+      assert.deepEqual(cluster.counts().toSorted(), [0, 4, 4, 4], 'the dead one has none')
+    }
+  })
+
   scenario(
     'FLUSHALL while a new process is elected first: it learns from the leases what runs where',
     async cluster => {

@@ -242,6 +242,7 @@ describe('assignment', () => {
     assert.equal(isToFollow(by(worker(1), 4, 9), current, elected), false)
     assert.equal(isToFollow(by(worker(2), 5, 9), current, elected), false)
     assert.equal(isToFollow(by(worker(0), 7, 2), current, null), false)
+    assert.equal(isToFollow(by(worker(0), 7, 2), current, { leader: worker(0), term: 7 }), false, 'rolled back')
     assert.equal(isToFollow(by(worker(0), 7, 4), current, null), true)
     assert.equal(isToFollow(by(worker(2), 8, 1), current, null), true)
   })

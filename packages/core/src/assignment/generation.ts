@@ -6,12 +6,14 @@ export const isNewerGeneration = (a: Generation, b: Generation): boolean =>
   a.term > b.term || (a.term === b.term && a.counter > b.counter)
 
 /**
- * Whether a worker that follows `current` should follow `seen` now: always when it is the elected leader's, whatever it had
- * before (a wiped or failed-over Redis may have gone back in time); else only when it is newer.
+ * Whether a worker that follows `current` should follow `seen` now: the elected leader's, whatever it had before from others (a
+ * wiped or failed-over Redis may count terms anew); else only what is newer. So what one leader published never goes back: an older
+ * one of the same term is a Redis that was rolled back, and that leader will publish again.
  */
 export function isToFollow(seen: Assignment, current: Assignment | null, election: Election | null): boolean {
   if (current === null) return true
   if (isSameGeneration(seen.generation, current.generation)) return false
-  if (election && seen.leader === election.leader && seen.generation.term === election.term) return true
+  const isOfAnother = seen.generation.term !== current.generation.term
+  if (election && isOfAnother && seen.leader === election.leader && seen.generation.term === election.term) return true
   return isNewerGeneration(seen.generation, current.generation)
 }
