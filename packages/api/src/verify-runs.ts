@@ -199,6 +199,7 @@ function partitionShape(receipt: PartitionReceipt): object {
     filtered: receipt.filtered,
     dead_letters: receipt.deadLetters,
     dropped: receipt.dropped,
+    lost: receipt.lost.map(({ from, to }) => ({ from_offset: jsonOffset(from), to_offset: jsonOffset(to) })),
     rows: receipt.rows,
     missing: receipt.missing,
     doubled: receipt.doubled,

@@ -8,13 +8,14 @@ import {
   kafkaOffset,
   ORIGIN_BUCKET_OFFSETS,
   type RawConfig,
+  startAt,
   type VerifyProgress,
   type VerifyReceipt,
 } from '@millrace/core'
 import { type ProtoRow, RowOriginsTwin } from '@millrace/testkit'
 import { type VerifyDeps, verifyConnector } from '../src/index.ts'
 import { CONFIG, entryOf, superviseIn, whilePassing } from './support/connector.ts'
-import { DLQ, TABLE, TABLE_SCHEMA, TP, World } from './support/world.ts'
+import { DLQ, SPACE, TABLE, TABLE_SCHEMA, TP, World } from './support/world.ts'
 
 const WITH_ORIGIN: RawConfig = { ...CONFIG, kafkaDataFieldName: 'kafka', 'append.max.rows': '500' }
 const RARE = 100
@@ -210,4 +211,14 @@ test('it ends at once when it is told to', async () => {
   const stop = new AbortController()
   const running = verify(world, { signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) })
   await assert.rejects(running, /enough/)
+})
+
+test('what was skipped because the topic had lost it is in the receipt', async () => {
+  const skipped = await delivered(({ records }) => records.rows(RARE))
+  const lost = [{ from: kafkaOffset(5), to: kafkaOffset(8) }]
+  const progress = { ...startAt(kafkaOffset(RARE)), lost }
+  await skipped.journal.client().append(SPACE, [{ kind: 'settled', claimId: 'later', epoch: 99, progress }])
+  const { partitions } = await verify(skipped)
+  assert.deepEqual(partitions[0]?.lost, lost)
+  assert.match(partitions[0]?.reasons[0] ?? '', /^Offsets 5–7 were gone from the topic/)
 })

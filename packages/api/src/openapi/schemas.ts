@@ -186,6 +186,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     group_offset: offset,
     rows: orNull(whole),
     ...comparison,
+    lost: list(object({ from_offset: offset, to_offset: offset })),
     older_rows: orNull(whole),
     streams: list(object({ stream: text, released_at_row: orNull(text) })),
   }),

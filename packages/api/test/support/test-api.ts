@@ -51,6 +51,7 @@ export const verifyReceipt = (): VerifyReceipt => ({
     filtered: 0,
     deadLetters: 0,
     dropped: 0,
+    lost: partition === 1 ? [{ from: kafkaOffset(2), to: kafkaOffset(3) }] : [],
     rows: 9 - partition,
     missing: partition,
     doubled: 0,

@@ -60,10 +60,16 @@ function settledSentences({ progress, altered }: KeySpaceView): readonly string[
           `An operator moved the position: by ${altered.by} at ${new Date(altered.atMs).toISOString()}, from ${altered.from ?? 'no position'} to ${altered.to ?? 'no position'}.`,
         ]
   if (progress === null) return [...moved, 'No position is known: the next owner resolves a start.']
+  const lost = progress.lost ?? []
   const beyond = progress.beyond.length === 0 ? '' : `, and so are ${describeOffsets(progress.beyond)}`
   return [
     ...moved,
     `Every offset below ${progress.frontier} is settled${beyond} (the owner may know a window more than it has logged).`,
+    ...(lost.length === 0
+      ? []
+      : [
+          `Offsets ${describeOffsets(lost)} were gone from the topic before they were delivered (offset.lost.policy=skip).`,
+        ]),
   ]
 }
 

@@ -1,6 +1,7 @@
 // What a comparison of journal, topics and tables found. Everything in it was true when it was made: positions are taken first,
 // and only what lies below them is compared, so a connector may run meanwhile.
 import type { KafkaOffset, StreamName, StreamOffset, TableName, TopicPartition } from '../ids.ts'
+import type { IntervalSet } from '../interval-set.ts'
 
 /** From best to worst. */
 export const VERIFY_VERDICTS = ['VERIFIED', 'VERIFIED_BY_COUNT', 'CANNOT_TELL', 'IN_DOUBT', 'DIFFERENT'] as const
@@ -42,6 +43,8 @@ export type PartitionReceipt = TopicPartition & {
   readonly deadLetters: number
   /** Not convertible as config and table are now, and errors.tolerance=all drops what is not. */
   readonly dropped: number
+  /** Offsets that were gone from the topic before they were delivered (offset.lost.policy=skip), as far as the journal still says so. */
+  readonly lost: IntervalSet
   /** Rows of the range; null where no column says which record a row came from. */
   readonly rows: number | null
   readonly missing: number

@@ -9,9 +9,11 @@ import {
   type ConnectorEntry,
   type DeadLetterQueue,
   type DeadLetters,
+  describeOffsets,
   formatTopicPartition,
   type GroupOffsets,
   inspectKeySpace,
+  intersect,
   type JournalLog,
   type KafkaOffset,
   type KeySpaceView,
@@ -436,11 +438,18 @@ class Verification {
     const { tp, table, from, to, logEnd, groupOffset, view } = subject
     const { tally } = result
     const isInDoubt = this.#deps.isInDoubt(tp)
+    const lost = view.progress?.lost ?? []
+    const lostHere = intersect(lost, [{ from: kafkaOffset(0), to }])
     const reasons = [
       ...(isInDoubt
         ? ['It is IN_DOUBT and waits for an operator: status, or `millrace journal inspect`, names the choices.']
         : []),
       ...result.reasons,
+      ...(lostHere.length > 0
+        ? [
+            `Offsets ${describeOffsets(lostHere)} were gone from the topic before they were delivered: offset.lost.policy=skip.`,
+          ]
+        : []),
       ...(groupOffset !== null && groupOffset > to
         ? [`The consumer group is at ${groupOffset}, which is beyond what is settled: somebody else moved it.`]
         : []),
@@ -460,6 +469,7 @@ class Verification {
       filtered: tally?.filtered ?? 0,
       deadLetters: result.deadLetters ?? 0,
       dropped: result.dropped ?? 0,
+      lost: lostHere,
       rows: result.rows ?? null,
       missing: result.missing ?? 0,
       doubled: result.doubled ?? 0,
