@@ -1,9 +1,10 @@
 // What a line of the log holds, whatever is logged: one line of JSON, no secret that hangs on an error, nothing a terminal obeys.
 import assert from 'node:assert/strict'
+import { closeSync, openSync } from 'node:fs'
 import { test } from 'node:test'
 import { MillraceError, Secret } from '@millrace/core'
 import { VirtualTime } from '@millrace/testkit'
-import { openLog } from '../src/worker/log.ts'
+import { lineSink, openLog } from '../src/worker/log.ts'
 import { Redactor } from '../src/worker/redactor.ts'
 
 const CANARY = 'c4n4ry'
@@ -74,4 +75,12 @@ test('a name from outside stays in its line and its place, and is still the same
   const { connector, by } = JSON.parse(line)
   const shown = name.replace(CANARY, '[hidden]')
   assert.deepEqual([connector, by], [shown, shown])
+})
+
+test('a disk that is full is no error of those who log', () => {
+  const fd = openSync('/dev/full', 'w') // every write to it is ENOSPC
+  const log = openLog(new VirtualTime(), new Redactor(), lineSink(fd))
+  for (let i = 0; i < 1_000; i++) log.logger.info({ i, filler: 'x'.repeat(500) }, 'Something happened.')
+  log.flush()
+  closeSync(fd)
 })

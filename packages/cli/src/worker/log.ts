@@ -1,8 +1,9 @@
 // Structured logs by pino, and their levels as the REST API's /admin/loggers shows and sets them.
 
+import { writeSync } from 'node:fs'
 import type { LoggerLevel, LoggerLevels } from '@millrace/api'
 import type { Clock, Logger } from '@millrace/core'
-import { destination, type Logger as PinoLogger, pino } from 'pino'
+import { type Logger as PinoLogger, pino } from 'pino'
 import type { Redactor } from './redactor.ts'
 import { shownError } from './shown-error.ts'
 
@@ -22,8 +23,30 @@ export type Log = { readonly logger: Logger; readonly levels: OwnLevels; flush()
 
 type Sink = { write(line: string): unknown; flushSync(): void }
 
+/** How long a reader of our stderr that is behind is waited for before it is asked again. */
+const PIPE_FULL_MS = 100
+
+/** Writes at once. On a full disk lines are dropped: that is no reason to stop working. */
+export function lineSink(fd: number): Sink {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  return {
+    write(line) {
+      let rest = Buffer.from(line)
+      while (rest.length > 0) {
+        try {
+          rest = rest.subarray(writeSync(fd, rest))
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+          Atomics.wait(pause, 0, 0, PIPE_FULL_MS)
+        }
+      }
+    },
+    flushSync() {},
+  }
+}
+
 /** JSON lines on stderr: stdout belongs to the answers of commands. */
-export function openLog(clock: Clock, redactor: Redactor, sink: Sink = destination({ fd: 2, sync: true })): Log {
+export function openLog(clock: Clock, redactor: Redactor, sink: Sink = lineSink(2)): Log {
   const redacting = { write: (line: string): void => void sink.write(withoutControls(redactor.jsonLine(line))) }
   const serializers = { err: shownError }
   const root = pino({ level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers }, redacting)

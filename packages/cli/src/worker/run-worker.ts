@@ -127,7 +127,7 @@ export async function runWorker(
     version,
     startedAtMs,
     publishedAtMs: systemClock.nowMs(),
-    rssBytes: process.memoryUsage.rss(),
+    rssBytes: residentBytes(),
     takeovers: worker.takeovers,
     partitions: worker.reports().map(partition => withoutSecrets(partition, redactor)),
     connectorFailures: [],
@@ -320,6 +320,15 @@ function converterSettings(entry: ConnectorEntry, config: WorkerConfig): Readonl
       inherited[`value.converter.${option}`] = String(setting)
   }
   return { ...inherited, ...resolvedConfig(entry.config, config.connectorContext) }
+}
+
+let lastResidentBytes = 0
+/** It is read from a file: without a descriptor left, the last known size is told rather than nothing at all. */
+function residentBytes(): number {
+  try {
+    lastResidentBytes = process.memoryUsage.rss()
+  } catch {}
+  return lastResidentBytes
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
