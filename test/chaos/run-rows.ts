@@ -46,7 +46,7 @@ export async function runRow(stage: ChaosStage, row: Row, isFull: boolean): Prom
   try {
     scene = await Scene.open(stage, name, isFull, row.scene)
     await row.run(scene)
-    await stage.heal()
+    if (row.ownStage !== true) await stage.heal()
     if (row.endsInFailure !== true) {
       const healedMs = performance.now()
       if (scene.recoveryMs === null) await scene.untilRecovered(healedMs)

@@ -209,13 +209,15 @@ export class Scene implements Place {
   async untilKnown(): Promise<readonly number[]> {
     return (await this.stage.untilRunning(this.name, this.flow.partitions)).map(p => p.epoch)
   }
-  /** Those of these partitions that are FAILED with that code, once all are. */
+  /** How each of these partitions failed with that code, once every one has: it is claimed anew now and then, and fails again. */
   async untilFailed(partitions: readonly number[], code: string): Promise<readonly PartitionShape[]> {
-    return await this.stage.until(`partitions ${partitions} are FAILED: ${code}`, async () => {
-      const failed = (await this.partitions()).filter(p => p.state === 'FAILED' && p.trace?.includes(code) === true)
-      const of = failed.filter(p => partitions.includes(p.partition))
-      return of.length === partitions.length ? of : null
+    const failed = new Map<number, PartitionShape>()
+    await this.stage.until(`partitions ${partitions} are FAILED: ${code}`, async () => {
+      for (const p of await this.partitions())
+        if (p.state === 'FAILED' && p.trace?.includes(code) === true) failed.set(p.partition, p)
+      return partitions.every(p => failed.has(p)) ? true : null
     })
+    return [...failed.values()]
   }
   /** Every worker has its share, and it stays so for a while: nothing is being moved any more. */
   async untilSettled(quietMs: number = 2_000): Promise<void> {
