@@ -41,6 +41,19 @@ async function newTopic(partitions: number, configs: Record<string, string> = {}
   return topic
 }
 
+/** Not while the broker still deletes the one before it. */
+async function isMade(topic: string): Promise<boolean> {
+  const cluster = plainCluster(kafka.bootstrapServers)
+  try {
+    const shape = { partitions: 1, replicationFactor: 1, configs: {} }
+    return await new TopicAdmin(cluster).createTopic(topic, shape, within(5_000))
+  } catch {
+    return false
+  } finally {
+    await cluster.close()
+  }
+}
+
 async function proxied(options: Partial<FetcherOptions> = {}) {
   const stack = new AsyncDisposableStack()
   const proxy = stack.use(await TcpProxy.listen(() => plainSettings(kafka.bootstrapServers).bootstrap[0]!))
@@ -116,6 +129,27 @@ test('a compacted topic with holes is read over, to its very end', async () => {
     return seen.length < count - 50
   }, 40_000)
   assert.ok(seen.length < count, 'compaction left holes')
+})
+
+test('H16 a topic deleted and made anew while its reader was cut off, longer than before, is SOURCE_CHANGED', async () => {
+  const topic = await newTopic(1)
+  await producer.send({ topic, messages: messages(0, 10) })
+  await using it = await proxied({ missingTopicMs: 60_000 })
+  const reader = it.fetcher.open({ topic, partition: 0 }, kafkaOffset(0))
+  assert.deepEqual(values(await readTo(reader, 10)), range(0, 10))
+  it.proxy.fate = request => (kafkaApiKey(request) === KAFKA_API.FETCH ? 'cutBefore' : 'pass')
+  const admin = kafkaJs(kafka.bootstrapServers).admin()
+  await admin.connect()
+  await admin.deleteTopics({ topics: [topic] })
+  await until(async () => await isMade(topic))
+  await admin.disconnect()
+  const other = kafkaJs(kafka.bootstrapServers).producer(SENDS_ONCE)
+  await other.connect()
+  await other.send({ topic, messages: messages(100, 130) })
+  await other.disconnect()
+  it.proxy.fate = () => 'pass'
+  await assert.rejects(reader.read(within(20_000)), { code: 'SOURCE_CHANGED', message: new RegExp(`${topic}-0@`) })
+  assert.equal(reader.nextKafkaOffset, 10n)
 })
 
 test('a slow reader is fetched for no further than its budget, and stops nobody else', async () => {
