@@ -28,6 +28,7 @@ const PARTS: readonly Part[] = [
   { name: 'unit tests', files: glob('packages/*/test/**/*.test.ts', BROKER_TESTS), concurrency: 2, timeoutMs: 120_000 },
   { name: 'simulation', files: glob('test/sim/*.test.ts'), concurrency: 1, timeoutMs: 600_000 },
   { name: 'real Kafka and Redis', files: glob(BROKER_TESTS), concurrency: 2, timeoutMs: 240_000, needsServices: true },
+  { name: 'chaos, the short form', files: glob('test/chaos/*.test.ts'), concurrency: 1, timeoutMs: 240_000 },
   { name: 'end to end', files: glob('test/e2e/*.test.ts'), concurrency: 1, timeoutMs: 300_000 },
   {
     name: 'differential with Kafka Connect',
