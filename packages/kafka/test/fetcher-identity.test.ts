@@ -32,6 +32,9 @@ class Log {
     this.end += BigInt(values.length)
     this.batches.push({ base, next: this.end, bytes })
   }
+  hole(offsets: bigint): void {
+    this.end += offsets
+  }
   truncate(end: bigint): void {
     this.batches = this.batches.filter(batch => batch.next <= end)
     this.end = end
@@ -141,6 +144,21 @@ test('the same log goes on where it was, whatever came meanwhile', async () => {
     assert.deepEqual(await values(reader, more.length + 1), [...more, 'last'])
     assert.ok(log.requests.includes(4n), 'the last batch was looked for')
   }
+})
+
+test('H18 a hole of 10^6 offsets is no other log, and is passed at once', async () => {
+  const log = logOfFive()
+  await using fetcher = fetcherOf(log)
+  const reader = fetcher.open(TP, kafkaOffset(0))
+  await readThenAway(log, reader, () => {
+    log.hole(1_000_000n)
+    log.append('f')
+  })
+  assert.deepEqual(await values(reader, 1), ['f'])
+  log.hole(1_000_000n)
+  log.append('g')
+  assert.deepEqual(await values(reader, 1), ['g'])
+  assert.equal(reader.nextKafkaOffset, 2_000_007n)
 })
 
 test('a last batch that compaction or retention took is no change of the source', async () => {
