@@ -219,10 +219,12 @@ export class Coordinator implements AsyncDisposable {
     const inputs = JSON.stringify([this.#members, connectors, [...lingering], generation])
     const { loads } = this.#meter
     const isUnchanged = inputs === this.#computedFrom.inputs && loads === this.#computedFrom.loads
-    if (isUnchanged && !this.#wasBoardEmpty) return // thousands of partitions take a while to assign
+    // Under another term it may be a board that was rolled back, which nobody follows but for us.
+    const isOnBoard = !this.#wasBoardEmpty && this.#assignment?.generation.term === term
+    if (isUnchanged && isOnBoard) return // thousands of partitions take a while to assign
     this.#computedFrom = { inputs, loads }
     const placement = assignPartitions({ members, connectors, previous, loads, lingering })
-    if (!this.#wasBoardEmpty && isSamePlacement(placement, before)) return
+    if (isOnBoard && isSamePlacement(placement, before)) return
     await this.#publish(placement, term)
   }
 

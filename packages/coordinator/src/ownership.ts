@@ -159,7 +159,8 @@ export class Ownership implements AsyncDisposable {
       this.#log.info({ generation, ...counts }, 'Assignment changed.')
     }
     this.#assigned = new Map(partitions.map(p => [resourceOf(p), p]))
-    this.#coolUntilMs.clear() // the leader has decided anew
+    // There the leader has decided anew; what only a new leader repeats is no decision.
+    for (const partition of [...toAcquire, ...toRelease]) this.#coolUntilMs.delete(resourceOf(partition))
     for (const partition of toRelabel) {
       const owned = this.#owned.get(resourceOf(partition))
       if (owned?.state !== 'working') continue

@@ -69,6 +69,17 @@ describe('coordination', () => {
     assert.ok(next.coordinator.election!.term > term)
   })
 
+  scenario('a new leader publishes under its own term what it finds, and nothing moves', async cluster => {
+    const [a] = await threeWorkers(cluster)
+    const before = a.coordinator.assignment!
+    await cluster.redis.leadership.resign(leaderOf(cluster).id)
+    await cluster.advance(5_000)
+    const { term } = a.coordinator.election!
+    assert.ok(term > before.generation.term)
+    assert.equal((await cluster.redis.board.current())!.generation.term, term)
+    assert.deepEqual(cluster.stopped(), [])
+  })
+
   scenario('a new worker gets its share, moved from drained partitions, while the others go on', async cluster => {
     await threeWorkers(cluster)
     const d = cluster.add('d')
