@@ -75,6 +75,8 @@ export class Coordinator implements AsyncDisposable {
   /** The board as of the last turn; kept when Redis forgets it. */
   #assignment: Assignment | null = null
   #wasBoardEmpty = true
+  /** Of all this worker published, whatever the term: a Redis that was rolled back or split brings an earlier term back. */
+  #counter = 0
   #computedFrom: { readonly inputs: string; readonly loads: ReadonlyMap<string, number> | null } = {
     inputs: '',
     loads: null,
@@ -239,8 +241,7 @@ export class Coordinator implements AsyncDisposable {
   }
 
   async #publish(placement: Placement, term: number): Promise<void> {
-    const last = this.#assignment?.generation
-    const counter = last?.term === term ? last.counter + 1 : 1
+    const counter = ++this.#counter
     const assignment: Assignment = { generation: { term, counter }, leader: this.#me, ...placement }
     try {
       await this.#deps.board.publish(assignment)

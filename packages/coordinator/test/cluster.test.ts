@@ -80,6 +80,22 @@ describe('coordination', () => {
     assert.deepEqual(cluster.stopped(), [])
   })
 
+  scenario('a leader that is back under an earlier term gives no number twice', async cluster => {
+    cluster.connectors = [connector('c', 2, 2)]
+    const a = cluster.add('a')
+    await cluster.untilCovered()
+    await cluster.advance(2_000)
+    const { term } = a.coordinator.election!
+    const restore = cluster.redis.snapshot()
+    cluster.redis.wipe()
+    await cluster.advance(4_000)
+    restore()
+    await cluster.advance(1_000)
+    assert.equal(a.coordinator.election!.term, term)
+    cluster.connectors = [connector('c', 2, 2), connector('d', 2, 2)]
+    await cluster.untilCovered()
+  })
+
   scenario('a new worker gets its share, moved from drained partitions, while the others go on', async cluster => {
     await threeWorkers(cluster)
     const d = cluster.add('d')
