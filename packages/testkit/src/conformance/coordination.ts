@@ -34,7 +34,7 @@ export type CoordinationSubject = AsyncDisposable & {
 }
 
 /** Short, so that the real thing stays quick; long enough that a busy machine does not expire it by accident. */
-const TTL_MS = 1_000
+const TTL_MS = 2_500
 const EXPIRED_MS = TTL_MS + 150
 /** On a real Redis most of a test is waiting. */
 const AT_ONCE = { concurrency: true }
