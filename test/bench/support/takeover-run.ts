@@ -14,6 +14,8 @@ export const DEFAULTS = { leaseTtlMs: 10_000, burst: 40 } as const
 export const ALLOWANCE_MS = 2_000
 
 const CREATED = 201
+/** Of the connector. A worker has whole tasks, and tasks differ by one partition. */
+const TASKS = 8
 const LOOK_EVERY_MS = 50
 /** A partition that has not delivered for longer is not at work. */
 const TRICKLE_PER_PARTITION_MS = 4
@@ -81,7 +83,7 @@ export class TakeoverRun implements AsyncDisposable {
     try {
       await run.#addWorker()
       await run.#addWorker()
-      const config = connectorConfig(name, { 'tasks.max': '8' })
+      const config = connectorConfig(name, { 'tasks.max': String(TASKS) })
       const created = await ask('POST', `${run.#any().rest}/connectors`, { name, config })
       assert.equal(created.status, CREATED, created.text)
       await run.#untilAtWork()
@@ -189,7 +191,7 @@ export class TakeoverRun implements AsyncDisposable {
     await until('both workers have their half', LOOK_EVERY_MS * 4, async () => {
       const owners = [...(await this.#owners()).values()]
       const isShared =
-        owners.length === this.#workers.length && owners.every(n => n * owners.length >= this.#partitions - 1)
+        owners.length === this.#workers.length && owners.every(n => n * owners.length >= this.#partitions - TASKS)
       return isShared ? true : null
     })
     const { sent } = this.#trickle
