@@ -106,6 +106,7 @@ async function run(identity: ClaimIdentity, io: ClaimIo, { signal }: { signal: A
       }
   } finally {
     abort.abort()
+    io.onOver?.()
   }
 }
 
@@ -160,8 +161,8 @@ async function finalizeForClaim(stream: StreamName, io: ClaimIo, signal: AbortSi
     const rows = await untilDefinitive(() => io.streams.finalize(stream, { signal }), io, { signal })
     return { kind: 'finalized', stream, rows }
   } catch (error) {
-    if (isMillraceError(error) && error.code === 'STREAM_GONE')
-      return { kind: 'streamGone', stream, nowMs: io.clock.monotonicMs() }
-    throw error
+    if (!isMillraceError(error) || error.code !== 'STREAM_GONE') throw error
+    io.onRetry?.(error) // asked again for ten minutes where anything on it is open: nobody waits for that in silence
+    return { kind: 'streamGone', stream, nowMs: io.clock.monotonicMs() }
   }
 }

@@ -31,6 +31,8 @@ test('a stream that is not found with batches open is asked for again for 10 min
   world.bigQuery.dropStream(stream)
   const run = world.begin()
   const sinceMs = world.time.monotonicMs()
+  await world.time.advance(60_000)
+  assert.equal(run.partition.view().waiting?.code, 'STREAM_GONE', 'meanwhile it says what it waits for')
   await world.until('it gives up', () => run.end !== null, 700_000)
   assert.ok(world.time.monotonicMs() - sinceMs >= 600_000)
   assert(run.end?.kind === 'inDoubt', describeEnd(run))
