@@ -16,7 +16,7 @@ import {
   type WorkerId,
   type WriteStreams,
 } from '@millrace/core'
-import { type CoordinationTwin, Machine, type MachineOptions } from '@millrace/testkit'
+import { type CoordinationTwin, Machine, type MachineOptions, neverAborted } from '@millrace/testkit'
 import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
 import { connectOver } from './append-port.ts'
 import { CONNECTOR } from './connector.ts'
@@ -28,7 +28,6 @@ import type { Stores } from './stores.ts'
 export const LEASE_TTL_MS = 1_000
 export const GRACEFUL_MS = 2_000
 const OFFSET_FLUSH_MS = 5_000
-const NEVER: AbortSignal = new AbortController().signal
 
 export type ProcessOptions = {
   readonly logger: Logger
@@ -134,24 +133,39 @@ export class Process {
       source: this.#source(),
       groupOffsets: {
         committed: (group, tps, { signal }) =>
-          toKafka.call(machine, 'committed', () => groupOffsets.committed(group, tps, { signal: NEVER }), signal),
+          toKafka.call(
+            machine,
+            'committed',
+            () => groupOffsets.committed(group, tps, { signal: neverAborted() }),
+            signal,
+          ),
         commit: (group, positions, { signal }) =>
-          toKafka.call(machine, 'commit', () => groupOffsets.commit(group, positions, { signal: NEVER }), signal),
+          toKafka.call(
+            machine,
+            'commit',
+            () => groupOffsets.commit(group, positions, { signal: neverAborted() }),
+            signal,
+          ),
         forget: (group, tps, { signal }) =>
-          toKafka.call(machine, 'forget', () => groupOffsets.forget(group, tps, { signal: NEVER }), signal),
+          toKafka.call(machine, 'forget', () => groupOffsets.forget(group, tps, { signal: neverAborted() }), signal),
         hasLiveMembers: (group, { signal }) =>
-          toKafka.call(machine, 'members', () => groupOffsets.hasLiveMembers(group, { signal: NEVER }), signal),
+          toKafka.call(
+            machine,
+            'members',
+            () => groupOffsets.hasLiveMembers(group, { signal: neverAborted() }),
+            signal,
+          ),
       },
       deadLetters: this.#mutant?.deadLetters?.(letterPort) ?? letterPort,
       permits: {
         take: (kind, { signal }) =>
-          toRedis.call(machine, 'permit', () => redisOf().permits.take(kind, { signal: NEVER }), signal),
+          toRedis.call(machine, 'permit', () => redisOf().permits.take(kind, { signal: neverAborted() }), signal),
         report: outcome => redisOf().permits.report(outcome),
       },
       parseConfig: entry => parsed(entry),
       converterSettings: entry => entry.config,
       bigQuery: async () => ({ tables: this.#tables(), streams, close: () => {} }),
-      genesis: (entry, options) => journal.readGenesis(entry.incarnation, options),
+      genesis: (incarnation, options) => journal.readGenesis(incarnation, options),
     }
   }
 
@@ -160,11 +174,11 @@ export class Process {
     const { machine } = this
     return {
       ensureTopic: (queue, { signal }) =>
-        toKafka.call(machine, 'topic', () => letters.ensureTopic(queue, { signal: NEVER }), signal),
+        toKafka.call(machine, 'topic', () => letters.ensureTopic(queue, { signal: neverAborted() }), signal),
       produce: (queue, some, { signal }) =>
-        toLetters.call(machine, 'produce', () => letters.produce(queue, some, { signal: NEVER }), signal),
+        toLetters.call(machine, 'produce', () => letters.produce(queue, some, { signal: neverAborted() }), signal),
       find: (queue, tp, offsets, { signal }) =>
-        toKafka.call(machine, 'find', () => letters.find(queue, tp, offsets, { signal: NEVER }), signal),
+        toKafka.call(machine, 'find', () => letters.find(queue, tp, offsets, { signal: neverAborted() }), signal),
     }
   }
 
@@ -173,9 +187,14 @@ export class Process {
     const { machine } = this
     return {
       get: (table, { signal }) =>
-        toBigQuery.call(machine, 'table', () => bigQuery.tables.get(table, { signal: NEVER }), signal),
+        toBigQuery.call(machine, 'table', () => bigQuery.tables.get(table, { signal: neverAborted() }), signal),
       create: (table, spec, { signal }) =>
-        toBigQuery.call(machine, 'createTable', () => bigQuery.tables.create(table, spec, { signal: NEVER }), signal),
+        toBigQuery.call(
+          machine,
+          'createTable',
+          () => bigQuery.tables.create(table, spec, { signal: neverAborted() }),
+          signal,
+        ),
     }
   }
 
@@ -185,11 +204,11 @@ export class Process {
     const { machine } = this
     return {
       create: (table, { signal }) =>
-        toBigQuery.call(machine, 'create', () => writeStreams.create(table, { signal: NEVER }), signal),
+        toBigQuery.call(machine, 'create', () => writeStreams.create(table, { signal: neverAborted() }), signal),
       exists: (stream, { signal }) =>
-        toBigQuery.call(machine, 'exists', () => writeStreams.exists(stream, { signal: NEVER }), signal),
+        toBigQuery.call(machine, 'exists', () => writeStreams.exists(stream, { signal: neverAborted() }), signal),
       finalize: (stream, { signal }) =>
-        toBigQuery.call(machine, 'finalize', () => writeStreams.finalize(stream, { signal: NEVER }), signal),
+        toBigQuery.call(machine, 'finalize', () => writeStreams.finalize(stream, { signal: neverAborted() }), signal),
       connect: (stream, schema, listener) =>
         connectOver(this.#stores, machine, when => this.#onDurableStep(machine, when), stream, schema, listener),
     }
@@ -201,7 +220,7 @@ export class Process {
     return {
       open: (tp, position) => this.#reader(topics.open(tp, position)),
       offsets: (tps, at, { signal }) =>
-        toKafka.call(machine, 'offsets', () => topics.offsets(tps, at, { signal: NEVER }), signal),
+        toKafka.call(machine, 'offsets', () => topics.offsets(tps, at, { signal: neverAborted() }), signal),
     }
   }
 
@@ -226,14 +245,17 @@ export class Process {
 
 type ConnectorTables = Awaited<ReturnType<ConnectorServices['bigQuery']>>['tables']
 
-/** Parsing is pure, and thousands of runs share a few configs. */
-const PARSED = new WeakMap<RawConfig, ConnectorConfig>()
+/** Parsing is pure, and thousands of runs share a few configs; by content, for the config topic makes new objects. At most 20. */
+const PARSED = new Map<string, ConnectorConfig>()
+const CONTENT = new WeakMap<RawConfig, string>()
 
 function parsed({ config }: ConnectorEntry): ConnectorConfig {
-  const known = PARSED.get(config)
+  const content = CONTENT.get(config) ?? JSON.stringify(config)
+  CONTENT.set(config, content)
+  const known = PARSED.get(content)
   if (known !== undefined) return known
   const parse = parseConnectorConfig(config)
   if (!parse.ok) throw new MillraceError('CONFIG_INVALID', 'failPartition', JSON.stringify(parse.errors))
-  PARSED.set(config, parse.config)
+  PARSED.set(content, parse.config)
   return parse.config
 }

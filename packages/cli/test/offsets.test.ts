@@ -54,7 +54,11 @@ const ENTRY: ConnectorEntry = {
   updatedAtMs: 0,
 }
 
-function cluster(initialOffsets?: Genesis['initialOffsets']) {
+/** @param earlier initial_offsets of connectors of the name that are deleted */
+function cluster(
+  initialOffsets?: Genesis['initialOffsets'],
+  earlier: Readonly<Record<string, Genesis['initialOffsets']>> = {},
+) {
   const time = new VirtualTime()
   const redis = new CoordinationTwin({ clock: time, timers: time })
   const topics = new SourceTopicsTwin({ sliceRecords: 5 })
@@ -66,11 +70,11 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
   const reports: WorkerReport[] = []
   const control = { entry: ENTRY }
   let beforeReports: () => Promise<void> = async () => {}
-  const genesis: Genesis = {
-    journalId: 'j',
-    journalPartitions: 25,
-    partitionsKnown: { [TP.topic]: 2 },
-    ...(initialOffsets !== undefined && { initialOffsets }),
+  const genesisOf = (incarnation: Incarnation): Genesis => {
+    const initial = incarnation === ENTRY.incarnation ? initialOffsets : earlier[incarnation]
+    const partitionsKnown = { [TP.topic]: 2 }
+    const genesis = { journalId: 'j', journalPartitions: 25, partitionsKnown }
+    return initial === undefined ? genesis : { ...genesis, initialOffsets: initial }
   }
   let ids = 0
   const offsets = journalOffsets({
@@ -91,7 +95,7 @@ function cluster(initialOffsets?: Genesis['initialOffsets']) {
       },
       converterSettings: entry => entry.config,
       bigQuery: async () => ({ tables: bigQuery.tables, streams: bigQuery.writeStreams, close: () => {} }),
-      genesis: async () => genesis,
+      genesis: async incarnation => genesisOf(incarnation),
     },
     leases: redis.leases,
     partitionsOf: async () => ({ [TP.topic]: 2 }),
@@ -242,6 +246,18 @@ test('before the first claim of a connector made anew, the journal of the earlie
   const forgotten: JournalRecord = { kind: 'settled', claimId: 'b', epoch: 2, progress: null, altered }
   await log.append({ ...TP, incarnation: old }, [claim('b', 2), forgotten])
   assert.deepEqual(await positions(), ['1@9'], 'forgotten is forgotten by the successor, too')
+})
+
+test('before the first claim of a connector made anew, initial_offsets of an earlier one that never claimed say where it begins', async () => {
+  const earlier = { young: undefined, told: { [`${TP.topic}-0`]: kafkaOffset(3) }, old: undefined }
+  const { groupOffsets, journals, offsets } = cluster(undefined, earlier)
+  const predecessors = Object.keys(earlier) as Incarnation[]
+  const group = [0, 1].map(partition => ({ tp: { ...TP, partition }, nextKafkaOffset: kafkaOffset(9) }))
+  await groupOffsets.commit('connect-c', group, { signal })
+  await journals.client().append({ ...TP, incarnation: 'old' as Incarnation }, [claim('a', 1), settled('a', 1, 4)])
+  const positions = async (): Promise<readonly string[]> =>
+    (await offsets.get({ ...ENTRY, predecessors }, { signal })).map(p => `${p.tp.partition}@${p.nextKafkaOffset}`)
+  assert.deepEqual(await positions(), ['0@3'], 'and of what they left out nobody says anything')
 })
 
 test('what the connector does not read, and what the log does not hold, is refused by name before anything is claimed', async () => {

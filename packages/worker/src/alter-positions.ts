@@ -25,10 +25,10 @@ import { failureOf, notMoved, type Outcome } from './alteration-outcome.ts'
 import { type ClaimIo, runAlteration } from './claim-runner.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
-import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
+import { endPredecessors } from './end-predecessors.ts'
 import { Gate } from './gate.ts'
 import { lostOffsetsHost } from './lost-offsets.ts'
-import { resolveStart } from './start-position.ts'
+import { resolveStart, type StartDeps } from './start-position.ts'
 import { Turns } from './turns.ts'
 
 export type AlterationDeps = {
@@ -116,7 +116,10 @@ async function alterOne({ tp, nextKafkaOffset }: PositionOrder, one: One): Promi
   const space: KeySpace = { ...tp, incarnation: entry.incarnation }
   const endTurn = await turns.take({ signal })
   try {
-    await endPredecessors(tp, space, one)
+    // A frozen worker of theirs must not add rows behind the alteration either. If the alteration is refused in the end, the
+    // connector starts by what is stated here.
+    const ending = { ...claimIo(tp, space, one), tp, workerId: deps.workerId, isAwaited: true } as const
+    await endPredecessors({ entry, services: deps.services, start: startOf(tp, one) }, ending, { signal })
     const claimId = deps.random.nextId()
     const alteration: Alteration = { nextKafkaOffset, by: deps.by, atMs: deps.clock.nowMs() }
     const identity = {
@@ -190,21 +193,21 @@ async function lookBack(tp: TopicPartition, claimId: string, reason: unknown, on
   }
 }
 
-function claimIo(
-  tp: TopicPartition,
-  space: KeySpace,
-  { entry, runtime, deps }: One,
-  endedAt: KafkaOffset | null = null,
-): ClaimIo {
-  const { workerId, services, clock, timers, random } = deps
-  const { journal, source, groupOffsets, deadLetters } = services
-  const { consumer } = runtime.config
-  const logger = deps.logger.child({
-    connector: entry.name,
-    topic: tp.topic,
-    partition: tp.partition,
-    worker: workerId,
-  })
+const loggerOf = ({ topic, partition }: TopicPartition, { entry, deps }: One): Logger =>
+  deps.logger.child({ connector: entry.name, topic, partition, worker: deps.workerId })
+
+function startOf(tp: TopicPartition, one: One): Omit<StartDeps, 'endedAt'> {
+  const { genesis, config } = one.runtime
+  const { groupId: group, autoOffsetReset } = config.consumer
+  const { groupOffsets, source } = one.deps.services
+  return { tp, group, genesis, autoOffsetReset, groupOffsets, source, logger: loggerOf(tp, one) }
+}
+
+function claimIo(tp: TopicPartition, space: KeySpace, one: One): ClaimIo {
+  const { entry, runtime, deps } = one
+  const { services, clock, timers, random } = deps
+  const { journal, source, deadLetters } = services
+  const logger = loggerOf(tp, one)
   const queue = runtime.queueFor(0)
   const noQueue = (): MillraceError =>
     new MillraceError(
@@ -221,20 +224,7 @@ function claimIo(
     timers,
     random,
     logger,
-    resolveStart: options =>
-      resolveStart(
-        {
-          tp,
-          group: consumer.groupId,
-          genesis: runtime.genesis,
-          autoOffsetReset: consumer.autoOffsetReset,
-          groupOffsets,
-          source,
-          endedAt,
-          logger,
-        },
-        options,
-      ),
+    resolveStart: options => resolveStart({ ...startOf(tp, one), endedAt: null }, options),
     saveDeadLetters: (offsets, options) =>
       saveLoggedDeadLetters(
         offsets,
@@ -256,20 +246,6 @@ function claimIo(
         },
         options,
       ),
-  }
-}
-
-/**
- * Earlier connectors of the name: a frozen worker of theirs must not add rows behind the alteration either. If the alteration is
- * refused in the end, the connector starts by what is stated here.
- */
-async function endPredecessors(tp: TopicPartition, space: KeySpace, one: One): Promise<void> {
-  const { entry, deps, signal } = one
-  let endedAt: KafkaOffset | null = null
-  // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
-  for (const incarnation of entry.predecessors.toReversed()) {
-    const ending: EndIncarnationIo = { ...claimIo(tp, space, one, endedAt), workerId: deps.workerId, isAwaited: true }
-    endedAt = (await endIncarnation(incarnation, ending, { signal })) ?? endedAt
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type DeadLetters,
   type Genesis,
   type GroupOffsets,
+  type Incarnation,
   type JournalLog,
   MillraceError,
   type RecordSource,
@@ -40,7 +41,8 @@ export type ConnectorServices = {
   converterSettings(entry: ConnectorEntry): Readonly<Record<string, string>>
   /** BigQuery with the credentials of this config; shared by who has the same. */
   bigQuery(config: ConnectorConfig, options: { signal: AbortSignal }): Promise<BigQueryServices>
-  genesis(entry: ConnectorEntry, options: { signal: AbortSignal }): Promise<Genesis | null>
+  /** null: the journal never knew the incarnation. */
+  genesis(incarnation: Incarnation, options: { signal: AbortSignal }): Promise<Genesis | null>
 }
 
 export type ConnectorRuntime = {
@@ -62,7 +64,7 @@ export async function openConnector(
   { signal }: { signal: AbortSignal },
 ): Promise<ConnectorRuntime> {
   const config = services.parseConfig(entry)
-  const genesis = await services.genesis(entry, { signal })
+  const genesis = await services.genesis(entry.incarnation, { signal })
   if (genesis === null || genesis.journalId !== entry.journalId)
     throw new MillraceError(
       'JOURNAL_LOST',

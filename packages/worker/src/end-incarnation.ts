@@ -9,11 +9,15 @@ import {
   type KeySpace,
   knownPosition,
   MillraceError,
+  type TopicPartition,
   type WorkerId,
 } from '@millrace/core'
 import { type ClaimIo, runClaim } from './claim-runner.ts'
 
-export type EndIncarnationIo = ClaimIo & { readonly workerId: WorkerId } & Pick<ClaimIdentity, 'isAwaited'>
+export type EndIncarnationIo = Omit<ClaimIo, 'space'> & {
+  readonly tp: TopicPartition
+  readonly workerId: WorkerId
+} & Pick<ClaimIdentity, 'isAwaited'>
 
 /**
  * Does nothing where the incarnation is ended already. Also where it never claimed the partition it is ended: an owner that
@@ -25,7 +29,7 @@ export async function endIncarnation(
   io: EndIncarnationIo,
   { signal }: { signal: AbortSignal },
 ): Promise<KafkaOffset | null> {
-  const space: KeySpace = { ...io.space, incarnation }
+  const space: KeySpace = { ...io.tp, incarnation }
   const before = await io.journal.readToEnd(space, { signal })
   if (isDeleted(before)) return knownPosition(before)
   const claimId = io.random.nextId()

@@ -125,6 +125,8 @@ export class LaneRunner {
   readonly #batches = new Map<number, Held>()
   #connection: AppendConnection | null = null
   #intentRecords = 0
+  /** Looked at after every step. */
+  readonly #waitNames: { readonly append: string; readonly gone: string }
 
   /** @param target null for the lane of batches without rows. */
   constructor(options: {
@@ -139,6 +141,7 @@ export class LaneRunner {
     this.#io = options.io
     this.#host = options.host
     this.#signal = options.signal
+    this.#waitNames = { append: this.#wait('append'), gone: this.#wait('gone') }
     const { claimId, epoch, adoptable } = options.ownership
     const nowMs = options.io.clock.nowMs()
     const mine = adoptable.filter(
@@ -207,7 +210,7 @@ export class LaneRunner {
   #noteWaiting(event: LaneEvent): void {
     const { waits } = this.#host
     const { failures, goneSinceMs, stream, table } = this.#state
-    const [append, gone] = [this.#wait('append'), this.#wait('gone')]
+    const { append, gone } = this.#waitNames
     const problem = failures > 0 ? problemOf(event) : null
     if (problem !== null) waits.on(append, problem.code, problem.message)
     if (failures === 0) waits.off(append)

@@ -5,7 +5,6 @@ import {
   type ConnectorEntry,
   describeDoubts,
   FAILURES_REPORTED_MAX,
-  type Incarnation,
   isMillraceError,
   type KafkaOffset,
   type KeySpace,
@@ -29,6 +28,7 @@ import type { ByteBudget } from './byte-budget.ts'
 import { type ConnectorRuntime, type ConnectorServices, openConnector } from './connector-runtime.ts'
 import { saveLoggedDeadLetters } from './dead-letter-recovery.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
+import { endPredecessors } from './end-predecessors.ts'
 import { lostOffsetsHost } from './lost-offsets.ts'
 import { endOf, Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 import { RecentCounts } from './recent-counts.ts'
@@ -146,7 +146,7 @@ export class PartitionSupervisor {
     try {
       const deps = await this.#prepare(signal)
       const runtime = await this.#openRuntime(signal)
-      const endedAt = await this.#endIncarnation(this.#entry.incarnation, deps, signal)
+      const endedAt = await endIncarnation(this.#entry.incarnation, endingBy(deps), { signal })
       if (endedAt !== null) await this.#tellGroup(runtime.config.consumer.groupId, endedAt, signal)
     } catch (error) {
       this.#logger.warn(
@@ -345,6 +345,8 @@ export class PartitionSupervisor {
         'The journal holds dead letters that may not have been produced, but errors.deadletterqueue.topic.name is empty.',
       )
     const { journal, source, permits, groupOffsets, deadLetters, auditLostOffsets } = services
+    const { groupId: group, autoOffsetReset } = config.consumer
+    const start = { tp: this.#tp, group, genesis, autoOffsetReset, groupOffsets, source, logger: this.#logger }
     let endedAt: KafkaOffset | null = null
     const deps: PartitionDeps = {
       tp: this.#tp,
@@ -370,20 +372,7 @@ export class PartitionSupervisor {
       timers: this.#deps.timers,
       random: this.#deps.random,
       logger: this.#logger,
-      resolveStart: options =>
-        resolveStart(
-          {
-            tp: this.#tp,
-            group: config.consumer.groupId,
-            genesis,
-            autoOffsetReset: config.consumer.autoOffsetReset,
-            groupOffsets,
-            source,
-            endedAt,
-            logger: this.#logger,
-          },
-          options,
-        ),
+      resolveStart: options => resolveStart({ ...start, endedAt }, options),
       produceDeadLetters: async (letters, options) => {
         if (letters.length === 0) return
         if (queue === null) throw noQueue()
@@ -393,28 +382,10 @@ export class PartitionSupervisor {
         if (queue === null) throw noQueue()
         return await deadLetters.find(queue, this.#tp, offsets, options)
       },
-      onProgress: next => this.#deps.onProgress(config.consumer.groupId, this.#tp, next),
+      onProgress: next => this.#deps.onProgress(group, this.#tp, next),
     }
-    // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
-    for (const incarnation of entry.predecessors.toReversed()) {
-      // Each begins no lower than the one before it, unless an operator or initial_offsets said so: then that counts.
-      endedAt = (await this.#endIncarnation(incarnation, deps, signal)) ?? endedAt
-    }
+    endedAt = await endPredecessors({ entry, services, start }, endingBy(deps), { signal })
     return deps
-  }
-
-  /** What an earlier connector of this name left here; also what this one leaves when it is deleted. */
-  async #endIncarnation(
-    incarnation: Incarnation,
-    deps: PartitionDeps,
-    signal: AbortSignal,
-  ): Promise<KafkaOffset | null> {
-    const io: EndIncarnationIo = {
-      ...deps,
-      space: { ...this.#tp, incarnation },
-      saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, deps, options),
-    }
-    return await endIncarnation(incarnation, io, { signal })
   }
 
   /** The last word about a deleted connector, for lag tools and for another sink that goes on from here. */
@@ -478,6 +449,11 @@ export class PartitionSupervisor {
     this.#logger.error({ ...fields, trace: this.#trace }, `Partition is ${state}.`)
   }
 }
+
+const endingBy = (deps: PartitionDeps): EndIncarnationIo => ({
+  ...deps,
+  saveDeadLetters: (offsets, options) => saveLoggedDeadLetters(offsets, deps, options),
+})
 
 /** Row bytes one request can hold besides its header: BigQuery enforces 10,485,760 per AppendRows request. */
 const ROW_BYTES_MAX = 9 * 1024 * 1024

@@ -30,19 +30,21 @@ type Order = {
   readonly journal?: (journal: JournalLog) => JournalLog
   /** Besides TP; they move to the same position. */
   readonly partitions?: readonly number[]
+  /** By incarnation. */
+  readonly initialOffsets?: Readonly<Record<string, Readonly<Record<string, KafkaOffset>>>>
 }
 
 /** From a process of its own, as any worker may answer. */
 async function move(
   world: World,
   to: number | null,
-  { entry = STOPPED, journal = own => own, partitions = [], ...more }: Order = {},
+  { entry = STOPPED, journal = own => own, partitions = [], initialOffsets = {}, ...more }: Order = {},
 ): Promise<void> {
   const process = world.process()
   const { time, random } = world
   const deps = {
     workerId: process.workerId,
-    services: servicesIn(world, process, { journal: journal(process.journal) }),
+    services: servicesIn(world, process, { journal: journal(process.journal), initialOffsets }),
     clock: time,
     timers: time,
     random,
@@ -406,6 +408,21 @@ test('refused after it ended the predecessors: the connector begins where they e
   await world.until('it delivers', () => next.report().nextOffset === world.records.end)
   await whilePassing(world, next.stop())
   assert.equal(timesOf(world), '0×1 1×1 2×1 3×1 4×1 5×1 6×1 7×1')
+})
+
+test('refused after it ended a predecessor that never claimed: the connector begins at the initial_offsets of that one', async () => {
+  const world = await World.open()
+  world.records.rows(6)
+  const initialOffsets = { inc2: { [formatTopicPartition(TP)]: kafkaOffset(4) } }
+  const entry = entryOf({ incarnation: 'inc3' as never, targetState: 'STOPPED', predecessors: ['inc2' as never] })
+  const confirmStopped = async (): Promise<void> => {
+    throw notMoved(entry)
+  }
+  await assert.rejects(move(world, 0, { entry, initialOffsets, confirmStopped }), NOT_MOVED)
+  const next = superviseIn(world, { ...entry, targetState: 'STARTED' })
+  await world.until('it delivers', () => next.report().nextOffset === world.records.end)
+  await whilePassing(world, next.stop())
+  assert.equal(timesOf(world), '4×1 5×1')
 })
 
 test('initial_offsets count for a new incarnation, whatever group and predecessor say; unlisted partitions start by auto.offset.reset', async () => {

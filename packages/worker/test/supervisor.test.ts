@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  formatTopicPartition,
   type Incarnation,
   type JournalLog,
   kafkaOffset,
@@ -449,6 +450,41 @@ test('of several earlier incarnations one that never claimed the partition does 
   await deliversAll(world, next)
   await whilePassing(world, next.stop())
   world.assertExactlyOnce()
+})
+
+test('an earlier incarnation that was deleted before its first claim ends at its own initial_offsets, whoever ends it', async () => {
+  const name = formatTopicPartition(TP)
+  const initialOffsets = { [INC2]: { [name]: kafkaOffset(3) } }
+  const cases = {
+    'by its own worker': { endsItself: true, initialOffsets, from: 3 },
+    'by its successor': { endsItself: false, initialOffsets, from: 3 },
+    'the successor has some of its own': {
+      endsItself: false,
+      initialOffsets: { ...initialOffsets, inc3: { [name]: kafkaOffset(5) } },
+      from: 5,
+    },
+    'it had none, and those of the successor count for the successor alone': {
+      endsItself: false,
+      initialOffsets: { inc3: { [name]: null } },
+      from: 0,
+    },
+  }
+  for (const [title, { endsItself, initialOffsets, from }] of Object.entries(cases)) {
+    const world = await World.open()
+    world.records.rows(9)
+    await world.groupOffsets.commit(GROUP, [{ tp: TP, nextKafkaOffset: kafkaOffset(7) }], { signal: SIGNAL })
+    const stopped = entryOf({ incarnation: INC2, targetState: 'STOPPED' })
+    if (endsItself) await whilePassing(world, superviseIn(world, stopped, { initialOffsets }).delete())
+    const entry = entryOf({ incarnation: 'inc3' as Incarnation, predecessors: [INC2] })
+    const next = superviseIn(world, entry, { initialOffsets })
+    await deliversAll(world, next)
+    await whilePassing(world, next.stop())
+    const delivered = world
+      .rowIds()
+      .map(Number)
+      .sort((a, b) => a - b)
+    assert.deepEqual(delivered, [0, 1, 2, 3, 4, 5, 6, 7, 8].slice(from), title)
+  }
 })
 
 test('a journal write of unknown outcome while an earlier incarnation is ended is a fence, not a failure', async () => {

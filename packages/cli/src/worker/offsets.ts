@@ -142,7 +142,7 @@ async function statedStarts(
   options: { signal: AbortSignal },
 ): Promise<ReadonlyMap<string, KafkaOffset>> {
   if (tps.length === 0) return new Map()
-  const genesis = await services.genesis(entry, options)
+  const genesis = await services.genesis(entry.incarnation, options)
   if (genesis?.initialOffsets === undefined) return await leftByTheName(entry, tps, services, options)
   const initial = new Map(Object.entries(genesis.initialOffsets))
   return new Map(
@@ -162,7 +162,7 @@ async function leftByTheName(
 ): Promise<ReadonlyMap<string, KafkaOffset>> {
   const known = new Map<string, KafkaOffset>()
   const unknown: TopicPartition[] = []
-  const ends = await Promise.all(tps.map(tp => endOfPredecessors(tp, entry, services.journal, options.signal)))
+  const ends = await Promise.all(tps.map(tp => endOfPredecessors(tp, entry, services, options)))
   for (const [i, tp] of tps.entries()) {
     const end = ends[i]
     if (end === undefined) unknown.push(tp)
@@ -173,17 +173,22 @@ async function leftByTheName(
   return new Map([...(await services.groupOffsets.committed(group, unknown, options)), ...known])
 }
 
-/** null: an operator had it forgotten. undefined: none of them claimed the partition. */
+/**
+ * null: an operator had it forgotten, or `initial_offsets` left it out. undefined: none of them claimed the partition, or was told
+ * where to begin.
+ */
 async function endOfPredecessors(
   tp: TopicPartition,
   { predecessors }: ConnectorEntry,
-  journal: JournalLog,
-  signal: AbortSignal,
+  { journal, genesis }: Pick<ConnectorServices, 'journal' | 'genesis'>,
+  options: { signal: AbortSignal },
 ): Promise<KafkaOffset | null | undefined> {
   for (const incarnation of predecessors) {
-    const state = await journal.readToEnd({ ...tp, incarnation }, { signal })
+    const state = await journal.readToEnd({ ...tp, incarnation }, options)
     const end = knownPosition(state)
     if (end !== null || isForgotten(state)) return end
+    const initial = (await genesis(incarnation, options))?.initialOffsets
+    if (initial !== undefined) return new Map(Object.entries(initial)).get(formatTopicPartition(tp)) ?? null
   }
   return undefined
 }

@@ -103,7 +103,7 @@ export async function runWorker(
     },
     converterSettings: entry => converterSettings(entry, config),
     bigQuery: connector => bigQuery.servicesFor(connector),
-    genesis: (entry, options) => kafka.journal.readGenesis(entry.incarnation, options),
+    genesis: (incarnation, options) => kafka.journal.readGenesis(incarnation, options),
   }
   const worker = new Worker({
     workerId,

@@ -38,7 +38,7 @@ export function verification(deps: VerificationDeps, { timers }: System): Connec
       const bigQuery = await deps.bigQuery.servicesFor(config)
       stack.defer(() => bigQuery.close())
       const source = stack.use(new Fetcher(kafka.consumer, { totalBudgetBytes: FETCH_BUDGET_BYTES }))
-      const genesis = await services.genesis(entry, { signal })
+      const genesis = await services.genesis(entry.incarnation, { signal })
       const inDoubt = await partitionsInDoubt(entry, deps, signal)
       return await verifyConnector(
         {

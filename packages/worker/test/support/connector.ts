@@ -71,11 +71,13 @@ export type ServiceOptions = Partial<
   Pick<ConnectorServices, 'journal' | 'deadLetters' | 'permits' | 'bigQuery' | 'auditLostOffsets'>
 > & {
   readonly genesis?: Genesis | null
+  /** initial_offsets of incarnations that have some. */
+  readonly initialOffsets?: Readonly<Record<string, Genesis['initialOffsets']>>
   readonly tables?: Tables
 }
 
 export function servicesIn(world: World, process: Process, options: ServiceOptions = {}): ConnectorServices {
-  const { tables = world.bigQuery.tables } = options
+  const { tables = world.bigQuery.tables, initialOffsets = {} } = options
   const genesis: Genesis | null =
     options.genesis === undefined
       ? { journalId: JOURNAL_ID, journalPartitions: 25, partitionsKnown: { [TP.topic]: 1 } }
@@ -94,7 +96,10 @@ export function servicesIn(world: World, process: Process, options: ServiceOptio
     },
     converterSettings: entry => entry.config,
     bigQuery: options.bigQuery ?? (async () => ({ tables, streams: process.streams, close: () => {} })),
-    genesis: async () => genesis,
+    genesis: async incarnation => {
+      const initial = initialOffsets[incarnation]
+      return genesis === null || initial === undefined ? genesis : { ...genesis, initialOffsets: initial }
+    },
   }
 }
 
