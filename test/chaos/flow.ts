@@ -3,7 +3,7 @@
 // reaches the brokers directly: what it is told is true whatever the proxies do to the workers.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Producer } from 'kafkajs'
-import { plainRecord, type Stage } from '../e2e/support/stage.ts'
+import { plainRecord, type Stage, textOf } from '../e2e/support/stage.ts'
 import { Ledger } from './ledger.ts'
 
 const ROWS_PER_SEND = 30
@@ -24,10 +24,14 @@ export type FlowOptions = {
   /** false: no transactions, for rows during which coordinators of transactions are down for long. */
   readonly transactions?: boolean
   readonly poison?: boolean
+  /** Default: an id that is no number. */
+  readonly poisonValue?: (id: number) => object
 }
 
 export class Flow implements AsyncDisposable {
   readonly ledger: Ledger = new Ledger()
+  /** Columns that records have besides, from now on. */
+  more: Readonly<Record<string, unknown>> = {}
   readonly #stage: Stage
   readonly #options: FlowOptions
   readonly #marks: { readonly atMs: number; readonly nextId: number }[] = []
@@ -37,7 +41,6 @@ export class Flow implements AsyncDisposable {
   #isOn = true
   #isHeld = false
   #isIdle = false
-  #failures = 0
   readonly #running: Promise<void>
 
   constructor(stage: Stage, options: FlowOptions) {
@@ -47,10 +50,6 @@ export class Flow implements AsyncDisposable {
     this.#running = this.#run()
   }
 
-  /** Sends whose answer was lost. */
-  get failures(): number {
-    return this.#failures
-  }
   get partitions(): number {
     return this.#partitions
   }
@@ -112,7 +111,6 @@ export class Flow implements AsyncDisposable {
         }
       } catch {
         // Its sequences or its transaction may be in any state: the next send begins with a new one.
-        this.#failures++
         if (isTransaction) {
           await transactional?.disconnect().catch(() => {})
           transactional = null
@@ -163,10 +161,18 @@ export class Flow implements AsyncDisposable {
     this.#marks.push({ atMs: performance.now(), nextId: this.ledger.nextId })
   }
   #record(id: number): Message {
-    return plainRecord(id, id % this.#partitions)
+    if (Object.keys(this.more).length === 0) return plainRecord(id, id % this.#partitions)
+    return this.#message(id, { id, text: textOf(id), ...this.more })
   }
   #poison(id: number): Message {
-    const value = JSON.stringify({ id: `no number ${id}`, text: 'poison' })
+    const { poisonValue = noNumber } = this.#options
+    return this.#message(id, poisonValue(id))
+  }
+  #message(id: number, columns: object): Message {
+    const value = JSON.stringify(columns)
+    this.ledger.values.set(id, value)
     return { key: `k${id}`, value, partition: id % this.#partitions }
   }
 }
+
+const noNumber = (id: number): object => ({ id: `no number ${id}`, text: 'poison' })

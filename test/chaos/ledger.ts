@@ -1,5 +1,6 @@
 // What was produced, as its producer knows it: ids whose records the brokers acknowledged, ids of aborted transactions, ids of
 // records no table can take. Where the answer to a send was lost the producer does not know; the topic does, and is asked later.
+import { plainRecord } from '../e2e/support/stage.ts'
 
 /** Ids from here on were in transactions that were aborted. */
 export const ABORTED_FROM = 1_000_000_000
@@ -13,6 +14,10 @@ export class Ledger {
   readonly committed: Set<number> = new Set()
   readonly aborted: Set<number> = new Set()
   readonly poison: Set<number> = new Set()
+  /** Of records whose value is not that of `plainRecord`. */
+  readonly values: Map<number, string> = new Map()
+  /** Acknowledged, and deleted from the topic before anybody read them: an audited gap is what becomes of them. */
+  readonly deleted: Map<number, { readonly partition: number; readonly offset: bigint }> = new Map()
   /** Sent without an answer; a reader of the topic will tell. */
   readonly unsure: Set<number> = new Set()
   #next: Record<Kind, number> = { committed: 0, aborted: ABORTED_FROM, poison: POISON_FROM }
@@ -25,6 +30,9 @@ export class Ledger {
   /** The next id of a record that will be committed. */
   get nextId(): number {
     return this.#next.committed
+  }
+  valueOf(id: number): string {
+    return this.values.get(id) ?? String(plainRecord(id, 0).value)
   }
   acknowledged(ids: readonly number[]): void {
     for (const id of ids) this.#setOf(id).add(id)

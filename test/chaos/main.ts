@@ -1,30 +1,32 @@
-// `npm run chaos [-- --only ROW,…] [--full] [--json] [--list]`
+// `npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--list]`
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { machine } from '../bench/support/machine.ts'
 import { ROWS } from './rows/index.ts'
-import { runRows } from './run-rows.ts'
-import { summary, table } from './table.ts'
+import { type Outcome, runRows } from './run-rows.ts'
+import { report, summary, table } from './table.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
-const USAGE = `Usage: npm run chaos [-- --only ROW,…] [--full] [--json] [--list]
+const USAGE = `Usage: npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--list]
 
 Runs the rows of the fault matrix against real processes and compares what arrived with what was produced.
 
   --only ROW,…  these rows only
   --full        faults last as long as the matrix says, minutes where it says minutes
-  --json        what came of each row, as JSON in the last line
+  --json FILE   what came of each row, for machines; written anew after each
   --list        the rows and how each is injected
 `
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  let flags: { only?: string[]; full?: boolean; json?: boolean; list?: boolean; help?: boolean }
+  let flags: { only?: string[]; full?: boolean; json?: string; list?: boolean; help?: boolean }
   try {
     flags = parseArgs({
       options: {
         only: { type: 'string', multiple: true },
         full: { type: 'boolean' },
-        json: { type: 'boolean' },
+        json: { type: 'string' },
         list: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -44,15 +46,26 @@ async function main(): Promise<number> {
     for (const { id, name, how } of rows) process.stdout.write(`${id.padEnd(4)} ${name}: ${how}\n`)
     return EXIT.ok
   }
-  const outcomes = await runRows(rows, {
-    isFull: flags.full === true,
-    onOutcome: ({ id, name, status, seconds, because }) => {
+  const about = machine(['packages', 'test/chaos', 'test/e2e/support'])
+  const startedAt = new Date().toISOString()
+  const isFull = flags.full === true
+  const outcomes: Outcome[] = []
+  const save = (): void => {
+    if (flags.json === undefined) return
+    const text = JSON.stringify({ startedAt, isFull, machine: about, ...report(outcomes) }, null, 2)
+    writeFileSync(flags.json, `${text}\n`)
+  }
+  await runRows(rows, {
+    isFull,
+    onOutcome: outcome => {
+      outcomes.push(outcome)
+      save()
+      const { id, name, status, seconds, because } = outcome
       const why = because === undefined ? '' : `\n  ${because.replaceAll('\n', '\n  ')}`
       process.stderr.write(`${status.padEnd(7)} ${id} ${name} (${seconds.toFixed(1)} s)${why}\n`)
     },
   })
   process.stdout.write(`\n${table(outcomes)}\n\n${summary(outcomes)}\n`)
-  if (flags.json === true) process.stdout.write(`${JSON.stringify(outcomes)}\n`)
   return outcomes.every(({ status }) => status === 'held' || status === 'skipped') ? EXIT.ok : EXIT.failed
 }
 

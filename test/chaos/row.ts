@@ -15,7 +15,7 @@ export type Row = {
   /** Why it cannot run here; null: it can. Checked before it starts. */
   readonly missing?: () => string | null
   readonly scene?: SceneOptions
-  /** Nothing will be delivered to the end: the row itself says what became of every record. */
+  /** No partition delivers again: the row drains before its fault and says how each fails; what was delivered is compared. */
   readonly endsInFailure?: true
   readonly patienceMs?: number
   readonly run: (scene: Scene) => Promise<void>

@@ -1,8 +1,10 @@
 // Runs rows one after another, on one stage as long as it is fit for the next, and answers what came of each.
-import { check, type Verdict } from './checker.ts'
+import { loadavg } from 'node:os'
+import { check } from './checker.ts'
 import type { Row } from './row.ts'
 import { PATIENCE_MS, Scene } from './scene.ts'
 import { ChaosStage } from './stage.ts'
+import type { Verdict } from './verdict.ts'
 
 export type Outcome = {
   readonly id: string
@@ -10,6 +12,8 @@ export type Outcome = {
   /** `void`: the fault did not hit, so nothing was shown. */
   readonly status: 'held' | 'failed' | 'void' | 'skipped'
   readonly seconds: number
+  /** Of the machine, when it ended. */
+  readonly load: number
   readonly hits: Readonly<Record<string, number>>
   readonly takeoverMs: readonly number[]
   readonly recoveryMs: number | null
@@ -33,6 +37,7 @@ export async function runRow(stage: ChaosStage, row: Row, isFull: boolean): Prom
     name: row.name,
     status,
     seconds: (performance.now() - start) / 1000,
+    load: loadavg()[0] ?? 0,
     hits: Object.fromEntries(scene?.hits ?? []),
     takeoverMs: scene?.takeoverMs ?? [],
     recoveryMs: scene?.recoveryMs ?? null,
@@ -51,11 +56,11 @@ export async function runRow(stage: ChaosStage, row: Row, isFull: boolean): Prom
       const healedMs = performance.now()
       if (scene.recoveryMs === null) await scene.untilRecovered(healedMs)
       else await scene.untilFresh()
-      const ledger = await scene.flow.end()
-      verdict = await check(stage, scene, ledger, row.patienceMs ?? PATIENCE_MS)
-      if (verdict.differences.length > 0) throw new Error(verdict.differences.join('; '))
     }
-    return answer([...scene.hits.values()].some(count => count > 0) ? 'held' : 'void')
+    const ledger = await scene.flow.end()
+    verdict = await check(stage, scene, ledger, row.patienceMs ?? PATIENCE_MS)
+    if (verdict.differences.length > 0) throw new Error(verdict.differences.join('; '))
+    return answer(scene.isVoid ? 'void' : 'held')
   } catch (error) {
     because = error instanceof Error ? error.message : String(error)
     return answer('failed')

@@ -2,11 +2,12 @@
 // which rows speak: what hit, how long partitions took to go on, and what has to be true in the meantime.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectorConfig, DLQ, type PartitionShape, sqlName } from '../e2e/support/stage.ts'
+import { connectorConfig, DLQ, type Field, type PartitionShape, sqlName } from '../e2e/support/stage.ts'
 import type { Place } from './checker.ts'
 import { Flow } from './flow.ts'
 import { ABORTED_FROM } from './ledger.ts'
 import { BROKERS, type ChaosStage, type Seat } from './stage.ts'
+import { countOffsets } from './topic-reader.ts'
 
 export const PARTITIONS = 6
 const POLL_MS = 50
@@ -24,6 +25,10 @@ export type SceneOptions = {
   readonly transactions?: boolean
   readonly poison?: boolean
   readonly rowsPerSend?: number
+  /** Columns of the table; default PLAIN. */
+  readonly fields?: readonly Field[]
+  /** Value of a record that belongs in the dead letter queue; it has to hold `no number <id>`. */
+  readonly poisonValue?: (id: number) => object
 }
 
 export class Scene implements Place {
@@ -44,13 +49,14 @@ export class Scene implements Place {
     this.name = name
     this.deadLetterTopic = `${name}_dead`
     this.isFull = isFull
-    const { partitions = PARTITIONS, transactions, poison, rowsPerSend } = options
+    const { partitions = PARTITIONS, transactions, poison, rowsPerSend, poisonValue } = options
     this.flow = new Flow(stage, {
       topic: name,
       partitions,
       ...(transactions === undefined ? {} : { transactions }),
       ...(poison === undefined ? {} : { poison }),
       ...(rowsPerSend === undefined ? {} : { rowsPerSend }),
+      ...(poisonValue === undefined ? {} : { poisonValue }),
     })
   }
 
@@ -65,8 +71,8 @@ export class Scene implements Place {
   static async open(stage: ChaosStage, name: string, isFull: boolean, given: SceneOptions = {}): Promise<Scene> {
     const options =
       isFull && given.fullPartitions !== undefined ? { ...given, partitions: given.fullPartitions } : given
-    const { partitions = PARTITIONS, replicas = BROKERS, config = {} } = options
-    await Promise.all([stage.createTopic(name, partitions, replicas), stage.createTable(name)])
+    const { partitions = PARTITIONS, replicas = BROKERS, config = {}, fields } = options
+    await Promise.all([stage.createTopic(name, partitions, replicas), stage.createTable(name, fields)])
     await stage.createConnector(
       name,
       connectorConfig(name, {
@@ -90,13 +96,16 @@ export class Scene implements Place {
   lasting(fullMs: number, scaledMs: number): number {
     return this.isFull ? fullMs : scaledMs
   }
+  get isVoid(): boolean {
+    return this.hits.size === 0 || [...this.hits.values()].some(count => count <= 0)
+  }
   async sleep(ms: number): Promise<void> {
     await sleep(ms)
   }
 
-  /** The fault was seen to hit, so many times. A row without one is void. */
+  /** The fault was seen to hit, so many times. A row that says nothing, or of anything that it never hit, is void. */
   hit(what: string, count: number = 1): void {
-    if (count > 0) this.hits.set(what, (this.hits.get(what) ?? 0) + count)
+    this.hits.set(what, (this.hits.get(what) ?? 0) + count)
   }
 
   // ── what is delivered ──
@@ -138,10 +147,14 @@ export class Scene implements Place {
     return performance.now() - since
   }
 
-  /** The load rests, and everything that was sent has its row. */
+  /** The load rests, and everything that was sent has its row or letter. */
   async untilDrained(): Promise<void> {
     await this.flow.hold()
-    await this.stage.untilRows(this.table, this.flow.ledger.committed.size)
+    const { committed, poison } = this.flow.ledger
+    await this.stage.untilRows(this.table, committed.size)
+    await this.stage.until(`${poison.size} dead letters`, async () =>
+      (await countOffsets(this.stage, this.deadLetterTopic)) >= poison.size ? true : null,
+    )
   }
 
   /** Notes how long those partitions took to deliver since a worker was lost. */

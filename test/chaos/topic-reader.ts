@@ -1,12 +1,12 @@
 // What a read_committed reader finds in a topic: the answer to what a producer was not told. An end mark in each partition, a
 // tombstone and so nothing to a sink, says when everything before it was read.
 import { type EachMessagePayload, Kafka, logLevel } from 'kafkajs'
-import type { ChaosStage } from './stage.ts'
+import type { Stage } from '../e2e/support/stage.ts'
 
 const MARK = 'the end'
 
 /** Ids of the records of a topic nobody produces to any more, with how many there are of each. */
-export async function idsInTopic(stage: ChaosStage, topic: string): Promise<ReadonlyMap<number, number>> {
+export async function idsInTopic(stage: Stage, topic: string): Promise<ReadonlyMap<number, number>> {
   const partitions = (await stage.endOffsets(topic)).size
   const marks = Array.from({ length: partitions }, (_, partition) => ({ key: MARK, value: null, partition }))
   const producer = await stage.newProducer()
@@ -27,7 +27,7 @@ export async function idsInTopic(stage: ChaosStage, topic: string): Promise<Read
 }
 
 /** How many records a reader gets of a topic with one partition and no transactions, from its beginning to its end. */
-export async function countRecords(stage: ChaosStage, topic: string): Promise<number> {
+export async function countRecords(stage: Stage, topic: string): Promise<number> {
   const end = (await stage.endOffsets(topic)).get(0) ?? 0n
   let [count, next] = [0, 0n]
   await using _reader = await read(stage, topic, ({ message }) => {
@@ -38,8 +38,14 @@ export async function countRecords(stage: ChaosStage, topic: string): Promise<nu
   return count
 }
 
+/** Sum of the end offsets of all partitions: records, where nothing was deleted and no transaction was; 0 while there is no topic. */
+export async function countOffsets(stage: Stage, topic: string): Promise<number> {
+  const ends = await stage.endOffsets(topic).catch(() => new Map<number, bigint>())
+  return Number([...ends.values()].reduce((sum, end) => sum + end, 0n))
+}
+
 async function read(
-  stage: ChaosStage,
+  stage: Stage,
   topic: string,
   onMessage: (payload: EachMessagePayload) => void,
 ): Promise<AsyncDisposable> {

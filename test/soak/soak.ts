@@ -2,9 +2,10 @@
 // healed and what arrived is compared by content with what was produced.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRandom, type WorkerProcess } from '@millrace/testkit'
-import { check, type Verdict } from '../chaos/checker.ts'
+import { check } from '../chaos/checker.ts'
 import { PARTITIONS, Scene } from '../chaos/scene.ts'
 import { ChaosStage } from '../chaos/stage.ts'
+import type { Verdict } from '../chaos/verdict.ts'
 import { FAULTS, type Fault, type FaultContext } from './faults.ts'
 import { type ProcessReport, ProcessWatch, type Watched } from './watch.ts'
 

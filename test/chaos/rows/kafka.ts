@@ -54,7 +54,6 @@ export const KAFKA_ROWS: readonly Row[] = [
         pids,
         'no worker was started anew',
       )
-      scene.hit('sends without an answer', scene.flow.failures)
     },
   },
   {

@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { plainRecord, range, sqlName } from '../../e2e/support/stage.ts'
+import { plainRecord, range } from '../../e2e/support/stage.ts'
+import type { Ledger } from '../ledger.ts'
 import type { Row } from '../row.ts'
 import { PARTITIONS, type Scene } from '../scene.ts'
-import { BROKERS, GROUP } from '../stage.ts'
+import { BROKERS } from '../stage.ts'
 
 const LOST = 60
 
@@ -33,7 +34,6 @@ export const SOURCE_ROWS: readonly Row[] = [
       })
       scene.hit('logs that begin anew', wiped.filter(p => ends.get(p) === 0n).length)
       await scene.untilFailed(wiped, 'SOURCE_CHANGED')
-      await assertRowsOnce(scene)
     },
   },
   {
@@ -56,10 +56,8 @@ export const SOURCE_ROWS: readonly Row[] = [
       await producer.send({ topic: scene.topic, messages: others.map(id => plainRecord(id, id % PARTITIONS)) })
       await producer.disconnect()
       scene.hit('topics made anew')
+      // A row of the other topic would be one that was never produced.
       await scene.untilFailed(range(0, PARTITIONS), 'SOURCE_CHANGED')
-      const [row] = await stage.sql(`SELECT COUNT(*) FROM ${sqlName(scene.table)} WHERE id >= 500000`)
-      assert.equal(Number(row?.[0]), 0, 'no row of the other topic')
-      await assertRowsOnce(scene)
     },
   },
   {
@@ -70,10 +68,9 @@ export const SOURCE_ROWS: readonly Row[] = [
     endsInFailure: true,
     async run(scene) {
       const lost = await losePaused(scene)
-      scene.hit('offsets deleted unread', lost)
+      scene.hit('offsets deleted unread', lost.size)
       const failed = await scene.untilFailed(range(0, PARTITIONS), 'SOURCE_OFFSET_LOST')
       for (const p of failed) assert.match(p.trace ?? '', /\[\d+, \d+\)/, 'it says which offsets')
-      await assertRowsOnce(scene)
     },
   },
   {
@@ -83,16 +80,17 @@ export const SOURCE_ROWS: readonly Row[] = [
     scene: { transactions: false, config: { 'offset.lost.policy': 'skip' } },
     async run(scene) {
       const lost = await losePaused(scene)
-      scene.hit('offsets deleted unread', lost)
+      scene.hit('offsets deleted unread', lost.size)
+      // The checker compares them with the audited gaps.
+      for (const [id, place] of lost) scene.flow.ledger.deleted.set(id, place)
       scene.flow.goOn()
       await scene.untilFresh()
-      assert.equal(await auditedOffsets(scene), lost, 'every lost offset is audited, and no other')
     },
   },
 ]
 
-/** Pauses, produces what nobody will read, deletes it, resumes; answers how many offsets were lost. They are in no ledger. */
-async function losePaused(scene: Scene): Promise<number> {
+/** Pauses, produces what nobody will read, deletes it, resumes; answers which ids were where. */
+async function losePaused(scene: Scene): Promise<Ledger['deleted']> {
   const { stage } = scene
   await scene.untilDrained()
   assert.equal((await stage.rest('PUT', `/connectors/${scene.name}/pause`)).status, 202)
@@ -110,27 +108,12 @@ async function losePaused(scene: Scene): Promise<number> {
     partitions: [...after].map(([partition, offset]) => ({ partition, offset: String(offset) })),
   })
   assert.equal((await stage.rest('PUT', `/connectors/${scene.name}/resume`)).status, 202)
-  return [...after].reduce((sum, [p, end]) => sum + Number(end - (before.get(p) ?? 0n)), 0)
-}
-
-type Gap = { readonly kind: string; readonly id: string; readonly from: string | number; readonly to: string | number }
-
-/** How many offsets of the connector the audit topic calls lost; a gap audited again after a crash has the same id. */
-async function auditedOffsets({ stage, name }: Scene): Promise<number> {
-  const audit = `${GROUP}-audit`
-  const count = Number((await stage.endOffsets(audit)).get(0))
-  const records = await stage.consume(audit, count)
-  const gaps = records
-    .filter(({ key }) => String(key) === name)
-    .map(({ value }) => JSON.parse(String(value)) as Gap)
-    .filter(({ kind }) => kind === 'offsetsLost')
-  const sizes = new Map(gaps.map(({ id, from, to }) => [id, Number(to) - Number(from)]))
-  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
-}
-
-/** What was delivered before is there, each once. */
-async function assertRowsOnce({ stage, table, flow }: Scene): Promise<void> {
-  const [row] = await stage.sql(`SELECT COUNT(*), COUNT(DISTINCT id) FROM ${sqlName(table)}`)
-  const committed = flow.ledger.committed.size
-  assert.deepEqual([Number(row?.[0]), Number(row?.[1])], [committed, committed])
+  const places = new Map<number, { readonly partition: number; readonly offset: bigint }>()
+  for (const partition of range(0, PARTITIONS)) {
+    const own = ids.filter(id => id % PARTITIONS === partition)
+    const from = before.get(partition) ?? 0n
+    assert.equal(after.get(partition), from + BigInt(own.length), 'nothing else came meanwhile')
+    for (const [i, id] of own.entries()) places.set(id, { partition, offset: from + BigInt(i) })
+  }
+  return places
 }
