@@ -9,7 +9,7 @@ import {
   type TopicPartition,
   type WorkerId,
 } from '@millrace/core'
-import { CompactedTopicTwin, CoordinationTwin, type SeededRandom } from '@millrace/testkit'
+import { CompactedTopicTwin, CoordinationTwin, neverAborted, type SeededRandom } from '@millrace/testkit'
 import { alterPositions, notMoved } from '@millrace/worker'
 import { CONNECTOR, type ConfigVariant, configOf, genesisOf } from './connector.ts'
 import type { Fault } from './faults.ts'
@@ -21,7 +21,6 @@ import { PROCESSES_MAX, type World } from './world.ts'
 const JOURNAL_ID = 'journal1'
 const TROUBLE_MS_MAX = 8_000
 const RIGHT_EVERY_MS = 1_000
-const NEVER: AbortSignal = new AbortController().signal
 const REDIS_FAULTS = [
   'redisDown',
   'redisAnswersLost',
@@ -99,7 +98,7 @@ export class Cluster implements Regime {
 
   deleteCreate(): void {
     this.#asOperator(async ({ process, store }) => {
-      await store.write({ kind: 'delete', name: CONNECTOR }, { signal: NEVER })
+      await store.write({ kind: 'delete', name: CONNECTOR }, { signal: neverAborted() })
       await this.#create(process, store)
     })
   }
@@ -109,13 +108,13 @@ export class Cluster implements Regime {
     this.#asOperator(async ({ process, store }) => {
       const stopped = await store.write(
         { kind: 'setTargetState', name: CONNECTOR, targetState: 'STOPPED' },
-        { signal: NEVER },
+        { signal: neverAborted() },
       )
       if (stopped.kind !== 'written' && stopped.kind !== 'unchanged') return
       const { entry } = stopped
       await this.#untilReleased(process, tp)
       const confirmStopped = async (): Promise<void> => {
-        const now = (await store.refresh({ signal: NEVER })).connectors.get(CONNECTOR)
+        const now = (await store.refresh({ signal: neverAborted() })).connectors.get(CONNECTOR)
         if (now?.incarnation !== entry.incarnation || now.targetState !== 'STOPPED') throw notMoved(entry)
       }
       const { clock, timers } = process.machine
@@ -123,8 +122,8 @@ export class Cluster implements Regime {
       const { services, random, name } = process
       const workerId = name as WorkerId
       const deps = { workerId, services, clock, timers, random, logger, by: 'nemesis', confirmStopped }
-      await alterPositions(entry, [{ tp, nextKafkaOffset: to }], deps, { signal: NEVER }).finally(() =>
-        store.write({ kind: 'setTargetState', name: CONNECTOR, targetState: 'STARTED' }, { signal: NEVER }),
+      await alterPositions(entry, [{ tp, nextKafkaOffset: to }], deps, { signal: neverAborted() }).finally(() =>
+        store.write({ kind: 'setTargetState', name: CONNECTOR, targetState: 'STARTED' }, { signal: neverAborted() }),
       )
     })
   }
@@ -136,7 +135,7 @@ export class Cluster implements Regime {
         .leases.holders([resource])
         .catch(() => new Map())
       if (holders.size === 0) return
-      await process.machine.timers.sleep(100, { signal: NEVER })
+      await process.machine.timers.sleep(100, { signal: neverAborted() })
     }
   }
 
@@ -180,20 +179,23 @@ export class Cluster implements Regime {
     for (;;) {
       const store = process.member?.configStore ?? null
       if (store !== null) {
-        const entry = (await store.refresh({ signal: NEVER })).connectors.get(CONNECTOR)
+        const entry = (await store.refresh({ signal: neverAborted() })).connectors.get(CONNECTOR)
         const config = configOf(this.#world.firstVariant)
         if (entry === undefined) await this.#create(process, store)
         else if (entry.config['append.max.rows'] !== config['append.max.rows'] || entry.config !== config)
-          await store.write({ kind: 'configure', name: CONNECTOR, config }, { signal: NEVER })
+          await store.write({ kind: 'configure', name: CONNECTOR, config }, { signal: neverAborted() })
         if (entry !== undefined && entry.targetState !== 'STARTED')
-          await store.write({ kind: 'setTargetState', name: CONNECTOR, targetState: 'STARTED' }, { signal: NEVER })
+          await store.write(
+            { kind: 'setTargetState', name: CONNECTOR, targetState: 'STARTED' },
+            { signal: neverAborted() },
+          )
       }
-      await process.machine.timers.sleep(RIGHT_EVERY_MS, { signal: NEVER })
+      await process.machine.timers.sleep(RIGHT_EVERY_MS, { signal: neverAborted() })
     }
   }
 
   #wish(change: ControlChange): void {
-    this.#asOperator(async ({ store }) => void (await store.write(change, { signal: NEVER })))
+    this.#asOperator(async ({ store }) => void (await store.write(change, { signal: neverAborted() })))
   }
 
   /** Through any process that is awake; nobody waits for the outcome, and what dies with the process is lost. */
@@ -222,7 +224,7 @@ export class Cluster implements Regime {
       incarnation,
       journalId: JOURNAL_ID,
     } as const
-    await store.write(change, { signal: NEVER })
+    await store.write(change, { signal: neverAborted() })
   }
 
   #random(purpose: string): SeededRandom {

@@ -9,7 +9,7 @@ import {
   type KeySpaceState,
   MillraceError,
 } from '@millrace/core'
-import type { Machine } from '@millrace/testkit'
+import { type Machine, neverAborted } from '@millrace/testkit'
 import type { Stores } from './stores.ts'
 
 /** From the first try of a produce until its outcome counts as unknown. */
@@ -48,15 +48,20 @@ export class JournalPort implements JournalLog, GenesisLog {
     return this.#write(() => this.#log.writeGenesis(incarnation, genesis))
   }
   readToEnd(space: KeySpace, { signal }: { signal: AbortSignal }): Promise<KeySpaceState> {
-    return this.#stores.toKafka.call(this.#machine, 'read', () => this.#log.readToEnd(space, { signal: ALIVE }), signal)
+    return this.#stores.toKafka.call(
+      this.#machine,
+      'read',
+      () => this.#log.readToEnd(space, { signal: neverAborted() }),
+      signal,
+    )
   }
   readGenesis(incarnation: Incarnation, { signal }: { signal: AbortSignal }): Promise<Genesis | null> {
-    const perform = () => this.#log.readGenesis(incarnation, { signal: ALIVE })
+    const perform = () => this.#log.readGenesis(incarnation, { signal: neverAborted() })
     return this.#stores.toKafka.call(this.#machine, 'genesis', perform, signal)
   }
   /** The follower goes on by itself: whoever looks again later sees more. */
   peek(space: KeySpace): KeySpaceState {
-    void this.#log.readToEnd(space, { signal: ALIVE })
+    void this.#log.readToEnd(space, { signal: neverAborted() })
     return this.#log.peek(space)
   }
 
@@ -101,6 +106,5 @@ export class JournalPort implements JournalLog, GenesisLog {
   }
 }
 
-const ALIVE: AbortSignal = new AbortController().signal
 const unknown = (): MillraceError =>
   new MillraceError('JOURNAL_OUTCOME_UNKNOWN', 'fenced', 'A write was rejected or its outcome is unknown.')

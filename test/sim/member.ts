@@ -11,7 +11,7 @@ import {
   tasksMaxOf,
   type WorkerId,
 } from '@millrace/core'
-import { type CompactedTopicTwin, type CoordinationTwin, Link } from '@millrace/testkit'
+import { type CompactedTopicTwin, type CoordinationTwin, Link, neverAborted } from '@millrace/testkit'
 import type { Process } from './process.ts'
 import type { Stores } from './stores.ts'
 
@@ -154,7 +154,6 @@ function configLog({ process, stores, configTopic }: MemberDeps): CompactedLog {
   const { machine } = process
   const { chance, scheduler } = stores
   const log = configTopic.client()
-  const never: AbortSignal = new AbortController().signal
   const unknown = (): MillraceError =>
     new MillraceError('JOURNAL_OUTCOME_UNKNOWN', 'fenced', 'The outcome of a config write is not known.')
   const writes = new Link(scheduler, {
@@ -169,9 +168,9 @@ function configLog({ process, stores, configTopic }: MemberDeps): CompactedLog {
   })
   return {
     append: (key, value, { signal }) =>
-      writes.call(machine, 'append', () => log.append(key, value, { signal: never }), signal),
+      writes.call(machine, 'append', () => log.append(key, value, { signal: neverAborted() }), signal),
     // One reading position: a read that was given up must not run into the next one, so nobody gives up.
-    readToEnd: () => stores.toKafka.call(machine, 'config', () => log.readToEnd({ signal: never })),
+    readToEnd: () => stores.toKafka.call(machine, 'config', () => log.readToEnd({ signal: neverAborted() })),
     waitForMore: ({ signal }) => stores.toKafka.call(machine, 'more', () => log.waitForMore({ signal }), signal),
   }
 }

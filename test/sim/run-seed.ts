@@ -1,5 +1,6 @@
 // One seed from beginning to end. The same seed and the same `less` give the same run, to the last step.
 import type { Logger } from '@millrace/core'
+import { useLightSignals } from '@millrace/testkit'
 import { Violation } from './checker.ts'
 import type { Fault } from './faults.ts'
 import type { Mutant } from './mutants.ts'
@@ -18,14 +19,22 @@ export type SeedResult = {
   readonly trace: readonly string[]
 }
 
+export type RunOptions = {
+  readonly traced?: boolean
+  readonly mutant?: Mutant
+  /** AbortSignals as the platform makes them: to see that the light ones change nothing. */
+  readonly hasPlatformSignals?: boolean
+}
+
 const QUIET: Logger = { error() {}, warn() {}, info() {}, debug() {}, child: () => QUIET }
 const TRACE_LINES_MAX = 400
 
-export async function runSeed(
-  seed: number,
-  less: Less = {},
-  options: { readonly traced?: boolean; readonly mutant?: Mutant } = {},
-): Promise<SeedResult> {
+export async function runSeed(seed: number, less: Less = {}, options: RunOptions = {}): Promise<SeedResult> {
+  const restore = options.hasPlatformSignals === true ? null : useLightSignals()
+  return await runWorld(seed, less, options).finally(() => restore?.())
+}
+
+async function runWorld(seed: number, less: Less, options: RunOptions): Promise<SeedResult> {
   Error.stackTraceLimit = options.traced === true ? 20 : 0 // errors are made by the thousand, and read when a run is traced
   const plan = planOf(seed, less)
   const trace: string[] = []

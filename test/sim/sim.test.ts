@@ -23,6 +23,13 @@ test('watching a run does not change it', async () => {
   }
 })
 
+test('a run is the same under the AbortSignals of the platform', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { traceHash } = await runSeed(seed)
+    assert.equal((await runSeed(seed, {}, { hasPlatformSignals: true })).traceHash, traceHash, `seed ${seed}`)
+  }
+})
+
 test(`${SEEDS} seeds: exactly once, and progress when the faults end`, async () => {
   const sum = await runSeeds({ from: 1, count: SEEDS, jobs: 2 })
   const [first] = sum.failures

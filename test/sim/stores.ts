@@ -17,6 +17,7 @@ import {
   JournalTwin,
   Link,
   Machine,
+  neverAborted,
   Scheduler,
   SourceTopicsTwin,
 } from '@millrace/testkit'
@@ -34,14 +35,16 @@ export const TABLE_SCHEMA: TableSchema = {
     { name: 'name', type: 'STRING', mode: 'NULLABLE', maxLength: NAME_LENGTH_MAX },
   ],
 }
-const NEVER: AbortSignal = new AbortController().signal
 /** Of the caller of an append that nobody answers. */
 const APPEND_DEADLINE_MS = 10_000
 const GIVE_UP_MS = 3_000
 
+const partitionsOf = (count: number): readonly TopicPartition[] =>
+  Array.from({ length: count }, (_, partition) => ({ topic: TOPIC, partition }))
+
 export class Stores {
   readonly plan: Plan
-  #partitionCount: number
+  #partitions: readonly TopicPartition[]
   readonly chance: Chance
   readonly scheduler: Scheduler
   /** Never dies: the clock of the services, and of whoever watches from outside. */
@@ -67,7 +70,7 @@ export class Stores {
   constructor(plan: Plan, onDurableStep: (machine: Machine, when: 'before' | 'after') => void) {
     this.plan = plan
     this.chance = new Chance(plan)
-    this.#partitionCount = plan.partitions
+    this.#partitions = partitionsOf(plan.partitions)
     this.scheduler = new Scheduler(this.chance.for('order'))
     this.outside = new Machine('outside', this.scheduler)
     this.topics = new SourceTopicsTwin({ sliceRecords: plan.sliceRecords })
@@ -130,18 +133,19 @@ export class Stores {
   async open(): Promise<void> {
     const { plan, topics, bigQuery, letters } = this
     topics.createTopic(TOPIC, plan.partitions)
-    await bigQuery.tables.create(TABLE, { schema: TABLE_SCHEMA }, { signal: NEVER })
+    await bigQuery.tables.create(TABLE, { schema: TABLE_SCHEMA }, { signal: neverAborted() })
     const queue = { topic: DLQ_TOPIC, connector: 'c', taskId: 0, contextHeaders: false, replicationFactor: 1 }
-    await letters.ensureTopic(queue, { signal: NEVER })
+    await letters.ensureTopic(queue, { signal: neverAborted() })
   }
 
   /** One partition more, from now on. */
   grow(): void {
-    this.topics.createTopic(TOPIC, ++this.#partitionCount)
+    this.#partitions = partitionsOf(this.#partitions.length + 1)
+    this.topics.createTopic(TOPIC, this.#partitions.length)
   }
 
   get partitions(): readonly TopicPartition[] {
-    return Array.from({ length: this.#partitionCount }, (_, partition) => ({ topic: TOPIC, partition }))
+    return this.#partitions
   }
 
   /** What the table refused so far it takes from now on. */

@@ -10,7 +10,7 @@ import {
   type TopicPartition,
   verdictFor,
 } from '@millrace/core'
-import type { SeededRandom } from '@millrace/testkit'
+import { neverAborted, type SeededRandom } from '@millrace/testkit'
 import { Bare } from './bare.ts'
 import { Violation } from './checker.ts'
 import { Cluster } from './cluster.ts'
@@ -66,18 +66,22 @@ export class World {
     regime.begin()
     this.#nemesis.begin()
     if (plan.flowMs !== null) this.#flow(plan.flowMs, FLOW_MAX)
-    while (!this.#nemesis.isDone) await this.#step()
+    await this.#until(() => this.#nemesis.isDone)
     this.#heal()
     await this.#untilComplete()
     stores.checker.assertComplete()
     stores.checker.throwIfViolated()
   }
 
-  async #step(): Promise<void> {
+  /** Whatever is asserted is asserted after every step. */
+  async #until(isDone: () => boolean): Promise<void> {
     const { scheduler, checker } = this.stores
-    if (!(await scheduler.step())) throw new Violation('Progress', 'nothing is left to happen')
-    if (scheduler.steps > STEPS_MAX) throw new Violation('Progress', `no end after ${STEPS_MAX} steps`)
-    checker.throwIfViolated()
+    const isReached = await scheduler.runUntil(() => {
+      checker.throwIfViolated()
+      if (scheduler.steps > STEPS_MAX) throw new Violation('Progress', `no end after ${STEPS_MAX} steps`)
+      return isDone()
+    })
+    if (!isReached) throw new Violation('Progress', 'nothing is left to happen')
   }
 
   #flow(everyMs: number, left: number): void {
@@ -154,13 +158,13 @@ export class World {
   }
 
   async #untilComplete(): Promise<void> {
-    const { scheduler, checker } = this.stores
+    const { scheduler } = this.stores
     const endMs = scheduler.elapsedMs + (this.stores.expired.size > 0 ? DOUBT_MS : 0) + PROGRESS_MS
-    while (!this.#isComplete()) {
+    await this.#until(() => {
+      if (this.#isComplete()) return true
       if (scheduler.elapsedMs > endMs) throw new Violation('Progress', this.#stateText())
-      await this.#step()
-    }
-    checker.throwIfViolated()
+      return false
+    })
   }
 
   #isComplete(): boolean {
@@ -193,7 +197,7 @@ async function giveVerdicts(
   space: KeySpace,
   expired: ReadonlyMap<StreamName, StreamOffset>,
 ): Promise<void> {
-  const state = await journal.readToEnd(space, { signal: new AbortController().signal })
+  const state = await journal.readToEnd(space, { signal: neverAborted() })
   for (const [stream, rows] of expired) {
     const open = [...state.opens.values()].findLast(one => one.stream === stream)
     if (open === undefined || verdictFor(state, stream) !== null) continue

@@ -14,16 +14,18 @@ export function assertLaneInvariants(state: LaneState): void {
     if (batch.rowCount > 0) {
       // Behind a loose batch others may have been acknowledged: a late copy of it landed, its answer is still to come.
       const isInPlace = batch.firstRow === expected || (isLooseBefore && batch.firstRow > expected)
-      assert(isInPlace, `I2 Contiguous: batch ${batch.id} is at ${batch.firstRow}, not ${expected}.`)
+      if (!isInPlace) broken(`I2 Contiguous: batch ${batch.id} is at ${batch.firstRow}, not ${expected}.`)
       expected = (batch.firstRow + BigInt(batch.rowCount)) as typeof expected
       isLooseBefore ||= batch.loose
     }
     if (batch.phase === 'sent') {
       inFlight++
       // A refused batch waits for those behind it to be answered: that is what draining is.
-      assert(!unsent || state.kind === 'draining', `I3: batch ${batch.id} was sent before an earlier one.`)
-      assert(batch.lettersSafe, `I4 OneOutcome: rows of batch ${batch.id} were sent before its dead letters were safe.`)
-      assert(batch.rowCount > 0 && state.stream !== null, `I5: batch ${batch.id} was sent without rows or stream.`)
+      if (unsent && state.kind !== 'draining') broken(`I3: batch ${batch.id} was sent before an earlier one.`)
+      if (!batch.lettersSafe)
+        broken(`I4 OneOutcome: rows of batch ${batch.id} were sent before its dead letters were safe.`)
+      if (batch.rowCount === 0 || state.stream === null)
+        broken(`I5: batch ${batch.id} was sent without rows or stream.`)
     } else if (batch.rowCount > 0 && batch.phase !== 'refused') unsent = true
     if (batch.phase === 'logging') assert(state.intentInFlight, 'I6 IntentFirst: logging without an Intent under way.')
   }
@@ -32,8 +34,11 @@ export function assertLaneInvariants(state: LaneState): void {
     'I2 Contiguous: the next row follows the window.',
   )
   assert(inFlight <= LANE_IN_FLIGHT_MAX, 'I7: requests in flight are bounded.')
-  if (inFlight > 0)
-    assert(state.kind === 'appending' || state.kind === 'draining', `I8: appends on the wire while ${state.kind}.`)
-  if (state.kind === 'splitting' || state.kind === 'finalizing' || state.kind === 'settling')
-    assert(!state.intentInFlight, `I9: an Intent is under way while ${state.kind}.`)
+  if (inFlight > 0 && state.kind !== 'appending' && state.kind !== 'draining')
+    broken(`I8: appends on the wire while ${state.kind}.`)
+  if (state.intentInFlight && (state.kind === 'splitting' || state.kind === 'finalizing' || state.kind === 'settling'))
+    broken(`I9: an Intent is under way while ${state.kind}.`)
 }
+
+/** Its message is only made when it is needed: this runs after every step. */
+const broken = (message: string): void => assert(false, message)

@@ -11,6 +11,13 @@ type Event = {
   run: (() => void) | null
 }
 
+/**
+ * A turn begins when all promises that can settle have: a tick asked for by a microtask comes when no microtask is left. A whole
+ * macrotask does that too, at ten times the price; now and then there is one, so that rejections nobody handles end the process.
+ * https://nodejs.org/api/process.html#processnexttickcallback-args
+ */
+const STEPS_PER_TASK = 100
+
 /** What `at` answers: to be called off. */
 export type Scheduled = { cancel(): void }
 
@@ -59,20 +66,30 @@ export class Scheduler {
     }
   }
 
-  /** The next event and everything it causes without time passing; false when nothing is left to happen. */
-  async step(): Promise<boolean> {
-    for (;;) {
-      const event = this.#pop()
-      if (event === undefined) return false
-      if (event.run === null) continue
-      this.#elapsedMs = event.dueMs
-      this.#steps++
-      this.note(event.label)
-      this.onStep?.(event.label, this.#elapsedMs)
-      event.run()
-      await settled()
-      return true
-    }
+  /**
+   * One event after the other, each with everything it causes without time passing, until `isDone`, which is asked before each.
+   * False when nothing is left to happen; rejects with what an event or `isDone` throws.
+   */
+  runUntil(isDone: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        try {
+          if (isDone()) return resolve(true)
+          const event = this.#next()
+          if (event === undefined) return resolve(false)
+          this.#elapsedMs = event.dueMs
+          this.#steps++
+          this.note(event.label)
+          this.onStep?.(event.label, this.#elapsedMs)
+          event.run?.()
+        } catch (error) {
+          return reject(error)
+        }
+        if (this.#steps % STEPS_PER_TASK === 0) setImmediate(turn)
+        else queueMicrotask(() => process.nextTick(turn))
+      }
+      turn()
+    })
   }
 
   /** Mixes something that happened into the trace hash. */
@@ -80,6 +97,13 @@ export class Scheduler {
     let hash = this.#traceHash ^ Math.imul(Math.floor(this.#elapsedMs * 1_000) | 0, 0x9e3779b1)
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
     this.#traceHash = hash >>> 0
+  }
+
+  #next(): Event | undefined {
+    for (;;) {
+      const event = this.#pop()
+      if (event === undefined || event.run !== null) return event
+    }
   }
 
   #push(event: Event): void {
@@ -114,6 +138,3 @@ export class Scheduler {
 }
 
 const isBefore = (a: Event, b: Event): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order)
-
-/** All promises that can settle have: a macrotask begins only when the queue of microtasks is empty. */
-export const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))

@@ -151,8 +151,9 @@ export class BigQueryTwin {
     const extra = extraField(schema, state.incarnation.info)
     if (extra !== undefined) return refused({ kind: 'other', error: schemaMismatch(stream, extra) })
     const rows = splitRows(request.rows)
-    const errors = rows.flatMap((row, index) => {
-      const message = flawOfRow(row, schema, state.incarnation.info)
+    const decoded = rows.map(row => decodeRow(row, schema))
+    const errors = decoded.flatMap((row, index) => {
+      const message = flawOfRow(row, state.incarnation.info)
       return message === null ? [] : [{ index, message }]
     })
     if (errors.length > 0) {
@@ -163,11 +164,7 @@ export class BigQueryTwin {
       })
     }
     for (const row of rows) state.rows.push({ bytes: Buffer.from(row), schema })
-    this.onLanded?.(
-      stream,
-      request.firstRow,
-      rows.map(row => decodeRow(row, schema)),
-    )
+    this.onLanded?.(stream, request.firstRow, decoded)
     const hasNewSchema = state.incarnation.schemaNewsPending
     state.incarnation.schemaNewsPending = false
     return { kind: 'acknowledged', offset: streamOffset(expected), hasNewSchema }
@@ -404,8 +401,7 @@ function extraField(schema: WriterSchema, info: TableInfo): string | undefined {
 }
 
 /** The two row errors tests make on purpose: a required column that is absent, a string that is too long. */
-function flawOfRow(bytes: Buffer, schema: WriterSchema, info: TableInfo): string | null {
-  const row = decodeRow(bytes, schema)
+function flawOfRow(row: ProtoRow, info: TableInfo): string | null {
   const byName = new Map(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value]))
   for (const column of info.schema.columns) {
     const value = byName.get(column.name.toLowerCase())
@@ -418,4 +414,5 @@ function flawOfRow(bytes: Buffer, schema: WriterSchema, info: TableInfo): string
 }
 
 const isTooLong = (value: string, column: Column): boolean =>
-  column.maxLength !== undefined && [...value].length > column.maxLength
+  // No string has more characters than code units.
+  column.maxLength !== undefined && value.length > column.maxLength && [...value].length > column.maxLength

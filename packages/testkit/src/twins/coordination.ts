@@ -51,7 +51,8 @@ export class CoordinationTwin {
   #members = new Map<WorkerId, Entry<Member>>()
   #reports = new Map<WorkerId, Entry<string>>()
   #leader: Entry<Election> | null = null
-  #assignment: string | null = null
+  /** As read from text: what cannot be told that way is not told. */
+  #assignment: Assignment | null = null
   #ramp: RampState | null = null
 
   constructor(deps: { readonly clock: Clock; readonly timers: Timers }, limits: RampLimits = DEFAULT_RAMP_LIMITS) {
@@ -190,9 +191,9 @@ export class CoordinationTwin {
               `Worker ${leader} does not lead under term ${generation.term}.`,
             )
           }
-          this.#assignment = JSON.stringify(assignment)
+          this.#assignment = JSON.parse(JSON.stringify(assignment)) as Assignment
         }),
-      current: () => this.#command(() => (this.#assignment ? (JSON.parse(this.#assignment) as Assignment) : null)),
+      current: () => this.#command(() => this.#assignment),
     }
   }
 

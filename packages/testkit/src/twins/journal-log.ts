@@ -33,7 +33,7 @@ export type JournalEntry = {
 }
 
 export class JournalTwin {
-  entries: readonly JournalEntry[] = []
+  #entries: JournalEntry[] = []
   /** Told of every entry as it lands. */
   onLanded: ((entry: JournalEntry) => void) | null = null
   #end = 0n
@@ -45,8 +45,18 @@ export class JournalTwin {
   client(): JournalLog & GenesisLog {
     return new JournalLogTwin(this)
   }
+  /** The log as a reader finds it now; offsets keep their gaps. */
+  get entries(): readonly JournalEntry[] {
+    return this.#entries
+  }
   get end(): bigint {
     return this.#end
+  }
+  /** What stands at this offset and above. */
+  from(offset: bigint): readonly JournalEntry[] {
+    let first = this.#entries.length
+    while (first > 0 && this.#entries[first - 1]!.offset >= offset) first--
+    return this.#entries.slice(first)
   }
   failNextAppend(fault: JournalFault): void {
     this.#faults.push(fault)
@@ -62,8 +72,8 @@ export class JournalTwin {
   /** As Kafka's cleaner: of each key only the last record stays; tombstones go too when asked. */
   compact(options: { readonly dropTombstones?: boolean } = {}): void {
     const name = (e: JournalEntry): string => `${e.space}/${e.key}`
-    const last = new Map(this.entries.map(e => [name(e), e.offset]))
-    this.entries = this.entries.filter(
+    const last = new Map(this.#entries.map(e => [name(e), e.offset]))
+    this.#entries = this.#entries.filter(
       e => last.get(name(e)) === e.offset && !(options.dropTombstones === true && e.value === null),
     )
   }
@@ -78,7 +88,7 @@ export class JournalTwin {
       for (const { key, value } of records) {
         const isRecord = value !== null && key !== genesisKey(space as Incarnation)
         const entry = { offset: this.#end, space, key, value, record: isRecord ? decodeRecord(value) : null }
-        this.entries = [...this.entries, entry]
+        this.#entries.push(entry)
         this.#end += 1n
         this.onLanded?.(entry)
       }
@@ -135,8 +145,8 @@ class JournalLogTwin implements JournalLog, GenesisLog {
   }
 
   #follow(): void {
-    for (const { offset, space, key, value, record } of this.#journal.entries) {
-      if (offset < this.#position) continue
+    if (this.#position === this.#journal.end) return
+    for (const { offset, space, key, value, record } of this.#journal.from(this.#position)) {
       if (key === genesisKey(space as Incarnation)) {
         if (value !== null) this.#genesis.set(space as Incarnation, decodeGenesis(value))
         continue

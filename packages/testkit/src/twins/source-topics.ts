@@ -24,7 +24,8 @@ type Stored = {
   readonly kafkaOffset: bigint
   readonly key: Buffer | null
   readonly value: Buffer | null
-  readonly headers: readonly RecordHeader[]
+  /** As they stand in a record batch. */
+  readonly headers: Buffer
   readonly timestampMs: number
 }
 type PartitionLog = {
@@ -83,7 +84,7 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
         kafkaOffset: log.end,
         key: bytesOf(key),
         value: bytesOf(value),
-        headers: headers ?? [],
+        headers: headersSection(headers ?? []),
         timestampMs: timestampMs ?? 0,
       })
       log.end += 1n
@@ -174,16 +175,19 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
         `is out of range; the partition holds [${log.start}, ${stableEnd})`,
       )
     if (position >= stableEnd) return { slice: null, stableEnd }
-    const records = log.records
-      .filter(r => r.kafkaOffset >= position && r.kafkaOffset < stableEnd)
-      .slice(0, this.#sliceRecords)
+    const first = indexFrom(log.records, position)
+    const records = log.records.slice(first, indexFrom(log.records, stableEnd)).slice(0, this.#sliceRecords)
     if (log.corruptAt !== null && records[0]?.kafkaOffset === log.corruptAt)
       throw fault('SOURCE_CORRUPT', tp, log.corruptAt, 'the record batch has a wrong CRC')
-    const good = records.filter(r => log.corruptAt === null || r.kafkaOffset < log.corruptAt)
+    const { corruptAt } = log
+    const good = corruptAt === null ? records : records.filter(r => r.kafkaOffset < corruptAt)
     const last = good.at(-1)
-    const isAll =
-      last === undefined || !log.records.some(r => r.kafkaOffset > last.kafkaOffset && r.kafkaOffset < stableEnd)
-    return { slice: sliceOf(good, position, isAll ? stableEnd : last.kafkaOffset + 1n), stableEnd }
+    const after = last === undefined ? undefined : log.records[first + good.length]
+    const isAll = after === undefined || after.kafkaOffset >= stableEnd
+    return {
+      slice: sliceOf(good, position, isAll || last === undefined ? stableEnd : last.kafkaOffset + 1n),
+      stableEnd,
+    }
   }
 
   async waitForChange(signal: AbortSignal): Promise<void> {
@@ -253,6 +257,18 @@ class ReaderTwin implements PartitionReader {
   }
 }
 
+/** Of the first record at this offset or above; as many as there are when none is. */
+function indexFrom(records: readonly Stored[], offset: bigint): number {
+  let low = 0
+  let high = records.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (records[middle]!.kafkaOffset < offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 const bytesOf = (value: string | Buffer | null | undefined): Buffer | null =>
   value === null || value === undefined ? null : Buffer.from(value)
 
@@ -274,7 +290,7 @@ function sliceOf(records: readonly Stored[], start: bigint, next: bigint): Recor
     at += bytes.length
     return [at - bytes.length, at]
   }
-  const laid = records.map(r => ({ key: put(r.key), value: put(r.value), headers: put(headersSection(r.headers)) }))
+  const laid = records.map(r => ({ key: put(r.key), value: put(r.value), headers: put(r.headers) }))
   return {
     bytes: Buffer.concat(parts),
     count: records.length,
