@@ -134,3 +134,29 @@ test('a request is cut before, or its answer is, as told for each', async () => 
     assert.equal(received, fate === 'cutAnswer' ? 'lose' : '')
   }
 })
+
+test('connections that are fall silent without a word, new ones pass, and what was held arrives later', async () => {
+  await using proxy = await proxied()
+  const old = await opened(proxy)
+  old.socket.write('a')
+  await until(() => old.text() === 'a')
+  assert.equal(proxy.holdAll(), 1)
+  old.socket.write('b')
+  const young = await opened(proxy)
+  young.socket.write('c')
+  await until(() => young.text() === 'c')
+  assert.equal(old.text(), 'a')
+  proxy.release()
+  await until(() => old.text() === 'ab')
+})
+
+test('an answer can be another, until all is cleared', async () => {
+  await using proxy = await proxied()
+  proxy.alter = answer => Buffer.from(String(answer).toUpperCase())
+  const client = await opened(proxy)
+  client.socket.write('a')
+  await until(() => client.text() === 'A')
+  proxy.clear()
+  client.socket.write('b')
+  await until(() => client.text() === 'Ab')
+})

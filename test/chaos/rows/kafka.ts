@@ -1,12 +1,12 @@
 // Rows about Kafka: brokers that die, journals that cannot be written, answers that are lost, topics that change under a reader.
 import assert from 'node:assert/strict'
 import { KAFKA_API, kafkaApiKey } from '@millrace/testkit'
-import kafkajs from 'kafkajs'
 import { plainRecord, range } from '../../e2e/support/stage.ts'
 import type { Row } from '../row.ts'
 import { PARTITIONS } from '../scene.ts'
 import { BROKERS, type ChaosStage, GROUP } from '../stage.ts'
 import { countRecords } from '../topic-reader.ts'
+import { setTopic } from '../topic-settings.ts'
 
 /** The matrix says 30 s for a broker; a busy machine needs the same again. */
 const PAUSE_MS_MAX = 60_000
@@ -281,22 +281,4 @@ export const KAFKA_ROWS: readonly Row[] = [
 async function leaders(stage: ChaosStage, topic: string): Promise<ReadonlyMap<number, number>> {
   const { topics } = await stage.admin.fetchTopicMetadata({ topics: [topic] })
   return new Map((topics[0]?.partitions ?? []).map(p => [p.partitionId, p.leader]))
-}
-
-/** Beside what is set already: KafkaJS replaces all of it. */
-async function setTopic(stage: ChaosStage, topic: string, over: Readonly<Record<string, string>>): Promise<void> {
-  const type = kafkajs.ConfigResourceTypes.TOPIC
-  const { resources } = await stage.admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type, name: topic }],
-  })
-  const TOPIC_CONFIG = 1 // https://kafka.apache.org/protocol: DescribeConfigs, config_source
-  const set = (resources[0]?.configEntries ?? []).filter(each => Number(each.configSource) === TOPIC_CONFIG)
-  const entries = { ...Object.fromEntries(set.map(each => [each.configName, each.configValue])), ...over }
-  await stage.admin.alterConfigs({
-    validateOnly: false,
-    resources: [
-      { type, name: topic, configEntries: Object.entries(entries).map(([name, value]) => ({ name, value })) },
-    ],
-  })
 }

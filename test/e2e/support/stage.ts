@@ -62,6 +62,9 @@ export type PartitionShape = {
   readonly next_offset: number | null
   readonly lag: number | null
   readonly in_flight_rows: number
+  /** Streams that its lanes write to. */
+  readonly streams: readonly string[]
+  readonly waiting: { readonly code: string; readonly message: string } | null
   readonly takeovers: number
   readonly failures: number
   readonly dead_letters_total: number

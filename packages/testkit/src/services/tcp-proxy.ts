@@ -33,6 +33,8 @@ export type ProxyCounts = {
 export class TcpProxy implements AsyncDisposable {
   /** Asked for each piece a client sends; a piece begins with a request where the client writes each at once. */
   fate: (request: Buffer) => Fate = () => 'pass'
+  /** Asked for each piece a server sends: what its client gets instead. */
+  alter: (answer: Buffer) => Buffer = answer => answer
   /** New connections are reset instead of joined. */
   isRefusing = false
   requests = 0
@@ -81,10 +83,20 @@ export class TcpProxy implements AsyncDisposable {
   /** As if there were no proxy; what was held goes on its way now. */
   clear(): void {
     this.fate = () => 'pass'
+    this.alter = answer => answer
     this.isRefusing = false
     this.#cutAfter = null
     this.set({ up: 'pass', down: 'pass' })
     this.release()
+  }
+
+  /** Half-open: nothing passes any more on the connections that are, and nobody is told; new ones pass. Answers how many. */
+  holdAll(): number {
+    for (const joint of this.#joints) {
+      joint.hold('up')
+      joint.hold('down')
+    }
+    return this.#joints.size
   }
 
   /** Lets held requests and answers go on; their connections may be gone, the requests are not. */
@@ -132,7 +144,8 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /** Answers what may be passed on of a piece; null when its connection is over. */
-  #onPiece(joint: Joint, direction: Direction, piece: Buffer): Buffer | null {
+  #onPiece(joint: Joint, direction: Direction, sent: Buffer): Buffer | null {
+    const piece = direction === 'up' ? sent : this.alter(sent)
     if (direction === 'up') {
       this.requests++
       const fate = joint.isHeld('up') ? 'pass' : this.fate(piece)
