@@ -4,6 +4,7 @@
 // (`chunks` is never cleared) and two callers may reconnect it at once, so a Connection here is used once and thrown away.
 import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
+import { frameSocket } from './frame-socket.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -74,14 +75,13 @@ type ConnectionOptionsOfKafkaJs = {
   readonly requestTimeout: number
   readonly enforceRequestTimeout: boolean
   readonly reauthenticationThreshold: number
-  readonly socketFactory: unknown
+  readonly socketFactory: typeof frameSocket
   readonly logger: unknown
 }
 
 const Connection = require('kafkajs/src/network/connection') as new (
   options: ConnectionOptionsOfKafkaJs,
 ) => KafkaJsConnection
-const socketFactory = require('kafkajs/src/network/socketFactory') as () => unknown
 const { createLogger, LEVELS } = require('kafkajs/src/loggers') as {
   createLogger(options: { level: number; logCreator: () => (entry: KafkaJsLogEntry) => void }): unknown
   LEVELS: { DEBUG: number; WARN: number }
@@ -107,7 +107,7 @@ export function newConnection(
     requestTimeout: 30_000,
     enforceRequestTimeout: false,
     reauthenticationThreshold: 0,
-    socketFactory: socketFactory(),
+    socketFactory: frameSocket,
     logger: createLogger({ level: LEVELS.WARN, logCreator: () => entry => log(entry.log.message) }),
   })
   // KafkaJS schedules its throttle check with a negative delay after each response, which Node 24 warns about
