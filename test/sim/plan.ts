@@ -12,6 +12,8 @@ export type Plan = {
   /** Per partition, before anything goes wrong. */
   readonly records: number
   readonly batchRows: number
+  /** Whether journal records travel as text, as they do in Kafka; by reference is faster. */
+  readonly isJournalText: boolean
   readonly sliceRecords: number
   /** One more record comes this often while the nemesis is at work; null: only when it says so. */
   readonly flowMs: number | null
@@ -29,11 +31,17 @@ export type Plan = {
 /** A cluster takes several times the steps: every half second each process looks for news. */
 const CLUSTER_SHARE = 0.15
 
+/** What is written and read as text once is so every time: enough to see that no text misleads a reader. */
+const JOURNAL_TEXT_SHARE = 0.25
+
 /** What a shrunk run has less of. */
 export type Less = {
   /** Instead of what the seed draws: to look closer at one kind of trouble. */
   readonly focus?: Partial<
-    Pick<Plan, 'faults' | 'oddShare' | 'flowMs' | 'rate' | 'latencyMsMax' | 'partitions' | 'isCluster'>
+    Pick<
+      Plan,
+      'faults' | 'oddShare' | 'flowMs' | 'rate' | 'latencyMsMax' | 'partitions' | 'isCluster' | 'isJournalText'
+    >
   >
   readonly without?: ReadonlySet<Fault>
   readonly only?: ReadonlySet<Fault>
@@ -54,6 +62,7 @@ export function planOf(seed: number, less: Less = {}): Plan {
     partitions: random.pick([1, 1, 1, 2, 3]),
     records: random.between(3, 30),
     batchRows: random.pick([1, 1, 2, 3, 5]),
+    isJournalText: new SeededRandom(seed).fork('journal').chance(JOURNAL_TEXT_SHARE),
     sliceRecords: random.between(1, 7),
     flowMs: random.chance(0.4) ? random.pick([2, 10, 30]) * (latencyMsMax / 8 + 1) : null,
     oddShare: random.pick([0.1, 0.4, 0.4, 0.9]),

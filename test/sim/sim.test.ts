@@ -30,6 +30,14 @@ test('a run is the same under the AbortSignals of the platform', async () => {
   }
 })
 
+test('a run is the same whether journal records travel as text or as they are', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const asText = await runSeed(seed, { focus: { isJournalText: true } })
+    const asTheyAre = await runSeed(seed, { focus: { isJournalText: false } })
+    assert.deepEqual([asTheyAre.steps, asTheyAre.virtualMs], [asText.steps, asText.virtualMs], `seed ${seed}`)
+  }
+})
+
 test(`${SEEDS} seeds: exactly once, and progress when the faults end`, async () => {
   const sum = await runSeeds({ from: 1, count: SEEDS, jobs: 2 })
   const [first] = sum.failures

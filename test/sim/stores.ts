@@ -51,7 +51,7 @@ export class Stores {
   readonly outside: Machine
   readonly topics: SourceTopicsTwin
   readonly bigQuery: BigQueryTwin
-  readonly journal: JournalTwin = new JournalTwin()
+  readonly journal: JournalTwin
   readonly letters: DeadLettersTwin = new DeadLettersTwin()
   readonly groupOffsets: GroupOffsetsTwin = new GroupOffsetsTwin()
   readonly ledger: Ledger
@@ -71,6 +71,7 @@ export class Stores {
     this.plan = plan
     this.chance = new Chance(plan)
     this.#partitions = partitionsOf(plan.partitions)
+    this.journal = new JournalTwin({ isText: plan.isJournalText })
     this.scheduler = new Scheduler(this.chance.for('order'))
     this.outside = new Machine('outside', this.scheduler)
     this.topics = new SourceTopicsTwin({ sliceRecords: plan.sliceRecords })

@@ -58,7 +58,7 @@ export type BigQueryTwinOptions = {
 type TableState = { info: TableInfo; schemaNewsPending: boolean }
 type StreamState = {
   readonly incarnation: TableState
-  readonly rows: { readonly bytes: Buffer; readonly schema: WriterSchema }[]
+  readonly rows: ProtoRow[]
   isFinalized: boolean
 }
 
@@ -98,7 +98,7 @@ export class BigQueryTwin {
     return this.streams(table)
       .map(stream => this.#streams.get(stream))
       .filter(state => state !== undefined && state.incarnation === incarnation)
-      .flatMap(state => state?.rows.map(row => decodeRow(row.bytes, row.schema)) ?? [])
+      .flatMap(state => state?.rows ?? [])
   }
 
   streams(table: TableName): readonly StreamName[] {
@@ -150,9 +150,8 @@ export class BigQueryTwin {
       return refused({ kind: 'outOfRange', message: offsetText('beyond', expected, request.firstRow) })
     const extra = extraField(schema, state.incarnation.info)
     if (extra !== undefined) return refused({ kind: 'other', error: schemaMismatch(stream, extra) })
-    const rows = splitRows(request.rows)
-    const decoded = rows.map(row => decodeRow(row, schema))
-    const errors = decoded.flatMap((row, index) => {
+    const rows = splitRows(request.rows).map(row => decodeRow(row, schema))
+    const errors = rows.flatMap((row, index) => {
       const message = flawOfRow(row, state.incarnation.info)
       return message === null ? [] : [{ index, message }]
     })
@@ -163,8 +162,8 @@ export class BigQueryTwin {
         rows: errors,
       })
     }
-    for (const row of rows) state.rows.push({ bytes: Buffer.from(row), schema })
-    this.onLanded?.(stream, request.firstRow, decoded)
+    state.rows.push(...rows)
+    this.onLanded?.(stream, request.firstRow, rows)
     const hasNewSchema = state.incarnation.schemaNewsPending
     state.incarnation.schemaNewsPending = false
     return { kind: 'acknowledged', offset: streamOffset(expected), hasNewSchema }

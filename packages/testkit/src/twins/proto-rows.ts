@@ -33,6 +33,8 @@ export function decodeRow(bytes: Buffer, schema: WriterSchema): ProtoRow {
   return row
 }
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true })
+
 type Cursor = { readonly bytes: Buffer; at: number; readonly end: number }
 
 const isLengthDelimited = (field: WriterField): boolean =>
@@ -61,9 +63,9 @@ function readValue(cursor: Cursor, field: WriterField): ProtoValue {
       assert(cursor.at <= cursor.end, 'A row ends inside a double.')
       return cursor.bytes.readDoubleLE(cursor.at - 8)
     case PROTO_TYPE.STRING:
-      return new TextDecoder('utf-8', { fatal: true }).decode(readBytes(cursor))
+      return UTF_8.decode(readBytes(cursor))
     case PROTO_TYPE.BYTES:
-      return readBytes(cursor)
+      return Buffer.from(readBytes(cursor)) // the row outlives the request
     case PROTO_TYPE.MESSAGE:
       return decodeRow(readBytes(cursor), { fields: field.fields ?? [] })
   }
