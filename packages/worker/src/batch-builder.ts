@@ -114,10 +114,12 @@ export class BatchBuilder {
       if (rows.rowCount >= rowsMax || rows.byteLength >= bytesMax || runs.runCount >= RUNS_MAX)
         return { kind: 'full', next: i }
       const relative = sliceBase + (offsetDelta[i] as number)
-      if (settled !== null && isSettled(settled, kafkaOffset(runs.base + BigInt(relative)))) {
-        if (isOpen(settled, runs.position, kafkaOffset(runs.base + BigInt(relative)))) runs.coverGap(relative)
-        runs.skipTo(relative + 1)
-        continue
+      if (settled !== null) {
+        this.#passGap(settled, relative)
+        if (isSettled(settled, runs.position)) {
+          runs.skipTo(relative + 1)
+          continue
+        }
       }
       this.#lastSlice = slice
       this.#lastIndex = i
@@ -158,7 +160,7 @@ export class BatchBuilder {
       runs.cover(DEAD, relative)
     }
     const end = runs.relative(slice.nextKafkaOffset)
-    if (settled !== null) runs.skipTo(Math.min(end, runs.relative(settled.frontier)))
+    if (settled !== null) this.#passGap(settled, end)
     runs.coverGap(end)
     return { kind: 'sliceDone' }
   }
@@ -186,6 +188,21 @@ export class BatchBuilder {
       dropCount: this.#dropCount,
       byteCount,
     }
+  }
+
+  /**
+   * Of a gap of the log only what is not settled yet is covered, which nobody else would ever settle: what an earlier claim
+   * decided, of a record that compaction took meanwhile too, must not stand here as its neighbour's outcome.
+   */
+  #passGap(settled: Progress, relative: number): void {
+    const runs = this.#runs
+    if (relative <= runs.relative(runs.position)) return
+    const gap = rangeOf(runs.position, kafkaOffset(runs.base + BigInt(relative)))
+    for (const { from, to } of unsettled(settled, gap)) {
+      runs.skipTo(runs.relative(from))
+      runs.coverGap(runs.relative(to))
+    }
+    runs.skipTo(relative)
   }
 
   #drop(relativeOffset: number): void {
@@ -221,10 +238,6 @@ export class BatchBuilder {
     return `${this.#tp.topic}-${this.#tp.partition}@${offsetOf(slice, i)}`
   }
 }
-
-/** Whether a gap of the log is not settled although the record behind it is: nobody else would ever settle it. */
-const isOpen = (settled: Progress, from: KafkaOffset, to: KafkaOffset): boolean =>
-  unsettled(settled, rangeOf(from, to)).length > 0
 
 /** The row just encoded, which began at `end`. */
 function takeBack(rows: RowBuffer, end: number): void {

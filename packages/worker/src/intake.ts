@@ -107,8 +107,9 @@ export class Intake {
   #position: KafkaOffset
   #table: OpenTable | null = null
   #pending: RecordSlice[] = []
-  /** Next record of the first pending slice. */
+  /** Next record of the first pending slice, and where its batch begins if it is not the first of it. */
   #pendingIndex = 0
+  #midSlice: KafkaOffset | null = null
   #builder: BatchBuilder | null = null
   #batchIds = 0
   #busy: 'reading' | 'opening' | 'judging' | null = null
@@ -399,16 +400,18 @@ export class Intake {
   /** Until the slice ends or the batch is full. Throws what is wrong with the source or, by the error policy, with a record. */
   #convertSlice(table: OpenTable, slice: RecordSlice): void {
     if (this.#pendingIndex === 0 && !this.#accept(slice)) return
-    this.#builder ??= this.#newBuilder(table, slice)
+    this.#builder ??= this.#newBuilder(table)
     const result = this.#builder.add(slice, this.#pendingIndex, this.#alreadySettled(slice))
     if (result.kind === 'sliceDone') {
       this.#position = slice.nextKafkaOffset
       this.#pending.shift()
       this.#pendingIndex = 0
+      this.#midSlice = null
       if (this.#builder.isEmpty) this.#builder = null
       return
     }
     this.#pendingIndex = result.next
+    this.#midSlice = this.#builder.position
     this.#closeBatch()
     if (result.kind === 'bad') throw result.error
   }
@@ -428,10 +431,9 @@ export class Intake {
     )
   }
 
-  #newBuilder({ converter }: OpenTable, slice: RecordSlice): BatchBuilder {
+  #newBuilder({ converter }: OpenTable): BatchBuilder {
     const { tp, limits, policy, generation, clock, noteBadRecord } = this.#deps
-    const base =
-      this.#pendingIndex === 0 ? this.#position : ((offsetOf(slice, this.#pendingIndex - 1) + 1n) as KafkaOffset)
+    const base = this.#midSlice ?? this.#position
     return new BatchBuilder({
       tp,
       converter,

@@ -32,10 +32,24 @@ export class OffsetRuns {
   relative(offset: KafkaOffset): number {
     return Number(offset - this.base)
   }
-  /** Covers everything up to and including the record at `relativeOffset`: a gap before it counts as its own. */
+  /**
+   * Covers everything up to and including the record at `relativeOffset`: a gap before it counts as its own. Not before a dead
+   * letter: who recovers it when the log is gone asks for a letter of every offset that is called dead.
+   */
   cover(kind: Outcome, relativeOffset: number): void {
+    if (kind === DEAD && relativeOffset > this.#position) this.#extend(DROP, relativeOffset)
+    this.#extend(kind, relativeOffset + 1)
+  }
+  /** Covers a tail of the log without records for us (control batches, aborted or compacted records). */
+  coverGap(relativeEnd: number): void {
+    if (relativeEnd > this.#position) this.#extend(DROP, relativeEnd)
+  }
+  /** Passes over what is settled already: it is in no batch again. */
+  skipTo(relativeOffset: number): void {
+    if (relativeOffset > this.#position) this.#position = relativeOffset
+  }
+  #extend(kind: Outcome, to: number): void {
     const last = this.#kinds.length - 1
-    const to = relativeOffset + 1
     if (last >= 0 && this.#kinds[last] === kind && this.#to[last] === this.#position) this.#to[last] = to
     else {
       this.#kinds.push(kind)
@@ -43,14 +57,6 @@ export class OffsetRuns {
       this.#to.push(to)
     }
     this.#position = to
-  }
-  /** Covers a tail of the log without records for us (control batches, aborted or compacted records). */
-  coverGap(relativeEnd: number): void {
-    if (relativeEnd > this.#position) this.cover(DROP, relativeEnd - 1)
-  }
-  /** Passes over what is settled already: it is in no batch again. */
-  skipTo(relativeOffset: number): void {
-    if (relativeOffset > this.#position) this.#position = relativeOffset
   }
   intervals(kind: Outcome): IntervalSet {
     const out: { from: KafkaOffset; to: KafkaOffset }[] = []

@@ -216,6 +216,18 @@ test('a gap before a refused row moves the frontier, also when its owner dies be
     }
 })
 
+test('a gap before a dead letter is none: with the source gone there is a letter for the record alone', async () => {
+  const world = await World.open()
+  world.records.gap(1_000)
+  world.records.produce('unreadable')
+  const run = world.begin({}, world.process({ diesAt: { step: 'deadLetters', nth: 1, when: 'before' } }))
+  await world.ended(run)
+  world.topics.deleteBefore(TP, world.records.end)
+  await world.finish()
+  assert.deepEqual(world.deadOffsets(), [1_000n])
+  world.assertExactlyOnce()
+})
+
 test('a batch torn into more pieces than an Intent can hold fails the partition; smaller batches get through', async () => {
   const world = await World.open()
   for (let i = 0; i < 200; i++) world.records.produce('row', 'refused')

@@ -20,7 +20,8 @@ export const LOST_RANGES_MAX = 64
 
 /**
  * One append as it was laid out: rows [firstRow, firstRow + rowCount) of the stream hold exactly the records of `rows`.
- * `rows`, `dead` and `drop` partition the batch's Kafka offsets (gaps of the log are counted to their neighbour).
+ * `rows`, `dead` and `drop` partition the batch's Kafka offsets. Gaps of the log count as drops or to a row that follows; until
+ * 2026-11 also to a letter that follows. What was settled before the claim is in none of them.
  * `lost` is the part of `drop` that was lost, and not dropped on purpose; absent where there is none.
  */
 export type IntentBatch = {
