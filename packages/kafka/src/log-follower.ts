@@ -2,8 +2,11 @@
 // R1 Records are applied once, in order; only one catch-up runs per partition.
 // R2 `readToEnd` ends with a fetch, issued after the call, that brought nothing new while the leader's high watermark was
 //    exactly our position, and our position was above everything acknowledged to our own writer.
-import { isMillraceError, MillraceError, type TopicPartition } from '@millrace/core'
+// R3 A log that ends below what we know is JOURNAL_LOST for as long as it does, and once it reaches as far again it is gone on with
+//    only if it still holds the last record that was applied. Another record there, or none, is JOURNAL_LOST for good.
+import { isMillraceError, MillraceError, type RecordSlice, type TopicPartition } from '@millrace/core'
 import type { Cluster, NodeId } from './cluster.ts'
+import { crc32c } from './crc32c.ts'
 import { fetchRequest, ISOLATION } from './fetch-request.ts'
 import type { FetchAnswer, FetchedPartition } from './fetch-response.ts'
 import { isRetriable, KAFKA_ERROR, kafkaError } from './kafka-errors.ts'
@@ -29,7 +32,10 @@ export type LogFollowerOptions = {
   readonly followIntervalMs: number
   /** Values of the `millrace.format` header that are understood; every record must carry one. */
   readonly formats: readonly string[]
-  /** "Out of range" and ends below our position are believed only after this long: a deposed leader may not know it yet. */
+  /**
+   * "Out of range" and ends below our position are told only after this long: a deposed leader may not know it yet, and a new one
+   * states a low end until its followers have caught up or are given up (`replica.lag.time.max.ms`, 30 s).
+   */
   readonly staleLeaderMs: number
 }
 export const STALE_LEADER_MS = 15_000
@@ -48,9 +54,18 @@ type Partition = {
   fetchBytes: number
   running: Promise<void> | null
   next: Promise<void> | null
+  /** For good. */
   failure: MillraceError | null
   trouble: LogTrouble | null
+  /** By the monotonic clock: since when its leader states an end below what we know; null while none does. */
+  staleSinceMs: number | null
+  isLossTold: boolean
+  /** The record applied last: by it the log is known again. */
+  landmark: Landmark | null
 }
+type Landmark = { readonly offset: bigint; readonly crc: number }
+/** What a fetch comes to: at the end, more to read, or why it is asked again. */
+type Doubt = { readonly why: string; readonly isStale: boolean }
 
 export class LogFollower {
   readonly #cluster: Cluster
@@ -89,6 +104,9 @@ export class LogFollower {
       next: null,
       failure: null,
       trouble: null,
+      staleSinceMs: null,
+      isLossTold: false,
+      landmark: null,
     }))
   }
 
@@ -184,7 +202,6 @@ export class LogFollower {
   async #catchUp(p: Partition): Promise<void> {
     const { clock, timers, log } = this.#cluster.deps
     const signal = this.#stop.signal
-    let staleSinceMs: number | null = null
     for (let tries = 0; ; ) {
       signal.throwIfAborted()
       if (p.failure) throw p.failure
@@ -193,15 +210,11 @@ export class LogFollower {
       if (doubt === 'end') return
       if (doubt === 'more') {
         tries = 0
-        staleSinceMs = null
         continue
-      }
-      if (doubt.isStale) {
-        staleSinceMs ??= clock.monotonicMs()
-        if (clock.monotonicMs() - staleSinceMs > this.#options.staleLeaderMs) this.#end(p, this.#lost(p, doubt.why))
       }
       const message = `${this.#topic}-${p.index}: ${doubt.why}`
       p.trouble = { sinceMs: p.trouble?.sinceMs ?? clock.nowMs(), message }
+      if (doubt.isStale) this.#noteStale(p, doubt.why)
       if (tries === TRIES_TOLD && !this.#isTroubleTold) {
         this.#isTroubleTold = true
         log.warn({ topic: this.#topic, partition: p.index, why: doubt.why }, 'Reading the log to its end waits.')
@@ -211,22 +224,38 @@ export class LogFollower {
     }
   }
 
+  /** Throws once it has lasted too long to be a leader that does not know better; every call after that tries anew. */
+  #noteStale(p: Partition, why: string): void {
+    const nowMs = this.#cluster.deps.clock.monotonicMs()
+    p.staleSinceMs ??= nowMs
+    if (nowMs - p.staleSinceMs <= this.#options.staleLeaderMs) return
+    this.#cluster.forgetLeader(this.#topic)
+    const lost = this.#lost(p, why)
+    if (!p.isLossTold) this.#tell(p, lost)
+    p.isLossTold = true
+    throw lost
+  }
+
   /** What all partitions suffer from at once is told once, and so is its end. */
   #recovered(p: Partition): void {
     p.trouble = null
+    p.staleSinceMs = null
+    p.isLossTold = false
     if (!this.#isTroubleTold || this.trouble !== null) return
     this.#isTroubleTold = false
     this.#cluster.deps.log.info({ topic: this.#topic }, 'The log is read to its end again.')
   }
 
-  /** One fetch and what it says: at the end, more to read, or a doubt to ask again about. */
-  async #step(p: Partition): Promise<'end' | 'more' | { why: string; isStale: boolean }> {
+  /** One fetch and what it says. After an end that was too low it begins at the last record we know. */
+  async #step(p: Partition): Promise<'end' | 'more' | Doubt> {
     const before = p.position
+    const landmark = p.staleSinceMs === null ? null : p.landmark
+    const from = landmark?.offset ?? before
     let answer: FetchAnswer
     let part: FetchedPartition
     try {
       const leader = await this.#cluster.leader(this.#topic, p.index, { signal: this.#stop.signal })
-      const fetched = await this.#tail(leader).fetch(p.index, before, p.fetchBytes)
+      const fetched = await this.#tail(leader).fetch(p.index, from, p.fetchBytes)
       answer = fetched.answer
       part = fetched.part
     } catch (error) {
@@ -235,15 +264,16 @@ export class LogFollower {
       throw error
     }
     if (part.errorCode === KAFKA_ERROR.OFFSET_OUT_OF_RANGE)
-      return { why: `offset ${before} is out of range`, isStale: true }
+      return { why: `offset ${from} is out of range`, isStale: true }
     if (part.errorCode !== 0) {
-      const error = kafkaError(part.errorCode, `${this.#topic}-${p.index}@${before}`)
+      const error = kafkaError(part.errorCode, `${this.#topic}-${p.index}@${from}`)
       if (!isRetriable(part.errorCode)) throw error
       return { why: error.message, isStale: false }
     }
     if (part.highWatermark < before)
       return { why: `the log ends at ${part.highWatermark}, below ${before}`, isStale: true }
-    const isEmpty = part.recordsStart === part.recordsEnd
+    if (landmark !== null) this.#recognise(p, landmark, answer, part)
+    const isEmpty = part.recordsStart === part.recordsEnd || (landmark !== null && part.highWatermark === before)
     if (!isEmpty) this.#apply(p, answer, part)
     if (!isEmpty) return 'more'
     // The answer was full before this partition's turn came.
@@ -253,6 +283,23 @@ export class LogFollower {
     if (before <= acknowledged)
       return { why: `the log ends at ${before}, but ${acknowledged} was acknowledged`, isStale: true }
     return 'end'
+  }
+
+  /** Whether the log is the one we know: its leader may be another, or it was lost and has grown as long again. */
+  #recognise(p: Partition, { offset, crc }: Landmark, answer: FetchAnswer, part: FetchedPartition): void {
+    const tp = { topic: this.#topic, partition: p.index }
+    let found: number | null = null
+    try {
+      const scan = scanBatches(tp, answer.payload, part.recordsStart, part.recordsEnd, offset)
+      const chunk = { tp, bytes: answer.payload, start: part.recordsStart, end: scan.end, aborted: [] }
+      const slice = new ChunkReader(chunk, offset).next()
+      if (slice !== null && slice.count > 0 && offsetAt(slice, 0) === offset) found = crcOf(slice, 0)
+    } catch (error) {
+      this.#end(p, this.#lost(p, String(error), error))
+    }
+    if (found === crc) return
+    const what = found === null ? 'is not there any more' : 'is another record than it was'
+    this.#end(p, this.#lost(p, `the log was shorter than it had been, and offset ${offset} ${what}`))
   }
 
   #apply(p: Partition, answer: FetchAnswer, part: FetchedPartition): void {
@@ -268,7 +315,7 @@ export class LogFollower {
       const reader = new ChunkReader(chunk, p.position)
       for (let slice = reader.next(); slice !== null; slice = reader.next()) {
         for (let i = 0; i < slice.count; i++) {
-          const offset = slice.startKafkaOffset + BigInt(slice.offsetDelta[i]!)
+          const offset = offsetAt(slice, i)
           const { bytes, keyStart, keyEnd, valueStart, valueEnd, headersStart, headersEnd } = slice
           const headers = readHeaders(bytes, headersStart[i]!, headersEnd[i]!)
           const format = headers.find(h => h.key === FORMAT_HEADER)?.value?.toString()
@@ -279,6 +326,8 @@ export class LogFollower {
           this.#onRecord({ partition: p.index, offset, key, value })
         }
         p.position = slice.nextKafkaOffset
+        const last = slice.count - 1
+        if (last >= 0) p.landmark = { offset: offsetAt(slice, last), crc: crcOf(slice, last) }
       }
     } catch (error) {
       this.#end(p, isMillraceError(error) ? error : this.#lost(p, String(error), error))
@@ -287,11 +336,13 @@ export class LogFollower {
 
   #end(p: Partition, failure: MillraceError): never {
     p.failure = failure
-    this.#cluster.deps.log.error(
-      { err: failure, topic: this.#topic, partition: p.index },
-      'The log cannot be followed.',
-    )
+    this.#tell(p, failure)
     throw failure
+  }
+
+  #tell(p: Partition, failure: MillraceError): void {
+    const fields = { err: failure, topic: this.#topic, partition: p.index }
+    this.#cluster.deps.log.error(fields, 'The log cannot be followed.')
   }
 
   #tail(node: NodeId): NodeTail {
@@ -316,6 +367,16 @@ export class LogFollower {
       `${this.#topic}-${p.index}@${offset} has ${what}: ${why}. The topic is not written to.`,
     )
   }
+}
+
+const offsetAt = (slice: RecordSlice, i: number): bigint => slice.startKafkaOffset + BigInt(slice.offsetDelta[i]!)
+
+/** Of key, value and time, which a compaction that writes the batch anew leaves as they are. */
+function crcOf({ bytes, keyStart, keyEnd, valueStart, valueEnd, timestampMs }: RecordSlice, i: number): number {
+  const value = valueStart[i] === -1 ? [] : [bytes.subarray(valueStart[i], valueEnd[i])]
+  const head = Buffer.from(`${timestampMs[i]}/${value.length}/`)
+  const all = Buffer.concat([head, bytes.subarray(keyStart[i], keyEnd[i]), ...value])
+  return crc32c(all, 0, all.length)
 }
 
 type Wanted = {

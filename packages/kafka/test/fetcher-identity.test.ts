@@ -2,81 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMillraceError, kafkaOffset, type PartitionReader } from '@millrace/core'
-import type { Cluster } from '../src/cluster.ts'
-import type { FetchAnswer } from '../src/fetch-response.ts'
 import { Fetcher } from '../src/fetcher.ts'
-import { KAFKA_ERROR } from '../src/kafka-errors.ts'
-import type { ProtocolRequest } from '../src/kafkajs-internals.ts'
-import { encodeRecordBatch } from '../src/record-batch-encoder.ts'
-import { systemDeps, until, within } from './support.ts'
+import { clusterOf, LogInMemory, TP } from './log-in-memory.ts'
+import { until, within } from './support.ts'
 
-const TP = { topic: 't', partition: 0 }
-/** Where a Fetch of version 11 for one partition of topic `t` has its offset. */
-const FETCH_OFFSET_AT = 44
-
-type Batch = { readonly base: bigint; readonly next: bigint; readonly bytes: Buffer }
-
-/** A log of batches, and what the test does to it. `answers` counts what was answered. */
-class Log {
-  batches: Batch[] = []
-  start = 0n
-  end = 0n
-  isAway = false
-  requests: bigint[] = []
-
-  append(...values: readonly string[]): void {
-    const records = values.map(value => ({ key: null, value: Buffer.from(value), headers: [], timestampMs: 1 }))
-    const bytes = encodeRecordBatch(records, { producerId: -1n, producerEpoch: -1 }, 0)
-    bytes.writeBigInt64BE(this.end, 0)
-    const base = this.end
-    this.end += BigInt(values.length)
-    this.batches.push({ base, next: this.end, bytes })
-  }
-  hole(offsets: bigint): void {
-    this.end += offsets
-  }
-  truncate(end: bigint): void {
-    this.batches = this.batches.filter(batch => batch.next <= end)
-    this.end = end
-  }
-  deleteBefore(start: bigint): void {
-    this.batches = this.batches.filter(batch => batch.next > start)
-    this.start = start
-  }
-
-  answer(position: bigint): FetchAnswer {
-    this.requests.push(position)
-    if (this.isAway) return this.#part(KAFKA_ERROR.NOT_LEADER_OR_FOLLOWER, [])
-    if (position < this.start || position > this.end) return this.#part(KAFKA_ERROR.OFFSET_OUT_OF_RANGE, [])
-    return this.#part(
-      0,
-      this.batches.filter(batch => batch.next > position),
-    )
-  }
-  #part(errorCode: number, batches: readonly Batch[]): FetchAnswer {
-    const payload = Buffer.concat(batches.map(batch => batch.bytes))
-    const [highWatermark, logStartOffset] = errorCode === 0 ? [this.end, this.start] : [-1n, -1n]
-    const ends = { highWatermark, lastStableOffset: highWatermark, logStartOffset }
-    const part = { ...TP, errorCode, ...ends, aborted: [], recordsStart: 0, recordsEnd: payload.length }
-    return { payload, throttleMs: 0, errorCode: 0, partitions: [part] }
-  }
-}
-
-function fetcherOf(log: Log): Fetcher {
-  const partitions = [{ partition: 0, leader: 1, replicas: [], isr: [] }]
-  return new Fetcher({
-    deps: systemDeps(),
-    knownLeader: () => 1,
-    forgetLeader: () => undefined,
-    backoffMs: () => 2,
-    metadata: async () => new Map([['t', { topic: 't', isInternal: false, errorCode: 0, partitions }]]),
-    send: async (_node: number, _lane: string, { request }: ProtocolRequest<FetchAnswer>) => {
-      const { buffer } = (await request.encode()) as unknown as { readonly buffer: Buffer }
-      await new Promise(resolve => setTimeout(resolve, 1))
-      return log.answer(buffer.readBigInt64BE(FETCH_OFFSET_AT))
-    },
-  } as unknown as Cluster)
-}
+const fetcherOf = (log: LogInMemory): Fetcher => new Fetcher(clusterOf(log))
 
 async function values(reader: PartitionReader, count: number): Promise<readonly string[]> {
   const found: string[] = []
@@ -88,7 +18,7 @@ async function values(reader: PartitionReader, count: number): Promise<readonly 
 }
 
 /** Five records of two batches are read; then the leader is away while `change` happens to the log. */
-async function readThenAway(log: Log, reader: PartitionReader, change: () => void): Promise<void> {
+async function readThenAway(log: LogInMemory, reader: PartitionReader, change: () => void): Promise<void> {
   assert.deepEqual(await values(reader, 5), ['a', 'b', 'c', 'd', 'e'])
   log.isAway = true
   const before = log.requests.length
@@ -96,8 +26,8 @@ async function readThenAway(log: Log, reader: PartitionReader, change: () => voi
   change()
   log.isAway = false
 }
-function logOfFive(): Log {
-  const log = new Log()
+function logOfFive(): LogInMemory {
+  const log = new LogInMemory()
   log.append('a', 'b', 'c')
   log.append('d', 'e')
   return log
@@ -162,7 +92,7 @@ test('H18 a hole of 10^6 offsets is no other log, and is passed at once', async 
 })
 
 test('a last batch that compaction or retention took is no change of the source', async () => {
-  const changes: readonly ((log: Log) => void)[] = [
+  const changes: readonly ((log: LogInMemory) => void)[] = [
     log => {
       log.batches = []
     },

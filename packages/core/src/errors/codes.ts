@@ -80,8 +80,9 @@ export const ERROR_CODES = {
     fix: 'Correct the topic setting named in the message, or choose another topic.',
   },
   JOURNAL_LOST: {
-    cause: 'The journal lost records that had been acknowledged, or a connector has no Genesis in it.',
-    fix: 'Do not restart blindly: compare table and topic first. See docs on a lost journal.',
+    cause:
+      'The journal lost records that had been acknowledged, or a connector has no Genesis in it. Also while a broker that is no longer the leader, and does not know it, answers for more than 15 s.',
+    fix: 'A leader that does not know better passes by itself, and the partition starts again. Else do not restart blindly: compare table and topic first.',
   },
   JOURNAL_OUTCOME_UNKNOWN: {
     cause: 'A journal write failed or its outcome stayed unknown.',
