@@ -1,4 +1,4 @@
-// `npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--list]`
+// `npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--logs FOLDER] [--list]`
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machine } from '../bench/support/machine.ts'
@@ -7,26 +7,28 @@ import { type Outcome, runRows } from './run-rows.ts'
 import { report, summary, table } from './table.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
-const USAGE = `Usage: npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--list]
+const USAGE = `Usage: npm run chaos [-- --only ROW,…] [--full] [--json FILE] [--logs FOLDER] [--list]
 
 Runs the rows of the fault matrix against real processes and compares what arrived with what was produced.
 
   --only ROW,…  these rows only
   --full        faults last as long as the matrix says, minutes where it says minutes
   --json FILE   what came of each row, for machines; written anew after each
+  --logs FOLDER the workers' logs of rows that do not hold
   --list        the rows and how each is injected
 `
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  let flags: { only?: string[]; full?: boolean; json?: string; list?: boolean; help?: boolean }
+  let flags: { only?: string[]; full?: boolean; json?: string; logs?: string; list?: boolean; help?: boolean }
   try {
     flags = parseArgs({
       options: {
         only: { type: 'string', multiple: true },
         full: { type: 'boolean' },
         json: { type: 'string' },
+        logs: { type: 'string' },
         list: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -57,6 +59,7 @@ async function main(): Promise<number> {
   }
   await runRows(rows, {
     isFull,
+    ...(flags.logs === undefined ? {} : { logs: flags.logs }),
     onOutcome: outcome => {
       outcomes.push(outcome)
       save()

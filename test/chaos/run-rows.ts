@@ -1,5 +1,7 @@
 // Runs rows one after another, on one stage as long as it is fit for the next, and answers what came of each.
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
+import { join } from 'node:path'
 import { check } from './checker.ts'
 import type { Row } from './row.ts'
 import { PATIENCE_MS, Scene } from './scene.ts'
@@ -22,7 +24,12 @@ export type Outcome = {
   readonly because?: string
 }
 
-export type RunOptions = { readonly isFull: boolean; readonly onOutcome?: (outcome: Outcome) => void }
+export type RunOptions = {
+  readonly isFull: boolean
+  /** A folder for the workers' logs of rows that do not hold. */
+  readonly logs?: string
+  readonly onOutcome?: (outcome: Outcome) => void
+}
 
 /** On a stage that is there and stays; it is healed in any case, and left without a connector. */
 export async function runRow(stage: ChaosStage, row: Row, isFull: boolean): Promise<Outcome> {
@@ -70,14 +77,20 @@ export async function runRow(stage: ChaosStage, row: Row, isFull: boolean): Prom
 }
 
 /** Opens stages as they are needed, and closes them. */
-export async function runRows(rows: readonly Row[], { isFull, onOutcome }: RunOptions): Promise<readonly Outcome[]> {
+export async function runRows(
+  rows: readonly Row[],
+  { isFull, logs, onOutcome }: RunOptions,
+): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
+  if (logs !== undefined) mkdirSync(logs, { recursive: true })
   let stage: ChaosStage | null = null
   try {
     for (const row of rows) {
       stage ??= await ChaosStage.begin()
       const outcome = await runRow(stage, row, isFull)
       outcomes.push(outcome)
+      if (logs !== undefined && outcome.status !== 'held' && outcome.status !== 'skipped')
+        writeFileSync(join(logs, `row-${row.id}.log`), stage.logs())
       onOutcome?.(outcome)
       const isFit = outcome.status !== 'failed' && row.ownStage !== true && (await isTidied(stage))
       if (isFit) continue

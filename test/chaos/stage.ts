@@ -205,6 +205,13 @@ export class ChaosStage extends Stage {
 
   // ── workers ──
 
+  /** Also of those that died before they were ready. */
+  override logs(): string {
+    const known = new Set(this.workers.map(worker => worker.child.logFile))
+    const others = this.seats.filter(seat => seat.logFile !== '' && !known.has(seat.logFile))
+    return [super.logs(), ...others.map(seat => seat.log)].join('\n')
+  }
+
   /** Those the REST API is asked of: the last of them. */
   override get alive(): readonly WorkerProcess[] {
     return this.running.filter(seat => !seat.isCutOff).map(seat => seat.worker as WorkerProcess)

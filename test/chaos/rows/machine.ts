@@ -20,6 +20,15 @@ const BURST = 40
 const PERMITS_PER_SEC = 5
 const BUSY_MACHINE_MS = 20_000
 
+/** A row of the matrix that runs nowhere; a run names it as skipped, with the reason. */
+const leftOut = (id: string, name: string, why: string): Row => ({
+  id,
+  name,
+  how: 'not injected',
+  missing: () => why,
+  run: () => Promise.reject(new Error(why)),
+})
+
 export const MACHINE_ROWS: readonly Row[] = [
   {
     id: '46',
@@ -94,6 +103,7 @@ export const MACHINE_ROWS: readonly Row[] = [
       await scene.owned(seat)
     },
   },
+  leftOut('47b', 'no more outgoing ports', 'needs a network namespace: else ports run out for the whole machine'),
   {
     id: '48',
     name: 'clocks that are wrong',
@@ -130,6 +140,11 @@ export const MACHINE_ROWS: readonly Row[] = [
       for (const each of stage.running) await each.end()
     },
   },
+  leftOut(
+    '48b',
+    'monotonic clock shifted (unshare -T)',
+    'a time namespace shifts it by a constant, from the start of a process on: a worker, which only subtracts, cannot tell',
+  ),
   {
     id: '50',
     name: 'callers of the REST API that do not read and do not go',

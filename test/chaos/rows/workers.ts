@@ -251,7 +251,8 @@ async function crashAt(scene: Scene, site: Moment, group: keyof typeof CRASH_SIT
   const starting = stage.startAt(seat, { env: { ...process.env, CRASH_AT: `${site}:${turn}` } }).catch(() => {})
   if (group === 'takeover' || group === 'release') {
     await starting
-    await scene.owned(seat)
+    // Only what was opened and delivers has streams to finalize or to release.
+    await scene.untilFresh(await scene.owned(seat))
   }
   // What was released is adopted: streams are created and finalized for what a dead worker leaves.
   if (group === 'takeover') await other.kill()
