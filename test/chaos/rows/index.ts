@@ -1,9 +1,11 @@
 // Every row that runs, in the order of the matrix.
 import type { Row } from '../row.ts'
+import { APPEND_ROWS } from './appends.ts'
 import { KAFKA_ROWS } from './kafka.ts'
 import { MACHINE_ROWS } from './machine.ts'
 import { REDIS_ROWS } from './redis.ts'
 import { SOURCE_ROWS } from './source.ts'
+import { STREAM_ROWS } from './streams.ts'
 import { WORKER_ROWS } from './workers.ts'
 
 const byNumber = (a: Row, b: Row): number =>
@@ -14,5 +16,7 @@ export const ROWS: readonly Row[] = [
   ...REDIS_ROWS,
   ...KAFKA_ROWS,
   ...SOURCE_ROWS,
+  ...APPEND_ROWS,
+  ...STREAM_ROWS,
   ...MACHINE_ROWS,
 ].toSorted(byNumber)
