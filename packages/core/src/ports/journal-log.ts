@@ -13,7 +13,7 @@ export interface JournalLog {
   append(space: KeySpace, records: readonly JournalRecord[]): Promise<void>
   /** Rule R: everything acknowledged to anybody before an own Barrier, or to ourselves before this call, is in the answer. */
   readToEnd(space: KeySpace, options: { signal: AbortSignal }): Promise<KeySpaceState>
-  /** Removes records by key (tombstones). Only the head claim may, and only what is below it. */
+  /** Removes records by key (tombstones), all or none. Only the head claim may, and only what is below it. */
   delete(space: KeySpace, keys: readonly string[]): Promise<void>
   /** State as followed so far, without waiting: for status, metrics and inspection, never for a head check. */
   peek(space: KeySpace): KeySpaceState
