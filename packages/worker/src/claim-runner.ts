@@ -12,11 +12,11 @@ import {
   type IntervalSet,
   isMillraceError,
   type JournalLog,
-  type KafkaOffset,
   type KeySpace,
   type Logger,
   MillraceError,
   type Random,
+  type Start,
   type StreamName,
   stepClaim,
   type Timers,
@@ -43,7 +43,7 @@ export type ClaimIo = {
    * Start position where the journal states none: initial_offsets, committed offsets, or auto.offset.reset; that alone where an
    * operator had the position forgotten.
    */
-  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<KafkaOffset>
+  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<Start>
   /** Produces the dead letters of these offsets (again); resolves when they are safe. */
   saveDeadLetters(offsets: IntervalSet, options: { signal: AbortSignal }): Promise<void>
   readonly lostOffsets: Pick<LostOffsetsHost, 'audit'>
@@ -140,7 +140,7 @@ async function performEffect(
     case 'resolveStart':
       return {
         kind: 'startResolved',
-        start: await untilDefinitive(() => io.resolveStart({ forgotten: effect.forgotten, signal }), io, { signal }),
+        ...(await untilDefinitive(() => io.resolveStart({ forgotten: effect.forgotten, signal }), io, { signal })),
       }
     case 'saveDeadLetters':
       if (effect.offsets.length > 0) await io.saveDeadLetters(effect.offsets, { signal })

@@ -5,10 +5,11 @@ import {
   describeDoubts,
   type Incarnation,
   isDeleted,
-  type KafkaOffset,
   type KeySpace,
-  knownPosition,
+  type KeySpaceState,
+  knownProgress,
   MillraceError,
+  type Start,
   type TopicPartition,
   type WorkerId,
 } from '@millrace/core'
@@ -28,10 +29,10 @@ export async function endIncarnation(
   incarnation: Incarnation,
   io: EndIncarnationIo,
   { signal }: { signal: AbortSignal },
-): Promise<KafkaOffset | null> {
+): Promise<Start | null> {
   const space: KeySpace = { ...io.tp, incarnation }
   const before = await io.journal.readToEnd(space, { signal })
-  if (isDeleted(before)) return knownPosition(before)
+  if (isDeleted(before)) return endOf(before)
   const claimId = io.random.nextId()
   const { workerId, isAwaited } = io
   const identity = { claimId, workerId, generation: 0, ...(isAwaited === true && { isAwaited }) }
@@ -60,9 +61,17 @@ async function endedByNow(
   space: KeySpace,
   { journal }: EndIncarnationIo,
   { signal }: { signal: AbortSignal },
-): Promise<KafkaOffset | null> {
+): Promise<Start | null> {
   const state = await journal.readToEnd(space, { signal })
-  if (isDeleted(state)) return knownPosition(state)
+  if (isDeleted(state)) return endOf(state)
   const message = `Another worker claimed the deleted incarnation of ${space.topic}-${space.partition}.`
   throw new MillraceError('FENCED', 'fenced', message)
+}
+
+/** Also what is settled above the frontier: a letter that is out must not become a row of the successor. */
+function endOf(state: KeySpaceState): Start | null {
+  const progress = knownProgress(state, Number.POSITIVE_INFINITY, null)
+  if (progress === null) return null
+  const { frontier: start, beyond: done } = progress
+  return done.length > 0 ? { start, done } : { start }
 }

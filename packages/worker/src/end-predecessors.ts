@@ -1,5 +1,5 @@
 // What earlier connectors of the name left on a partition is folded and ended before the one of today begins there.
-import type { ConnectorEntry, Genesis, KafkaOffset } from '@millrace/core'
+import type { ConnectorEntry, Genesis, Start } from '@millrace/core'
 import type { ConnectorServices } from './connector-runtime.ts'
 import { type EndIncarnationIo, endIncarnation } from './end-incarnation.ts'
 import { resolveStart, type StartDeps } from './start-position.ts'
@@ -20,11 +20,11 @@ export async function endPredecessors(
   { entry, services, start }: Successor,
   io: Omit<EndIncarnationIo, 'resolveStart'>,
   { signal }: { signal: AbortSignal },
-): Promise<KafkaOffset | null> {
-  let endedAt: KafkaOffset | null = null
+): Promise<Start | null> {
+  let endedAt: Start | null = null
   // The oldest first: one that never claimed the partition resolves its start, which must not pass over what an older one left.
   for (const incarnation of entry.predecessors.toReversed()) {
-    const olderEnd: KafkaOffset | null = endedAt
+    const olderEnd: Start | null = endedAt
     const ending: EndIncarnationIo = {
       ...io,
       resolveStart: async options => {

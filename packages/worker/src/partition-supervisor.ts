@@ -17,6 +17,7 @@ import {
   type Random,
   restartToken,
   Shutdown,
+  type Start,
   type Timers,
   type TopicPartition,
   verdictFor,
@@ -38,8 +39,12 @@ import { resolveStart } from './start-position.ts'
 import { traceOf } from './trace.ts'
 import { Waits } from './waits.ts'
 
-/** A broken promise of our own code is tried again only this often: repeating it would not make it true. */
+/**
+ * A broken promise of our own code is tried again only this often within a day: repeating it would not make it true. One that shows
+ * once a month must not, the third time, stop the partition until somebody looks.
+ */
 const BUG_RESTARTS_MAX = 2
+const BUGS_WITHIN_MS = 24 * 3_600_000
 const VERDICT_POLL_MS = 2_000
 const FAILURE = 'failure'
 const FENCE = 'fence'
@@ -147,7 +152,7 @@ export class PartitionSupervisor {
       const deps = await this.#prepare(signal)
       const runtime = await this.#openRuntime(signal)
       const endedAt = await endIncarnation(this.#entry.incarnation, endingBy(deps), { signal })
-      if (endedAt !== null) await this.#tellGroup(runtime.config.consumer.groupId, endedAt, signal)
+      if (endedAt !== null) await this.#tellGroup(runtime.config.consumer.groupId, endedAt.start, signal)
     } catch (error) {
       this.#logger.warn(
         { err: error },
@@ -247,7 +252,7 @@ export class PartitionSupervisor {
   async #run(): Promise<void> {
     const { signal } = this.#stop
     const { isEnabled, backoffMs: baseMs, backoffMaxMs: maxMs } = this.#deps.autoRestart
-    let bugs = 0
+    let bugsAtMs: readonly number[] = []
     let attempt = 0
     let failedAt: KafkaOffset | null | undefined
     for (;;) {
@@ -279,7 +284,9 @@ export class PartitionSupervisor {
       this.#become('FAILED', end.error)
       this.#deps.runtimes.forget(this.#entry) // what was put right meanwhile is seen: a table, a key, a topic
       const isBug = isMillraceError(end.error) && end.error.code === 'BUG'
-      if (!isEnabled || (isBug && ++bugs > BUG_RESTARTS_MAX)) return await untilAborted(signal)
+      const nowMs = this.#deps.clock.monotonicMs()
+      if (isBug) bugsAtMs = [...bugsAtMs.filter(atMs => nowMs - atMs < BUGS_WITHIN_MS), nowMs]
+      if (!isEnabled || (isBug && bugsAtMs.length > BUG_RESTARTS_MAX)) return await untilAborted(signal)
       const pauseMs = Math.ceil(backoffMs(attempt, { baseMs, maxMs }, this.#deps.random))
       this.#restartsAtMs = this.#deps.clock.nowMs() + pauseMs
       await this.#deps.timers.sleep(pauseMs, { signal })
@@ -347,7 +354,7 @@ export class PartitionSupervisor {
     const { journal, source, permits, groupOffsets, deadLetters, auditLostOffsets } = services
     const { groupId: group, autoOffsetReset } = config.consumer
     const start = { tp: this.#tp, group, genesis, autoOffsetReset, groupOffsets, source, logger: this.#logger }
-    let endedAt: KafkaOffset | null = null
+    let endedAt: Start | null = null
     const deps: PartitionDeps = {
       tp: this.#tp,
       incarnation: entry.incarnation,

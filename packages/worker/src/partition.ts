@@ -18,6 +18,7 @@ import {
   type Ownership,
   type PartitionStage,
   type Progress,
+  type Start,
   type StreamPermits,
   settle,
   size,
@@ -50,7 +51,7 @@ export type PartitionDeps = IntakeDeps & {
   readonly permits: StreamPermits
   readonly intentBytesMax: number
   readonly clock: Clock
-  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<KafkaOffset>
+  resolveStart(options: { forgotten: boolean; signal: AbortSignal }): Promise<Start>
   produceDeadLetters(letters: readonly DeadLetter[], options: { signal: AbortSignal }): Promise<void>
   findDeadLetters(offsets: readonly KafkaOffset[], options: { signal: AbortSignal }): Promise<ReadonlySet<KafkaOffset>>
   /** The frontier moved: a view for lag tools follows. */

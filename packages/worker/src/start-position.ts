@@ -7,6 +7,7 @@ import {
   type Logger,
   MillraceError,
   type RecordSource,
+  type Start,
   type TopicPartition,
 } from '@millrace/core'
 
@@ -18,7 +19,7 @@ export type StartDeps = {
   readonly groupOffsets: GroupOffsets
   readonly source: RecordSource
   /** Where the latest earlier connector of this name ended by its journal; null where there was none. */
-  readonly endedAt: KafkaOffset | null
+  readonly endedAt: Start | null
   readonly logger: Logger
 }
 
@@ -31,7 +32,7 @@ export type StartDeps = {
 export async function resolveStart(
   deps: StartDeps,
   { forgotten, signal }: { forgotten: boolean; signal: AbortSignal },
-): Promise<KafkaOffset> {
+): Promise<Start> {
   const { tp, group, genesis, groupOffsets, source, autoOffsetReset } = deps
   const name = formatTopicPartition(tp)
   if (await groupOffsets.hasLiveMembers(group, { signal }))
@@ -47,20 +48,23 @@ export async function resolveStart(
   const offset = (await source.offsets([tp], at, { signal })).get(name)
   if (offset === undefined)
     throw new MillraceError('KAFKA_TOPIC_MISSING', 'retry', `The broker states no ${at} offset for ${name}.`)
-  return offset
+  return { start: offset }
 }
 
 /** What the create request or the name's past says; null when nothing does. */
 async function statedStart(
   { tp, group, genesis, groupOffsets, endedAt, logger }: StartDeps,
   { signal }: { signal: AbortSignal },
-): Promise<KafkaOffset | null> {
+): Promise<Start | null> {
   const name = formatTopicPartition(tp)
   const { initialOffsets } = genesis
-  if (initialOffsets !== undefined) return Object.hasOwn(initialOffsets, name) ? (initialOffsets[name] ?? null) : null
+  if (initialOffsets !== undefined) {
+    const initial = Object.hasOwn(initialOffsets, name) ? (initialOffsets[name] ?? null) : null
+    return initial === null ? null : { start: initial }
+  }
   const committed = (await groupOffsets.committed(group, [tp], { signal })).get(name) ?? null
-  if (endedAt === null) return committed
-  if (committed !== null && committed !== endedAt) overrule(committed, endedAt, { tp, group, logger })
+  if (endedAt === null) return committed === null ? null : { start: committed }
+  if (committed !== null && committed !== endedAt.start) overrule(committed, endedAt.start, { tp, group, logger })
   return endedAt
 }
 

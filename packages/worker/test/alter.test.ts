@@ -141,7 +141,7 @@ test('forgotten: the group forgets, and the next start asks for auto.offset.rese
   await world.finish({
     resolveStart: async ({ forgotten }) => {
       asked.push(forgotten)
-      return kafkaOffset(0)
+      return { start: kafkaOffset(0) }
     },
   })
   assert.deepEqual(asked, [true], 'resolved once, then settled')
@@ -444,15 +444,15 @@ test('initial_offsets count for a new incarnation, whatever group and predecesso
         autoOffsetReset: reset,
         groupOffsets: world.groupOffsets,
         source: world.topics,
-        endedAt: kafkaOffset(4),
+        endedAt: { start: kafkaOffset(4), done: [{ from: kafkaOffset(5), to: kafkaOffset(6) }] },
         logger: QUIET,
       },
       { forgotten: false, signal },
     )
   const name = formatTopicPartition(TP)
-  assert.equal(await startWith({ [name]: kafkaOffset(0) }, 'latest'), 0n)
-  assert.equal(await startWith({ [name]: kafkaOffset(2) }, 'latest'), 2n)
-  assert.equal(await startWith({ [name]: null }, 'latest'), 6n)
-  assert.equal(await startWith({ 'other-0': kafkaOffset(2) }, 'earliest'), 0n)
+  assert.deepEqual(await startWith({ [name]: kafkaOffset(0) }, 'latest'), { start: 0n })
+  assert.deepEqual(await startWith({ [name]: kafkaOffset(2) }, 'latest'), { start: 2n })
+  assert.deepEqual(await startWith({ [name]: null }, 'latest'), { start: 6n })
+  assert.deepEqual(await startWith({ 'other-0': kafkaOffset(2) }, 'earliest'), { start: 0n })
   assert.equal(CONFIG['topics'], TP.topic)
 })

@@ -9,6 +9,7 @@ import {
   LeaseLost,
   type Logger,
   MillraceError,
+  type Tables,
   type Timers,
 } from '@millrace/core'
 import type { LostOffsetsRecord } from '../src/index.ts'
@@ -219,6 +220,35 @@ test('a failure that lasts is tried again at growing intervals, never longer tha
   assert.ok(Math.max(...pauses) <= 600_000, `${pauses}`)
   assert.ok((pauses[0] ?? 0) <= 10_000 && (pauses.at(-1) ?? 0) > 60_000, `${pauses}`)
   await whilePassing(world, supervisor.stop())
+})
+
+test('a bug is tried again twice a day: a third one within it waits for somebody, one after it does not', async () => {
+  for (const hours of [1, 25]) {
+    const world = await World.open()
+    world.records.rows(1)
+    let bugs = 2
+    const { tables } = world.bigQuery
+    const buggy: Tables = {
+      get: async (table, options) => {
+        if (bugs-- > 0) throw new MillraceError('BUG', 'failPartition', 'a promise is broken')
+        return await tables.get(table, options)
+      },
+      create: (table, spec, options) => tables.create(table, spec, options),
+    }
+    const supervisor = superviseIn(world, entryOf(), { tables: buggy })
+    await deliversAll(world, supervisor)
+    assert.equal(supervisor.report().failures, 2)
+    world.fateOf = () => ({ kind: 'refuse', error: { kind: 'alreadyExists', message: 'it fails of something else' } })
+    world.records.rows(1)
+    await world.time.advance(hours * 3_600_000)
+    assert.ok(supervisor.report().failures > 4)
+    bugs = 1
+    world.fateOf = () => ({ kind: 'apply' })
+    await world.time.advance(3_600_000)
+    const { state } = supervisor.report()
+    assert.equal(state, hours === 1 ? 'FAILED' : 'RUNNING', `${hours} hours later`)
+    await whilePassing(world, supervisor.stop())
+  }
 })
 
 test('a fenced owner that still holds the lease claims again after the lease TTL, not before', async () => {
@@ -485,6 +515,22 @@ test('an earlier incarnation that was deleted before its first claim ends at its
       .sort((a, b) => a - b)
     assert.deepEqual(delivered, [0, 1, 2, 3, 4, 5, 6, 7, 8].slice(from), title)
   }
+})
+
+test('a letter of an earlier incarnation that is out stays one: the next one delivers only what lies around it', async () => {
+  const world = await World.open()
+  world.records.produce('row', 'row', 'unreadable', 'row')
+  world.fateOf = () => ({ kind: 'loseRequest' })
+  const old = world.begin({}, world.process())
+  await world.until('the letter is out, and no row', () => world.letterList().length === 1)
+  old.process.die()
+  world.fateOf = () => ({ kind: 'apply' })
+  const next = superviseIn(world, entryOf({ incarnation: INC2, predecessors: [INC1] }))
+  await deliversAll(world, next)
+  await whilePassing(world, next.stop())
+  world.assertExactlyOnce()
+  const converted = world.letterList().filter(({ error }) => !error.message.includes('produced again on a takeover'))
+  assert.equal(converted.length, 1, 'not converted again: a new config might have made it a row')
 })
 
 test('a journal write of unknown outcome while an earlier incarnation is ended is a fence, not a failure', async () => {

@@ -5,7 +5,7 @@ import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
 import { EMPTY, type IntervalSet } from '../interval-set.ts'
 import { headClaim, isDeleted, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
-import { startAt, statedLost } from './progress.ts'
+import { settle, startAt, statedLost } from './progress.ts'
 import type { JournalRecord, Progress } from './records.ts'
 import {
   fold,
@@ -72,6 +72,13 @@ export type Ownership = {
   readonly wasTakeover: boolean
 }
 
+/** Where a partition begins. */
+export type Start = {
+  readonly start: KafkaOffset
+  /** Settled above it all the same, by an earlier connector of the name: letters and drops beside rows that had not landed. */
+  readonly done?: IntervalSet
+}
+
 export type Doubt = { readonly stream: StreamName; readonly saw: string }
 
 type Recovering = ClaimIdentity & {
@@ -114,7 +121,7 @@ export type ClaimEvent =
   | { readonly kind: 'finalized'; readonly stream: StreamName; readonly rows: StreamOffset }
   | { readonly kind: 'streamGone'; readonly stream: StreamName; readonly nowMs: number }
   | { readonly kind: 'pauseOver' }
-  | { readonly kind: 'startResolved'; readonly start: KafkaOffset }
+  | ({ readonly kind: 'startResolved' } & Start)
   | { readonly kind: 'deadLettersSafe' }
 
 export type ClaimEffect =
@@ -157,7 +164,7 @@ export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
       if (event.kind === 'pauseOver') return askAgain(state)
       break
     case 'resolvingStart':
-      if (event.kind === 'startResolved') return conclude(state, state.journal, event.start)
+      if (event.kind === 'startResolved') return conclude(state, state.journal, event)
       break
     case 'savingDeadLetters':
       if (event.kind === 'deadLettersSafe') return logSettled(state)
@@ -294,15 +301,19 @@ function doubt(state: Recovering, doubts: readonly Doubt[], gone: boolean): Clai
 
 const askAgain = (state: Recovering): ClaimStep => countStreams(state)
 
-function conclude(state: Recovering, journal: KeySpaceState, start: KafkaOffset | null): ClaimStep {
+function conclude(state: Recovering, journal: KeySpaceState, resolved: Start | null): ClaimStep {
   const counts = new Map(state.counts)
   for (const stream of counts.keys()) {
     const verdict = verdictFor(journal, stream)
     if (verdict !== null) counts.set(stream, verdict)
   }
-  const hasBegun = start !== null || !needsStart(journal, state.epoch)
-  const folded = hasBegun ? fold(journal, state.epoch, counts, start) : { progress: null, deadLetters: EMPTY }
-  const next = { ...state, counts, journal, progress: folded.progress }
+  const hasBegun = resolved !== null || !needsStart(journal, state.epoch)
+  const folded = hasBegun
+    ? fold(journal, state.epoch, counts, resolved?.start ?? null)
+    : { progress: null, deadLetters: EMPTY }
+  const done = resolved?.done ?? EMPTY
+  const progress = folded.progress === null ? null : settle(folded.progress, done)
+  const next = { ...state, counts, journal, progress }
   const lost = 'lost' in folded ? folded.lost : EMPTY
   if (folded.deadLetters.length === 0 && lost.length === 0) return logSettled(next)
   return {

@@ -160,7 +160,7 @@ export class World {
       timers: time,
       random,
       logger: QUIET,
-      resolveStart: async () => 0n as KafkaOffset,
+      resolveStart: async () => ({ start: 0n as KafkaOffset }),
       produceDeadLetters: (letters, options) => process.deadLetters.produce(DLQ, letters, options),
       findDeadLetters: (offsets, options) => process.deadLetters.find(DLQ, TP, offsets, options),
       onProgress: () => {},

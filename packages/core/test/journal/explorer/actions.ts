@@ -37,6 +37,8 @@ export class Actions {
       case 'running':
         yield* this.#lanes.of(me)
         return yield* linger(this.#asks, me)
+      case 'ending':
+        return yield this.#claims.ofEnding(me)
       case 'over':
         yield* this.#ofOver(me)
         return yield* linger(this.#asks, me)
@@ -60,10 +62,11 @@ export class Actions {
   /** Each makes a worker that was not there. */
   *newcomers(spent: Spent): Generator<Doing> {
     if (spent.claims < (this.#scope.may.claims ?? 0)) yield this.#claims.begin(`c${spent.claims}`)
+    if (spent.deletions < (this.#scope.may.deletions ?? 0)) yield this.#claims.end(`d${spent.deletions}`)
     const to = this.#scope.alterations[spent.alterations]
     if (to === undefined) return
     const nextKafkaOffset = to === null ? null : kafkaOffset(to)
-    yield this.#claims.begin(`a${spent.alterations}`, { nextKafkaOffset, by: 'operator', atMs: 0 })
+    yield this.#claims.alter(`a${spent.alterations}`, { nextKafkaOffset, by: 'operator', atMs: 0 })
   }
 
   *around(shared: Shared): Generator<Happening> {

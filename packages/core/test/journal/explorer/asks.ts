@@ -11,7 +11,7 @@ import {
   streamOffset,
   type TableName,
 } from '@millrace/core'
-import { append, remove, saveLetters } from './journal.ts'
+import { append, remove, saveLetters, settledMask } from './journal.ts'
 import type { Claim, Rules } from './rules.ts'
 import type { Scope } from './scope.ts'
 import { arrive, createStream, finalize, nowOf, streamOf } from './service.ts'
@@ -67,6 +67,20 @@ export class Asks {
         return { shared: after, answer: { nowMs: nowOf(shared), log: this.#scope.staleReads ? after.log : null } }
       },
     }
+  }
+
+  /** Whether the incarnation has ended, and where: what the successor is told. */
+  readonly end: Ask<{ readonly isEnded: boolean }> = {
+    what: { kind: 'end' },
+    of: shared => {
+      const progress = this.#rules.endOf(this.#fold(shared.log))
+      if (progress === null) return { shared, answer: { isEnded: false } }
+      const end = { settled: settledMask(progress, this.#scope.records) }
+      const done = { shared: { ...shared, end }, answer: { isEnded: true } }
+      return shared.end === null || shared.end.settled === end.settled
+        ? done
+        : { ...done, violation: { invariant: 'NoDup', what: 'the incarnation ends at two positions' } }
+    },
   }
 
   remove(keys: readonly string[]): Ask<Now> {

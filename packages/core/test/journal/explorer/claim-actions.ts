@@ -18,9 +18,9 @@ import {
 import type { Ask, Asks } from './asks.ts'
 import { type Doing, doing, type Heard } from './doing.ts'
 import type { Rules } from './rules.ts'
-import type { Scope } from './scope.ts'
+import type { Event, Scope } from './scope.ts'
 import { tablesOf } from './service.ts'
-import type { Claiming, Log, Over, Running, Slot } from './world.ts'
+import type { Claiming, Ending, Log, Over, Running, Slot } from './world.ts'
 
 const WORKER = 'w' as WorkerId
 const DAY_MS = 86_400_000
@@ -37,20 +37,52 @@ export class ClaimActions {
   }
 
   /** A worker wants the partition, and reads the journal a first time. */
-  begin(claimId: string, alteration?: Alteration): Doing {
+  begin(claimId: string): Doing {
+    return this.#begin(claimId, 'wants the partition', 'claims', this.#claiming(claimId))
+  }
+  /** An operator's word. */
+  alter(claimId: string, alteration: Alteration): Doing {
+    const what = `is told to move the position to ${alteration.nextKafkaOffset}`
+    return this.#begin(claimId, what, 'alterations', this.#claiming(claimId, alteration))
+  }
+  /** The connector was deleted. */
+  end(claimId: string): Doing {
+    return this.#begin(claimId, 'is told to end the incarnation', 'deletions', {
+      ...this.#claiming(claimId),
+      isEnder: true,
+    })
+  }
+
+  #claiming(claimId: string, alteration?: Alteration): Claiming {
     const identity = { claimId, workerId: WORKER, generation: 1 }
-    const following = beginClaim(alteration === undefined ? identity : { ...identity, alteration })
-    const me: Claiming = { kind: 'claiming', state: following, pending: [], acked: this.#scope.staleReads ? [] : null }
-    const [what, spends] =
-      alteration === undefined
-        ? (['wants the partition', 'claims'] as const)
-        : ([`is told to move the position to ${alteration.nextKafkaOffset}`, 'alterations'] as const)
+    const state = beginClaim(alteration === undefined ? identity : { ...identity, alteration })
+    return { kind: 'claiming', state, pending: [], acked: this.#scope.staleReads ? [] : null }
+  }
+  #begin(claimId: string, what: string, spends: Event, me: Claiming): Doing {
     return doing(
       `${claimId} ${what}`,
       this.#asks.read(),
       ({ journal, nowMs }) => this.#step(me, { kind: 'journalRead', journal }, nowMs),
       spends,
     )
+  }
+
+  /** As `endIncarnation` of packages/worker goes on once it owns what it ends. */
+  ofEnding(me: Ending): Doing {
+    const { claimId, epoch, deletes } = me
+    if (deletes.length > 0)
+      return doing(`${claimId} deletes what is below`, this.#asks.remove(deletes), () => ({
+        worker: { ...me, deletes: [] },
+      }))
+    if (me.isLogged)
+      return doing(`${claimId} reads whether it is ended`, this.#asks.end, ({ isEnded }) => ({
+        worker: null,
+        note: isEnded ? ', which it is' : ', which it is not',
+      }))
+    const deleted = { kind: 'deleted', claimId, epoch, by: WORKER } as const
+    return doing(`${claimId} ends the incarnation`, this.#asks.append(deleted), () => ({
+      worker: { ...me, isLogged: true },
+    }))
   }
 
   *of(me: Claiming): Generator<Doing> {
@@ -112,8 +144,11 @@ export class ClaimActions {
     const deletes = effects.flatMap(x => (x.kind === 'deleteKeys' ? x.keys : []))
     const over: Over = { kind: 'over', deletes, lingering: [], doubt: null }
     switch (state.kind) {
-      case 'fenced':
-        return { worker: null, note: ', and is fenced' }
+      case 'fenced': {
+        const note = ', and is fenced'
+        if (me.isEnder !== true || !state.deleted) return { worker: null, note }
+        return { worker: { kind: 'ending', claimId: '', epoch: 0, deletes: [], isLogged: true }, note }
+      }
       case 'altered':
         return { worker: deletes.length === 0 ? null : over }
       case 'inDoubt': {
@@ -124,8 +159,11 @@ export class ClaimActions {
         if (known === undefined) return { worker }
         return { worker, violation: { invariant: 'Aligned', what: `IN_DOUBT though nothing is: ${known.saw}` } }
       }
-      case 'owning':
+      case 'owning': {
+        const { claimId, epoch } = state.ownership
+        if (me.isEnder === true) return { worker: { kind: 'ending', claimId, epoch, deletes, isLogged: false } }
         return { worker: this.#owner(state, deletes, me.acked, nowMs) }
+      }
       case 'resolvingStart': // nothing of it is shared: it happens at once
         return this.#step({ ...me, state }, { kind: 'startResolved', start: kafkaOffset(0) }, nowMs)
       default:

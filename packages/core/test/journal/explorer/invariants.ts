@@ -24,7 +24,23 @@ export class Invariants {
             believed |= settledMask(record.progress, this.#scope.records)
       yield* this.#ofEra(shared, k, era, believed)
     }
+    if (shared.end !== null) yield* this.#ofEnd(shared, shared.end.settled)
     if (this.#scope.lazyCompaction) yield* this.#compaction(shared.log)
+  }
+
+  /** What is settled at the end of an incarnation is somewhere; of the rest, which its successor delivers, nothing ever is. */
+  *#ofEnd({ streams, eras }: Shared, settled: number): Generator<Violation> {
+    const { letters, dropsLogged } = eras[eras.length - 1] as Era
+    for (const [r, rows] of timesOf(streams, this.#scope.records).entries()) {
+      const isThere = rows > 0 || (letters & bit(r)) !== 0
+      if ((settled & bit(r)) === 0 && isThere)
+        yield {
+          invariant: rows > 0 ? 'NoDup' : 'OneOutcome',
+          what: `record ${r} is delivered by an incarnation that ended without it`,
+        }
+      if ((settled & bit(r)) !== 0 && !isThere && (dropsLogged & bit(r)) === 0)
+        yield { invariant: 'NoLoss', what: `the end of the incarnation passes over record ${r}, which is nowhere` }
+    }
   }
 
   /** Of what a worker believes, and whether anything will ever move it. */
@@ -63,8 +79,9 @@ export class Invariants {
       yield { invariant: 'CompactionBlind', what: `compaction changes the fold of ${log.map(recordKey).join(' ')}` }
   }
 
-  /** Everything is delivered, and where positions are moved, after the last of them. */
-  isComplete({ streams, eras }: Shared): boolean {
+  /** Everything is delivered, and where positions are moved, after the last of them; or it is ended. */
+  isComplete({ streams, eras, end }: Shared): boolean {
+    if (end !== null) return true
     const era = eras[eras.length - 1] as Era
     let there = era.letters | era.dropped | (bit(era.at) - 1)
     for (const [r, n] of timesOf(streams, this.#scope.records).entries())
@@ -93,12 +110,12 @@ function wrongWith(r: number, rows: number, era: Era, believed: number): Violati
 
 /** As it matters: positions by their order, not their distance; entries in no order. */
 function withoutPositions(state: KeySpaceState): KeySpaceState {
-  const all = [...state.claims.values(), ...state.settled.values()]
+  const all = [...state.claims.values(), ...state.settled.values(), ...state.deletions.values()]
     .map(r => Number(r.journalOffset))
     .sort((a, b) => a - b)
   const sorted = <R extends object>(map: ReadonlyMap<string, R>): ReadonlyMap<string, R> =>
     new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, record]) => [key, ranked(record, all)]))
-  const { claims, opens, intents, settled, releases, verdicts } = state
+  const { claims, opens, intents, settled, releases, verdicts, deletions } = state
   return {
     ...state,
     claims: sorted(claims),
@@ -107,6 +124,7 @@ function withoutPositions(state: KeySpaceState): KeySpaceState {
     settled: sorted(settled),
     releases: sorted(releases),
     verdicts: sorted(verdicts),
+    deletions: sorted(deletions),
   }
 }
 const ranked = <R extends object>(record: R, all: readonly number[]): R =>

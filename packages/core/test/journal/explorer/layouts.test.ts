@@ -1,5 +1,6 @@
-// Layouts that change (refused rows, changing tables, expiring streams, several lanes), and positions that an operator moves.
+// Layouts that change (refused rows, changing tables, expiring streams, several lanes), positions that an operator moves, and incarnations
+// that end.
 import { exploreAll } from './explore-all.ts'
-import { LAYOUTS, MOVES } from './scopes.ts'
+import { ENDS, LAYOUTS, MOVES } from './scopes.ts'
 
-exploreAll({ ...LAYOUTS, ...MOVES })
+exploreAll({ ...LAYOUTS, ...MOVES, ...ENDS })

@@ -454,6 +454,46 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     scope: { ...ROWS, alterations: [0], may: { claims: 2 } },
   },
 
+  // ── the end of an incarnation ──
+  lateDeletionCounts: {
+    does: 'a Deleted counts although a higher claim stands before it in the log',
+    caughtBy: 'NoDup',
+    rules: {
+      applyRecord: (state, key, record, at) =>
+        PRODUCTION.applyRecord(state, key, record, record?.kind === 'deleted' ? -1n : at),
+    },
+    scope: { ...ROWS, may: { claims: 1, deletions: 1 } },
+  },
+  deletionUnheeded: {
+    does: 'a claim does not look whether its incarnation has ended',
+    caughtBy: 'NoDup',
+    rules: {
+      stepClaim: (state, event) =>
+        event.kind === 'journalRead'
+          ? stepClaim(state, { ...event, journal: undeleted(event.journal) })
+          : stepClaim(state, event),
+      judgeHead: (log, { claimId }, _own, fold) => isHead(undeleted(fold(log)), claimId),
+    },
+    scope: { ...ROWS, may: { claims: 1, deletions: 1 } },
+  },
+  endUnfinalized: {
+    does: 'who ends an incarnation leaves the streams of its owner open',
+    caughtBy: 'NoDup',
+    rules: { finalizes: { claim: false, lane: true } },
+    scope: { ...ROWS, may: { claims: 1, deletions: 1 } },
+  },
+  endAtFrontier: {
+    does: 'the successor is told the frontier alone, not what is settled beyond it',
+    caughtBy: 'OneOutcome',
+    rules: {
+      endOf: journal => {
+        const end = PRODUCTION.endOf(journal)
+        return end === null ? null : startAt(end.frontier)
+      },
+    },
+    scope: { ...SCOPE, records: 2, may: { claims: 1, deletions: 1 } },
+  },
+
   // ── a journal that breaks its own promise ──
   firstIntentKept: {
     does: 'of several Intents with one key the first counts, which compaction removes',
@@ -493,6 +533,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     scope: { ...ROWS, may: { claims: 2, faults: 1 } },
   },
 }
+
+const undeleted = (journal: KeySpaceState): KeySpaceState => ({ ...journal, deletions: new Map() })
 
 function lastOfEquals(journal: KeySpaceState): KeySpaceState {
   const claims = [...journal.claims.values()]

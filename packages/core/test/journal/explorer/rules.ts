@@ -5,9 +5,11 @@ import {
   type ClaimEffect,
   EMPTY_KEY_SPACE,
   intentWindow,
+  isDeleted,
   isHead,
   type JournalRecord,
   type KeySpaceState,
+  knownProgress,
   type LaneState,
   type Progress,
   recordKey,
@@ -26,6 +28,8 @@ export type Rules = {
   readonly settle: typeof settle
   /** Whether the claim is the head, as a lane asks. `own`: key of the record it has just logged. */
   readonly judgeHead: (log: Log, claim: Claim, own: string, fold: (log: Log) => KeySpaceState) => boolean
+  /** Where an incarnation that has ended did so; what a successor is told. */
+  readonly endOf: (journal: KeySpaceState) => Progress | null
   readonly intentOf: (lane: LaneState, progress: Progress) => JournalRecord
   /** Whether a read the claim asks for is made behind a Barrier. */
   readonly isBehindBarrier: (effect: Extract<ClaimEffect, { kind: 'readToEnd' }>) => boolean
@@ -43,6 +47,7 @@ export const PRODUCTION: Rules = {
   applyRecord,
   settle,
   judgeHead: (log, { claimId }, _own, fold) => isHead(fold(log), claimId),
+  endOf: journal => (isDeleted(journal) ? knownProgress(journal, Number.POSITIVE_INFINITY, null) : null),
   intentOf: (lane, progress) => ({
     kind: 'intent',
     claimId: lane.claimId,

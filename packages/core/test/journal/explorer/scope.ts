@@ -6,6 +6,8 @@ export type Event =
   | 'claims'
   /** An operator moves the position. */
   | 'alterations'
+  /** The connector is deleted: somebody claims, folds, and ends the incarnation. */
+  | 'deletions'
   | 'compactions'
   /** A connection breaks: what it carried may have landed, may land late, or never; no answer comes. */
   | 'breaks'

@@ -78,6 +78,30 @@ export const LAYOUTS: Scopes = {
   'streams expire': { ...ROWS, idleSettled: true, may: { claims: 2, days: 1 } },
 }
 
+export const ENDS: Scopes = {
+  'the incarnation is ended beside an owner, appends linger': {
+    ...SCOPE,
+    outcomes: ['row', 'dead', 'drop'],
+    may: { claims: 1, deletions: 1, breaks: 1 },
+  },
+  'two end the incarnation, before the first claim or beside it': {
+    ...ROWS,
+    workers: 3,
+    may: { claims: 1, deletions: 2 },
+  },
+  'the incarnation is ended beside two that claim': {
+    ...ROWS,
+    workers: 3,
+    releases: false,
+    may: { claims: 2, deletions: 1 },
+  },
+  'the incarnation is ended between two records of any two outcomes': {
+    ...SCOPE,
+    records: 2,
+    may: { claims: 1, deletions: 1 },
+  },
+}
+
 export const MOVES: Scopes = {
   'the position is moved back beside two workers': { ...ROWS, workers: 3, alterations: [0] },
   'the position is moved back, appends linger': { ...ROWS, alterations: [0], may: { claims: 2, breaks: 1 } },

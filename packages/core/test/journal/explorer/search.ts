@@ -38,6 +38,7 @@ const NOBODY = -1
 const NOTHING_SPENT: Spent = {
   claims: 0,
   alterations: 0,
+  deletions: 0,
   compactions: 0,
   breaks: 0,
   refusals: 0,
@@ -83,7 +84,7 @@ class Search {
   get first(): State {
     const { records, hasHistory } = this.#scope
     const era = { at: 0, epoch: 0, rowsBefore: timesOf([], records), letters: 0, dropsLogged: 0, dropped: 0 }
-    const empty: Shared = { log: [], streams: [], eras: [era], day: 0, doubts: [] }
+    const empty: Shared = { log: [], streams: [], eras: [era], day: 0, doubts: [], end: null }
     const shared = this.#shareds.of(hasHistory ? historyOf(this.#scope) : empty)
     const spent = this.#spents.of(hasHistory ? { ...NOTHING_SPENT, claims: 1 } : NOTHING_SPENT)
     return { shared, spent, workers: [] }

@@ -20,6 +20,8 @@ export type Shared = {
   readonly day: number
   /** Streams a claim or a lane ended IN_DOUBT for: an operator may state a Verdict. */
   readonly doubts: readonly { readonly claimId: string; readonly stream: StreamName }[]
+  /** Where the incarnation ended, as whoever ended it read: a mask of what is settled. Its successor delivers the rest. */
+  readonly end: { readonly settled: number } | null
 }
 
 export type Stream = {
@@ -66,13 +68,23 @@ export type Pending = {
 export type Slot = { readonly state: LaneState; readonly pending: readonly Pending[]; readonly wire: readonly Sent[] }
 
 /** `lingering`: what broken connections carried, oldest first; it may land for as long as its stream takes rows. */
-export type Worker = Claiming | Running | Over
+export type Worker = Claiming | Running | Ending | Over
 export type Claiming = {
   readonly kind: 'claiming'
   readonly state: ClaimState
   readonly pending: readonly ClaimEffect[]
   /** The journal when its own last record was acknowledged, where reads may be that stale. */
   readonly acked: Log | null
+  /** It claims to end the incarnation, and delivers nothing. */
+  readonly isEnder?: true
+}
+/** It owns what it is to end. `isLogged`: it said so, and is about to read whether that counts. */
+export type Ending = {
+  readonly kind: 'ending'
+  readonly claimId: string
+  readonly epoch: number
+  readonly deletes: readonly string[]
+  readonly isLogged: boolean
 }
 export type Running = {
   readonly kind: 'running'
