@@ -80,6 +80,8 @@ export class Actions {
       const log = compact(shared.log)
       if (log.length < shared.log.length) yield next('compaction', { ...shared, log }, 'compactions')
     }
+    if (may.retentions !== undefined && shared.logStart < this.#scope.records)
+      yield next(`retention takes ${shared.logStart}`, { ...shared, logStart: shared.logStart + 1 }, 'retentions')
     if (may.days !== undefined) {
       yield next('more than a day passes', { ...shared, day: shared.day + 1 }, 'days')
       for (const stream of shared.streams)

@@ -11,7 +11,7 @@ import {
   streamOffset,
   type TableName,
 } from '@millrace/core'
-import { append, remove, saveLetters, settledMask } from './journal.ts'
+import { append, noteLost, remove, saveLetters, settledMask } from './journal.ts'
 import type { Claim, Rules } from './rules.ts'
 import type { Scope } from './scope.ts'
 import { arrive, createStream, finalize, nowOf, streamOf } from './service.ts'
@@ -90,11 +90,24 @@ export class Asks {
     }
   }
 
-  saveLetters(epoch: number, letters: IntervalSet): Ask<Now> {
+  /** @param lost said to be lost, in the audit: of what the topic still holds that is not true. */
+  saveLetters(epoch: number, letters: IntervalSet, lost: IntervalSet = []): Ask<Now> {
     return {
-      what: { kind: 'saveLetters', epoch, letters },
-      of: shared => ({ shared: saveLetters(shared, this.#scope, epoch, letters), answer: { nowMs: nowOf(shared) } }),
+      what: { kind: 'saveLetters', epoch, letters, lost },
+      of: shared => {
+        const saved = saveLetters(shared, this.#scope, epoch, letters)
+        const done = { shared: noteLost(saved, this.#scope, epoch, lost), answer: { nowMs: nowOf(shared) } }
+        return lost.every(({ to }) => to <= shared.logStart)
+          ? done
+          : { ...done, violation: { invariant: 'NoLoss', what: 'a record is called lost that the topic holds' } }
+      },
     }
+  }
+
+  /** Where the topic begins by now. */
+  readonly logStart: Ask<Now & { readonly logStart: number }> = {
+    what: { kind: 'logStart' },
+    of: shared => ({ shared, answer: { nowMs: nowOf(shared), logStart: shared.logStart } }),
   }
 
   open(table: TableName, adoptable: readonly Adoptable[]): Ask<Opened> {

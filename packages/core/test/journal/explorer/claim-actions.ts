@@ -125,7 +125,7 @@ export class ClaimActions {
       case 'resolveStart':
         throw new Error('It happens at once')
       case 'saveDeadLetters':
-        yield then(this.#asks.saveLetters(epoch, effect.offsets), () => ({ kind: 'deadLettersSafe' }))
+        yield then(this.#asks.saveLetters(epoch, effect.offsets, effect.lost), () => ({ kind: 'deadLettersSafe' }))
         return
       case 'deleteKeys':
         // Production deletes with the last step only; a mutant may do so before.

@@ -1,6 +1,6 @@
 // What must hold in every world. NoDup, NoLoss and OneOutcome are the promise; the others are what it rests on.
 import { type KeySpaceState, recordKey } from '@millrace/core'
-import { compact, settledMask } from './journal.ts'
+import { compact, maskOf, settledMask } from './journal.ts'
 import { Parts } from './numbers.ts'
 import type { Scope } from './scope.ts'
 import { bit, type Era, type Log, type Shared, timesOf, type Violation, type Worker } from './world.ts'
@@ -24,8 +24,21 @@ export class Invariants {
             believed |= settledMask(record.progress, this.#scope.records)
       yield* this.#ofEra(shared, k, era, believed)
     }
+    if (this.#scope.may.retentions !== undefined) yield* this.#ofLost(shared)
     if (shared.end !== null) yield* this.#ofEnd(shared, shared.end.settled)
     if (this.#scope.lazyCompaction) yield* this.#compaction(shared.log)
+  }
+
+  /** What was lost is said to be, wherever it is said to be settled: a later Settled does not make it delivered. */
+  *#ofLost({ log, streams, eras: [{ letters, dropsLogged }] }: Shared): Generator<Violation> {
+    let somewhere = letters | dropsLogged
+    for (const [r, rows] of timesOf(streams, this.#scope.records).entries()) if (rows > 0) somewhere |= bit(r)
+    for (const record of log) {
+      if (!('progress' in record) || record.progress === null) continue
+      const { records } = this.#scope
+      const silent = settledMask(record.progress, records) & ~somewhere & ~maskOf(record.progress.lost ?? [], records)
+      if (silent !== 0) yield { invariant: 'NoLoss', what: `${recordKey(record)} does not say what was lost` }
+    }
   }
 
   /** What is settled at the end of an incarnation is somewhere; of the rest, which its successor delivers, nothing ever is. */
@@ -83,7 +96,7 @@ export class Invariants {
   isComplete({ streams, eras, end }: Shared): boolean {
     if (end !== null) return true
     const era = eras[eras.length - 1] as Era
-    let there = era.letters | era.dropped | (bit(era.at) - 1)
+    let there = era.letters | era.dropped | era.lost | (bit(era.at) - 1)
     for (const [r, n] of timesOf(streams, this.#scope.records).entries())
       if (n > (era.rowsBefore[r] ?? 0)) there |= bit(r)
     return there === bit(this.#scope.records) - 1
@@ -94,7 +107,7 @@ const isOf = ({ eras }: Shared, k: number, epoch: number): boolean =>
   epoch > (eras[k] as Era).epoch && epoch <= (eras[k + 1]?.epoch ?? Number.POSITIVE_INFINITY)
 
 function wrongWith(r: number, rows: number, era: Era, believed: number): Violation | null {
-  const { at, letters, dropped, dropsLogged } = era
+  const { at, letters, dropped, dropsLogged, lost } = era
   const isLetter = (letters & bit(r)) !== 0
   const isThere = rows > 0 || isLetter
   if (r < at)
@@ -103,7 +116,8 @@ function wrongWith(r: number, rows: number, era: Era, believed: number): Violati
   if (rows > 0 && isLetter) return { invariant: 'OneOutcome', what: 'is a row and a dead letter' }
   if (isThere && (dropped & bit(r)) !== 0)
     return { invariant: 'OneOutcome', what: 'was dropped for good and is delivered all the same' }
-  if (!isThere && (believed & ~dropsLogged & bit(r)) !== 0)
+  if (isThere && (lost & bit(r)) !== 0) return { invariant: 'OneOutcome', what: 'is called lost and is delivered' }
+  if (!isThere && (believed & ~dropsLogged & ~lost & bit(r)) !== 0)
     return { invariant: 'NoLoss', what: 'is settled but nowhere' }
   return null
 }

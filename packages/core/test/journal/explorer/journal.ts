@@ -1,5 +1,14 @@
 // The journal in small: records land in one order, superseded ones vanish some time, deleted ones at once.
-import { type IntervalSet, isSettled, type JournalRecord, kafkaOffset, type Progress, recordKey } from '@millrace/core'
+import {
+  type IntentBatch,
+  type IntervalSet,
+  isSettled,
+  type JournalRecord,
+  kafkaOffset,
+  type Progress,
+  recordKey,
+  subtract,
+} from '@millrace/core'
 import type { Scope } from './scope.ts'
 import { bit, type Era, type Log, type Shared, timesOf } from './world.ts'
 
@@ -28,7 +37,8 @@ export const remove = (shared: Shared, keys: readonly string[]): Shared => ({
 function noted(shared: Shared, scope: Scope, record: JournalRecord): Shared {
   switch (record.kind) {
     case 'intent': {
-      const drops = record.window.reduce((mask, { drop }) => mask | maskOf(drop, scope.records), 0)
+      const dropsOf = ({ drop, lost = [] }: IntentBatch): number => maskOf(subtract(drop, lost), scope.records)
+      const drops = record.window.reduce((mask, batch) => mask | dropsOf(batch), 0)
       return inEraOf(shared, record.epoch, era => ({ ...era, dropsLogged: era.dropsLogged | drops }))
     }
     case 'settled':
@@ -52,7 +62,8 @@ function beginEra(
 ): Shared {
   if (isSuperseded(shared, epoch)) return shared
   const rowsBefore = timesOf(shared.streams, scope.records)
-  const era: Era = { at: Number(progress?.frontier ?? 0), epoch, rowsBefore, letters: 0, dropsLogged: 0, dropped: 0 }
+  const at = Number(progress?.frontier ?? 0)
+  const era: Era = { at, epoch, rowsBefore, letters: 0, dropsLogged: 0, dropped: 0, lost: 0 }
   return { ...shared, eras: [...shared.eras, era] }
 }
 
@@ -72,6 +83,12 @@ function noteDrops(shared: Shared, scope: Scope, epoch: number, progress: Progre
 export function saveLetters(shared: Shared, scope: Scope, epoch: number, letters: IntervalSet): Shared {
   const mask = maskOf(letters, scope.records)
   return inEraOf(shared, epoch, era => ({ ...era, letters: era.letters | mask }))
+}
+
+/** The audit of offsets that are skipped. */
+export function noteLost(shared: Shared, scope: Scope, epoch: number, lost: IntervalSet): Shared {
+  const mask = maskOf(lost, scope.records)
+  return mask === 0 ? shared : inEraOf(shared, epoch, era => ({ ...era, lost: era.lost | mask }))
 }
 
 /** The claim that moves the position still belongs to the era it ends. */

@@ -10,9 +10,14 @@ import {
   kafkaOffset,
   type LaneEffect,
   type LaneEvent,
+  type LaneState,
   type LaneStep,
   MillraceError,
   offsetSetOf,
+  type Progress,
+  subtract,
+  union,
+  unsettled,
 } from '@millrace/core'
 import type { Ask, Asks, Logged } from './asks.ts'
 import { acknowledged } from './claim-actions.ts'
@@ -128,7 +133,8 @@ export class LaneActions {
       case 'saveDeadLetters': {
         // A second saving of letters that were safe meanwhile writes copies, which identity headers make harmless.
         const { batchId, dead } = effect
-        yield then(asks.saveLetters(me.epoch, dead), () => ({ kind: 'deadLettersSafe', batchId, dead }))
+        const lost = lostOf(state, batchId)
+        yield then(asks.saveLetters(me.epoch, dead, lost), () => ({ kind: 'deadLettersSafe', batchId, dead }))
         return
       }
       case 'split': {
@@ -175,7 +181,7 @@ export class LaneActions {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'settled':
-          worker = { ...worker, progress: this.#rules.settle(worker.progress, effect.offsets) }
+          worker = { ...worker, progress: this.#settle(worker.progress, effect, before.state) }
           break
         case 'send':
           wire = [...wire, { request: requestOf(state, effect), answer: null }]
@@ -203,6 +209,14 @@ export class LaneActions {
       return this.#hear(withSlot(worker, lane, { state, pending: before.pending, wire }), lane, { kind: 'rechecked' })
     const isHeardAtOnce = this.#rules.intentIsHeard === 'atOnce' && effects.some(e => e.kind === 'logIntent')
     return isHeardAtOnce ? this.#hear(after, lane, { kind: 'intentLogged' }) : { worker: after }
+  }
+
+  #settle(
+    progress: Progress,
+    { offsets, batchId }: Extract<LaneEffect, { kind: 'settled' }>,
+    before: LaneState,
+  ): Progress {
+    return this.#rules.settle(progress, offsets, null, lostOf(before, batchId))
   }
 
   // ── the wire: one connection keeps its order ──
@@ -276,6 +290,9 @@ export class LaneActions {
 
   *#convert(me: Running): Generator<Doing> {
     const next = this.#nextRecords(me)
+    const [first] = next
+    const isKept = this.#scope.may.retentions === undefined
+    if (first !== undefined && !isKept) yield* this.#skip(me, first)
     for (let count = 1; count <= Math.min(next.length, this.#scope.batch); count++)
       for (const outcomes of combinations(this.#scope.outcomes, count))
         for (const lane of this.#lanesFor(me, outcomes)) {
@@ -284,20 +301,37 @@ export class LaneActions {
           const records = next.slice(0, count)
           const batch = batchOf(records, outcomes)
           const label = `${me.claimId} ${nameOf(me, lane)}: ${records.map((r, i) => `${r} is a ${outcomes[i]}`).join(', ')}`
-          yield doing(label, this.#asks.now, ({ nowMs }) => this.#hear(me, lane, { kind: 'batch', batch, nowMs }))
+          const take = (nowMs: number): Heard => this.#hear(me, lane, { kind: 'batch', batch, nowMs })
+          yield isKept
+            ? doing(label, this.#asks.now, ({ nowMs }) => take(nowMs))
+            : doing(label, this.#asks.logStart, ({ nowMs, logStart }) =>
+                (records[0] ?? 0) < logStart ? null : take(nowMs),
+              )
         }
+  }
+
+  /** From where it stands up to where the topic begins: what of it is open is logged as lost, in a batch of its own. */
+  *#skip(me: Running, first: number): Generator<Doing> {
+    const [lane] = this.#lanesFor(me, ['drop'])
+    if (lane === undefined) return
+    const { state } = slotOf(me, lane)
+    if (!hasRoom(state) || state.window.length >= this.#scope.window) return
+    const label = `${me.claimId} ${nameOf(me, lane)}: ${first} is lost`
+    yield doing(label, this.#asks.logStart, ({ nowMs, logStart }) => {
+      if (first >= logStart) return null
+      const range = offsetSetOf(upTo(first, this.#rules.lostUpTo(logStart)).map(kafkaOffset))
+      const lost = subtract(unsettled(me.progress, range), underWay(me))
+      const batch: Batch = { ...batchOf([first], []), drop: lost, lost }
+      return this.#hear(me, lane, { kind: 'batch', batch, nowMs })
+    })
   }
 
   /** The lowest records that are neither settled nor under way: adjacent ones. */
   #nextRecords(me: Running): readonly number[] {
-    const underWay = new Set(
-      me.lanes.flatMap(({ state }) =>
-        state.window.flatMap(b => [...offsetsOf(b.rows), ...offsetsOf(b.dead), ...offsetsOf(b.drop)]),
-      ),
-    )
+    const taken = new Set(offsetsOf(underWay(me)))
     const next: number[] = []
     for (let r = 0; r < this.#scope.records && next.length < this.#scope.batch; r++)
-      if (!isSettled(me.progress, kafkaOffset(r)) && !underWay.has(r)) next.push(r)
+      if (!isSettled(me.progress, kafkaOffset(r)) && !taken.has(r)) next.push(r)
       else if (next.length > 0) break
     return next
   }
@@ -393,6 +427,12 @@ function recordOf(
 
 const offsetsOf = (set: IntervalSet): readonly number[] =>
   set.flatMap(({ from, to }) => Array.from({ length: Number(to - from) }, (_, i) => Number(from) + i))
+const upTo = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, i) => from + i)
+const underWay = ({ lanes }: Running): IntervalSet =>
+  lanes
+    .flatMap(({ state }) => state.window)
+    .reduce<IntervalSet>((all, { rows, dead, drop }) => union(union(all, rows), union(dead, drop)), [])
+const lostOf = ({ window }: LaneState, batchId: number): IntervalSet => window.find(b => b.id === batchId)?.lost ?? []
 const setOf = (records: readonly number[]): IntervalSet => offsetSetOf(records.map(kafkaOffset))
 
 function requestOf(

@@ -454,6 +454,37 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     scope: { ...ROWS, alterations: [0], may: { claims: 2 } },
   },
 
+  // ── offsets that the topic lost ──
+  lostPastStart: {
+    does: 'what is called lost does not stop at the first offset that exists',
+    caughtBy: 'NoLoss',
+    rules: { lostUpTo: logStart => logStart + 1 },
+    scope: { ...TWO, workers: 1, may: { claims: 1, retentions: 1 } },
+  },
+  lossNotAuditedAgain: {
+    does: 'recovery settles a logged loss that nobody may have audited',
+    caughtBy: 'NoLoss',
+    rules: {
+      stepClaim: (state, event) => {
+        const step = stepClaim(state, event)
+        return step.state.kind === 'savingDeadLetters' ? stepClaim(step.state, { kind: 'deadLettersSafe' }) : step
+      },
+    },
+    scope: { ...ROWS, may: { claims: 2, retentions: 1 } },
+  },
+  lossForgotten: {
+    does: 'what was lost is settled like a drop, without a mark',
+    caughtBy: 'NoLoss',
+    rules: { settle: (progress, done) => PRODUCTION.settle(progress, done) },
+    scope: { ...ROWS, workers: 1, idleSettled: true, may: { claims: 1, retentions: 1 } },
+  },
+  lossUnchecked: {
+    does: 'a loss is audited without reading its Intent back',
+    caughtBy: 'OneOutcome',
+    rules: { stepLane: mistold(event => (event.kind === 'intentConfirmed' ? { ...event, isHead: true } : event)) },
+    scope: { ...ROWS, may: { claims: 2, retentions: 1 } },
+  },
+
   // ── the end of an incarnation ──
   lateDeletionCounts: {
     does: 'a Deleted counts although a higher claim stands before it in the log',

@@ -28,6 +28,8 @@ export type Rules = {
   readonly settle: typeof settle
   /** Whether the claim is the head, as a lane asks. `own`: key of the record it has just logged. */
   readonly judgeHead: (log: Log, claim: Claim, own: string, fold: (log: Log) => KeySpaceState) => boolean
+  /** End of what is skipped where the topic begins at `logStart`. */
+  readonly lostUpTo: (logStart: number) => number
   /** Where an incarnation that has ended did so; what a successor is told. */
   readonly endOf: (journal: KeySpaceState) => Progress | null
   readonly intentOf: (lane: LaneState, progress: Progress) => JournalRecord
@@ -47,6 +49,7 @@ export const PRODUCTION: Rules = {
   applyRecord,
   settle,
   judgeHead: (log, { claimId }, _own, fold) => isHead(fold(log), claimId),
+  lostUpTo: logStart => logStart,
   endOf: journal => (isDeleted(journal) ? knownProgress(journal, Number.POSITIVE_INFINITY, null) : null),
   intentOf: (lane, progress) => ({
     kind: 'intent',

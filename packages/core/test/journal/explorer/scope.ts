@@ -15,6 +15,8 @@ export type Event =
   | 'refusals'
   /** The table has changed: a request is refused, and another stream is needed. */
   | 'tableChanges'
+  /** Retention takes the oldest record; what was not delivered of it is skipped (`offset.lost.policy=skip`). */
+  | 'retentions'
   /** More than 24 h pass: streams that nobody uses may be gone. */
   | 'days'
   /** What no assumption allows: only worlds that are wrong on purpose have it. */

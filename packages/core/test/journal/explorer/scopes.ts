@@ -75,6 +75,12 @@ export const LAYOUTS: Scopes = {
     records: 2,
     may: { claims: 3, breaks: 1 },
   },
+  'retention takes a record, appends linger': {
+    ...SCOPE,
+    idleSettled: true,
+    may: { claims: 2, breaks: 1, retentions: 1 },
+  },
+  'retention takes one of two records': { ...ROWS, records: 2, releases: false, may: { claims: 2, retentions: 1 } },
   'streams expire': { ...ROWS, idleSettled: true, may: { claims: 2, days: 1 } },
 }
 

@@ -43,6 +43,7 @@ const NOTHING_SPENT: Spent = {
   breaks: 0,
   refusals: 0,
   tableChanges: 0,
+  retentions: 0,
   days: 0,
   faults: 0,
 }
@@ -83,8 +84,8 @@ class Search {
 
   get first(): State {
     const { records, hasHistory } = this.#scope
-    const era = { at: 0, epoch: 0, rowsBefore: timesOf([], records), letters: 0, dropsLogged: 0, dropped: 0 }
-    const empty: Shared = { log: [], streams: [], eras: [era], day: 0, doubts: [], end: null }
+    const era = { at: 0, epoch: 0, rowsBefore: timesOf([], records), letters: 0, dropsLogged: 0, dropped: 0, lost: 0 }
+    const empty: Shared = { log: [], streams: [], eras: [era], day: 0, logStart: 0, doubts: [], end: null }
     const shared = this.#shareds.of(hasHistory ? historyOf(this.#scope) : empty)
     const spent = this.#spents.of(hasHistory ? { ...NOTHING_SPENT, claims: 1 } : NOTHING_SPENT)
     return { shared, spent, workers: [] }

@@ -18,6 +18,8 @@ export type Shared = {
   readonly streams: readonly Stream[]
   readonly eras: readonly [Era, ...Era[]]
   readonly day: number
+  /** Records below it are no longer in the topic. */
+  readonly logStart: number
   /** Streams a claim or a lane ended IN_DOUBT for: an operator may state a Verdict. */
   readonly doubts: readonly { readonly claimId: string; readonly stream: StreamName }[]
   /** Where the incarnation ended, as whoever ended it read: a mask of what is settled. Its successor delivers the rest. */
@@ -47,6 +49,8 @@ export type Era = {
   readonly letters: number
   readonly dropsLogged: number
   readonly dropped: number
+  /** Said to be lost, in the audit. */
+  readonly lost: number
 }
 
 /** An AppendRows request. `answer`: it arrived, and its sender has not heard of it yet. */
