@@ -24,9 +24,12 @@ function encodersFor(table: TableSchema, rowOptions: RowOptions): { fast: RowEnc
   }
 }
 
+/** What may follow the last record in its buffer: the transcoder looks ahead, and must not take any of it for the record's. */
+const TAILS = [Buffer.alloc(0), Buffer.from('1"}]'.repeat(20)), Buffer.alloc(80, '7')]
+
 /** Encodes every record, each lying between its neighbours in one buffer, and shows what came of it. */
-function outcomes(encoder: RowEncoder, records: readonly Buffer[]): string[] {
-  const bytes = Buffer.concat(records)
+function outcomes(encoder: RowEncoder, records: readonly Buffer[], tail: Buffer): string[] {
+  const bytes = Buffer.concat([...records, tail])
   const out = new RowBuffer(2048)
   let start = 0
   return records.map(record => {
@@ -45,9 +48,9 @@ test('the transcoder and the general path give the same bytes and the same verdi
   fc.assert(
     fc.property(cases, ([table, rowOptions, records]) => {
       const { fast, general } = encodersFor(table, rowOptions)
-      // Twice: the second time every prediction is set by other records.
-      const twice = [...records, ...records]
-      assert.deepEqual(outcomes(fast, twice), outcomes(general, twice))
+      // Again and again: from the second time on every prediction is set by other records.
+      const expected = outcomes(general, records, TAILS[0]!)
+      for (const tail of TAILS) assert.deepEqual(outcomes(fast, records, tail), expected)
     }),
     { numRuns: RUNS },
   )
@@ -58,10 +61,59 @@ test('the transcoder and the general path agree about every single odd value', (
   fc.assert(
     fc.property(oneValue, ([table, record]) => {
       const { fast, general } = encodersFor(table, rowOptions)
-      assert.deepEqual(outcomes(fast, [record]), outcomes(general, [record]))
+      const expected = outcomes(general, [record], TAILS[0]!)
+      for (const tail of TAILS) assert.deepEqual(outcomes(fast, [record], tail), expected)
     }),
     { numRuns: RUNS * 4 },
   )
+})
+
+test('strings and numbers of every length, with something special at every place, are what the general path makes of them', () => {
+  const table: TableSchema = {
+    columns: (['STRING', 'INT64', 'NUMERIC', 'FLOAT64', 'TIME'] as const).map(type => ({
+      name: `a_${type.toLowerCase()}`,
+      type,
+      mode: 'NULLABLE',
+    })),
+  }
+  const records: Buffer[] = []
+  const add = (type: string, text: string): number => records.push(Buffer.from(`{"a_${type}":${text}}`))
+  for (let length = 0; length <= 40; length++) {
+    const letters = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH'.slice(0, length)
+    add('string', `"${letters}"`)
+    for (let at = 0; at < length; at++) {
+      for (const special of [
+        '\\n',
+        '\\u00e9',
+        'é',
+        '日',
+        '\u{1f600}',
+        '\u0001',
+        '\u007f',
+        '\\"',
+        '\\\\',
+        'éé日\u{1f600}'.repeat(9),
+      ])
+        add('string', `"${letters.slice(0, at)}${special}${letters.slice(at)}"`)
+    }
+  }
+  const digits = '90123456789876543210123'
+  for (let length = 0; length <= 21; length++) {
+    for (const sign of ['', '-']) {
+      for (const whole of [digits.slice(0, length), digits.slice(1, length), '1'.padEnd(length, '0')]) {
+        for (const type of ['int64', 'numeric', 'float64']) {
+          add(type, sign + whole)
+          add(type, `"${sign}${whole}"`)
+          for (let decimals = 0; decimals <= 11; decimals++)
+            add(type, `${sign}${whole}.${digits.slice(length % 3, decimals)}`)
+          add(type, `${sign}${whole}e2`)
+        }
+      }
+    }
+    add('time', `"12:34:56.${digits.slice(0, length)}"`)
+  }
+  const { fast, general } = encodersFor(table, { ignoreUnknownFields: false, sanitizeFieldNames: false })
+  assert.deepEqual(outcomes(fast, records, TAILS[1]!), outcomes(general, records, TAILS[0]!))
 })
 
 test('usual records of every type are the transcoder’s own work', () => {
@@ -96,6 +148,8 @@ test('usual records of every type are the transcoder’s own work', () => {
   ]) {
     const record = Buffer.from(json)
     assert.notEqual(transcoder.encodeRow(record, 0, record.length, out, 0), BAIL, json)
+    const amidst = Buffer.from(`${json}${' '.repeat(80)}`)
+    assert.notEqual(transcoder.encodeRow(amidst, 0, record.length, out, 0), BAIL, json)
   }
   // And what is broken never is.
   for (const json of [

@@ -39,7 +39,8 @@ export type Slot = {
   readonly repeated: boolean
   /** 1 when null or absent refuses the record. */
   readonly mandatory: number
-  /** Bounds of the source's integer type. */
+  /** The source's integer type has less than 64 bits: then its bounds. */
+  readonly narrow: boolean
   readonly min: number
   readonly max: number
   /** Of a DECIMAL. */
@@ -88,16 +89,15 @@ export class TranscoderPlan {
 function slotOf(field: FieldPlan, parentDepth: number): Slot {
   const kind = kindOf(field)
   const depth = parentDepth + (field.repeated ? 2 : 1)
-  const [min, max] = INTEGER_BOUNDS[elementOf(field)?.type ?? ''] ?? [
-    Number.NEGATIVE_INFINITY,
-    Number.POSITIVE_INFINITY,
-  ]
+  const bounds = INTEGER_BOUNDS[elementOf(field)?.type ?? '']
+  const [min, max] = bounds ?? [0, 0]
   return {
     index: field.index,
     kind,
     tag: tagOf(field),
     repeated: field.repeated,
     mandatory: field.mandatory ? 1 : 0,
+    narrow: bounds !== undefined,
     min,
     max,
     scale: scaleOf(field),

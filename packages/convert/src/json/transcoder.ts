@@ -5,7 +5,7 @@
 // Reading past `end` is harmless: the bytes behind a record belong to the same buffer, and a record that needs them to be
 // complete ends beyond `end`, which is checked once, at its end.
 import { ROW_TAG, type RowBuffer, varintWidth, writeVarint32 } from '../row-buffer.ts'
-import { BAIL, cursor, FULL, SLACK } from './transcoder/cursor.ts'
+import { BAIL, cursor, FULL, MARGIN, readFrom, SLACK, writeTo } from './transcoder/cursor.ts'
 import { putMembers } from './transcoder/object.ts'
 import { skipSpace } from './transcoder/tokens.ts'
 import type { TranscoderPlan } from './transcoder-plan.ts'
@@ -14,7 +14,8 @@ export { BAIL }
 
 export class Transcoder {
   readonly #root: TranscoderPlan
-  #rowLengthWidth = 1
+  /** How much shorter than its record the last row was: what predicts the width of the next one's length. */
+  #saved = 0
 
   constructor(plan: TranscoderPlan) {
     this.#root = plan
@@ -26,33 +27,42 @@ export class Transcoder {
    */
   encodeRow(bytes: Buffer, open: number, end: number, out: RowBuffer, closings: number): number {
     if (open >= end || bytes[open] !== 0x7b) return BAIL
+    if (end + MARGIN > bytes.length) return this.encodeRow(withMargin(bytes, open, end), 0, end - open, out, closings)
     out.reserve(2 * (end - open) + 4 * SLACK)
+    readFrom(bytes, end)
     for (;;) {
       const dst = out.bytes
-      const rowStart = out.end + 1 + this.#rowLengthWidth
-      const rowEnd = putMembers(this.#root, bytes, open + 1, end, dst, rowStart, dst.length - SLACK)
+      writeTo(dst)
+      const predicted = varintWidth(end - open - this.#saved)
+      const rowStart = out.end + 1 + predicted
+      const rowEnd = putMembers(this.#root, open + 1, rowStart)
       if (rowEnd === FULL) {
         out.reserve(2 * (dst.length - out.end))
         continue
       }
       if (rowEnd < 0 || !endsAt(bytes, cursor.at, end, closings)) return BAIL
-      return this.#commitRow(out, dst, rowStart, rowEnd)
+      this.#saved = end - open - (rowEnd - rowStart)
+      return commitRow(out, dst, rowStart, rowEnd, predicted)
     }
   }
+}
 
-  #commitRow(out: RowBuffer, dst: Buffer, rowStart: number, rowEnd: number): number {
-    const length = rowEnd - rowStart
-    const width = varintWidth(length)
-    const shift = width - this.#rowLengthWidth
-    if (shift !== 0) {
-      dst.copyWithin(rowStart + shift, rowStart, rowEnd)
-      this.#rowLengthWidth = width
-    }
-    dst[out.end] = ROW_TAG
-    writeVarint32(dst, out.end + 1, length)
-    out.commitRow(rowEnd + shift)
-    return length
-  }
+function commitRow(out: RowBuffer, dst: Buffer, rowStart: number, rowEnd: number, predicted: number): number {
+  const length = rowEnd - rowStart
+  const width = varintWidth(length)
+  const shift = width - predicted
+  if (shift !== 0) dst.copyWithin(rowStart + shift, rowStart, rowEnd)
+  dst[out.end] = ROW_TAG
+  writeVarint32(dst, out.end + 1, length)
+  out.commitRow(rowEnd + shift)
+  return length
+}
+
+/** The last record of a buffer, where there are bytes to be read behind it. */
+function withMargin(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.alloc(end - start + MARGIN)
+  bytes.copy(copy, 0, start, end)
+  return copy
 }
 
 /** Whether a record whose object ended at `at` is complete. */

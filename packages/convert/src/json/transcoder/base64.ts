@@ -2,6 +2,8 @@
 import { writeVarint32 } from '../../row-buffer.ts'
 import { cursor, FULL, UNUSUAL } from './cursor.ts'
 
+const here = cursor
+
 /** Digit values; 255 for no digit. */
 const BASE64 = new Uint8Array(256).fill(255)
 for (const [value, letter] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
@@ -9,7 +11,8 @@ for (const [value, letter] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 }
 
 /** Decoded content with its length; UNUSUAL when it is not plain base64. */
-export function putBase64(src: Buffer, open: number, dst: Buffer, out: number, limit: number): number {
+export function putBase64(open: number, out: number): number {
+  const { src, dst, limit } = here
   if (src[open] !== 0x22) return UNUSUAL
   const start = open + 1
   let p = start
@@ -36,12 +39,13 @@ export function putBase64(src: Buffer, open: number, dst: Buffer, out: number, l
     if (op < stop) dst[op++] = (quad >> 8) & 255
     if (op < stop) dst[op++] = quad & 255
   }
-  cursor.at = p + 1
+  here.at = p + 1
   return op
 }
 
 /** A string token with the base64 of one to six bytes of big-endian two's complement; NaN for anything else. */
-export function readShortUnscaled(src: Buffer, start: number): number {
+export function readShortUnscaled(start: number): number {
+  const { src } = here
   if (src[start] !== 0x22) return Number.NaN
   let p = start + 1
   let bits = 0
@@ -62,7 +66,7 @@ export function readShortUnscaled(src: Buffer, start: number): number {
     p++
   }
   if (src[p] !== 0x22 || (padding > 0 && (bits / 6 + padding) % 4 !== 0)) return Number.NaN
-  cursor.at = p + 1
+  here.at = p + 1
   const unscaled = Math.floor(value / 2 ** (bits % 8))
   return unscaled >= 2 ** (8 * count - 1) ? unscaled - 2 ** (8 * count) : unscaled
 }

@@ -1,25 +1,52 @@
 // Numbers as doubles, rounded once.
 import { readShortUnscaled } from './base64.ts'
 import { cursor, UNUSUAL } from './cursor.ts'
+import { readEightDigits, SMALL_POWERS_OF_TEN } from './digits.ts'
 import { POWERS_OF_TEN } from './powers-of-ten.ts'
 import { isDigit } from './tokens.ts'
 import { putDouble } from './wire.ts'
 
+const here = cursor
+
 /** FLOAT64 of a number token. */
-export function putFloat64(src: Buffer, start: number, dst: Buffer, op: number): number {
-  const value = readFloat(src, start)
-  return Number.isNaN(value) ? UNUSUAL : putDouble(dst, op, value)
+export function putFloat64(start: number, op: number): number {
+  const { from } = here
+  const negative = from.getUint8(start) === 0x2d
+  const first = negative ? start + 1 : start
+  const whole = readEightDigits(from, first)
+  let p = here.at
+  const digits = p - first
+  if (digits === 0 || digits === 8 || (digits > 1 && from.getUint8(first) === 0x30)) return putAnyFloat64(start, op)
+  let value = whole
+  if (from.getUint8(p) === 0x2e) {
+    const fraction = readEightDigits(from, p + 1)
+    const decimals = here.at - p - 1
+    if (decimals === 0 || decimals === 8) return putAnyFloat64(start, op)
+    const scale = SMALL_POWERS_OF_TEN[decimals]!
+    // Both are exact, so one division rounds once.
+    value = (whole * scale + fraction) / scale
+    p = here.at
+  }
+  if ((from.getUint8(p) | 0x20) === 0x65) return putAnyFloat64(start, op)
+  here.to.setFloat64(op, negative ? -value : value, true)
+  return op + 8
+}
+
+function putAnyFloat64(start: number, op: number): number {
+  const value = readFloat(start)
+  return Number.isNaN(value) ? UNUSUAL : putDouble(op, value)
 }
 
 /** FLOAT64 of Connect's Decimal. */
-export function putDecimalAsFloat64(src: Buffer, start: number, dst: Buffer, op: number, scale: number): number {
-  const unscaled = readShortUnscaled(src, start)
+export function putDecimalAsFloat64(start: number, op: number, scale: number): number {
+  const unscaled = readShortUnscaled(start)
   // Both are exact, so one division rounds once.
-  return Number.isNaN(unscaled) ? UNUSUAL : putDouble(dst, op, unscaled / POWERS_OF_TEN[scale]!)
+  return Number.isNaN(unscaled) ? UNUSUAL : putDouble(op, unscaled / POWERS_OF_TEN[scale]!)
 }
 
 /** A number token as the nearest double; NaN for anything else. */
-function readFloat(src: Buffer, start: number): number {
+function readFloat(start: number): number {
+  const { src } = here
   let p = start
   const negative = src[p] === 0x2d
   if (negative) p++

@@ -9,41 +9,17 @@ import { BAIL, cursor, FULL } from './cursor.ts'
 const writer = new ProtoWriter()
 
 /** A column's whole value with its tags, arrays included. */
-export function putGeneralField(
-  slot: Slot,
-  src: Buffer,
-  start: number,
-  end: number,
-  dst: Buffer,
-  op: number,
-  limit: number,
-): number {
-  return putGeneral(slot, false, src, start, end, dst, op, limit)
+export function putGeneralField(slot: Slot, start: number, op: number): number {
+  return putGeneral(slot, false, start, op)
 }
 
 /** One value with its tag: an element, where the column is repeated. */
-export function putGeneralValue(
-  slot: Slot,
-  src: Buffer,
-  start: number,
-  end: number,
-  dst: Buffer,
-  op: number,
-  limit: number,
-): number {
-  return putGeneral(slot, slot.repeated, src, start, end, dst, op, limit)
+export function putGeneralValue(slot: Slot, start: number, op: number): number {
+  return putGeneral(slot, slot.repeated, start, op)
 }
 
-function putGeneral(
-  slot: Slot,
-  element: boolean,
-  src: Buffer,
-  start: number,
-  end: number,
-  dst: Buffer,
-  op: number,
-  limit: number,
-): number {
+function putGeneral(slot: Slot, element: boolean, start: number, op: number): number {
+  const { src, end, dst, limit } = cursor
   writer.reset()
   try {
     const parser = new JsonTreeParser(src, start, end)

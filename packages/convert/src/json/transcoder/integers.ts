@@ -1,94 +1,85 @@
-// Whole numbers, exact in 64 bits: as many digits as a double counts at once, up to nineteen in two parts.
+// Whole numbers, exact in 64 bits: eight digits are a small integer, fifteen a double, up to nineteen come in two parts.
 import type { Slot } from '../transcoder-plan.ts'
 import { cursor, UNUSUAL } from './cursor.ts'
-import { isNumberTail } from './tokens.ts'
-import { putInteger, putVarint64 } from './wire.ts'
+import { readEightDigits, SMALL_POWERS_OF_TEN } from './digits.ts'
+import { POWERS_OF_TEN } from './powers-of-ten.ts'
+import { isDigit, isNumberTail } from './tokens.ts'
+import { putLarge, putNegative, putSmall, putVarint64 } from './wire.ts'
+
+const here = cursor
 
 /** INT64 of an integer token, without a source schema also in quotes. */
-export function putInt64(src: Buffer, start: number, dst: Buffer, op: number, slot: Slot): number {
-  if (src[start] !== 0x22) return putIntegerToken(src, start, dst, op, slot.min, slot.max)
+export function putInt64(slot: Slot, start: number, op: number): number {
+  const { from } = here
+  if (from.getUint8(start) !== 0x22) return putIntegerToken(slot, start, op)
   if (!slot.schemaless) return UNUSUAL
-  const after = putIntegerToken(src, start + 1, dst, op, slot.min, slot.max)
-  return after < 0 || src[cursor.at++] !== 0x22 ? UNUSUAL : after
+  const after = putIntegerToken(slot, start + 1, op)
+  return after < 0 || from.getUint8(here.at++) !== 0x22 ? UNUSUAL : after
 }
 
-/** An integer token as a varint; UNUSUAL when it is anything else, or beyond [min, max] or 63 bits. */
-function putIntegerToken(src: Buffer, start: number, dst: Buffer, op: number, min: number, max: number): number {
-  let p = start
-  const negative = src[p] === 0x2d
-  if (negative) p++
-  const first = p
-  let d = (src[p]! | 0) - 48
-  if (d < 0 || d > 9) return UNUSUAL
-  // Nine digits fit 31 bits, where arithmetic is cheapest.
-  let small = d
-  d = (src[++p]! | 0) - 48
-  if (small === 0 && d >= 0 && d <= 9) return UNUSUAL
-  while (d >= 0 && d <= 9 && p - first < 9) {
-    small = (small * 10 + d) | 0
-    d = (src[++p]! | 0) - 48
-  }
-  let value = small
-  while (d >= 0 && d <= 9) {
-    if (p - first >= 15) {
-      // Narrower integers than int64 never have so many digits.
-      return max === Number.POSITIVE_INFINITY ? putLongInteger(src, p, first, negative, value, dst, op) : UNUSUAL
-    }
-    value = value * 10 + d
-    d = (src[++p]! | 0) - 48
-  }
-  if (isNumberTail(d + 48)) return UNUSUAL
-  if (negative) value = -value
-  if (value < min || value > max) return UNUSUAL
-  cursor.at = p
-  return putInteger(dst, op, value)
+/** An integer token as a varint; UNUSUAL when it is anything else, or beyond the source's type or 63 bits. */
+function putIntegerToken(slot: Slot, start: number, op: number): number {
+  const { from } = here
+  const negative = from.getUint8(start) === 0x2d
+  const first = negative ? start + 1 : start
+  const head = readEightDigits(from, first)
+  const p = here.at
+  const count = p - first
+  const next = from.getUint8(p)
+  if (count === 8 && isDigit(next)) return putManyDigits(slot, first, negative, head, op)
+  if (count === 0 || (count > 1 && from.getUint8(first) === 0x30) || isNumberTail(next)) return UNUSUAL
+  if (slot.narrow && (negative ? -head < slot.min : head > slot.max)) return UNUSUAL
+  return negative && head !== 0 ? putNegative(op, -head) : putSmall(op, head)
 }
 
-/** Sixteen to nineteen digits: `head` holds the fifteen before `from`. */
-function putLongInteger(
-  src: Buffer,
-  from: number,
-  first: number,
-  negative: boolean,
-  head: number,
-  dst: Buffer,
-  op: number,
-): number {
-  let p = from
-  let tail = 0
-  let scale = 1
-  let d = (src[p]! | 0) - 48
-  while (d >= 0 && d <= 9) {
-    if (p - first >= 19) return UNUSUAL
-    tail = tail * 10 + d
-    scale *= 10
-    d = (src[++p]! | 0) - 48
+/** More than eight digits, of which `head` holds the first eight. */
+function putManyDigits(slot: Slot, first: number, negative: boolean, head: number, op: number): number {
+  const { from } = here
+  if (from.getUint8(first) === 0x30) return UNUSUAL
+  const more = readEightDigits(from, first + 8)
+  const p = here.at
+  const count = p - first - 8
+  if (count === 8) {
+    // Narrower integers than int64 never have so many digits.
+    if (slot.narrow) return UNUSUAL
+    return putLongInteger(first, negative, head * 1e7 + Math.floor(more / 10), op)
   }
-  if (isNumberTail(d + 48)) return UNUSUAL
+  if (isNumberTail(from.getUint8(p))) return UNUSUAL
+  const value = head * SMALL_POWERS_OF_TEN[count]! + more
+  if (slot.narrow && (negative ? -value < slot.min : value > slot.max)) return UNUSUAL
+  if (!negative) return putLarge(op, value % 0x1000_0000, Math.floor(value / 0x1000_0000))
+  return putVarint64(op, Math.floor(-value / 4294967296), -value >>> 0)
+}
+
+/** Sixteen to nineteen digits, of which `head` holds fifteen. */
+function putLongInteger(first: number, negative: boolean, head: number, op: number): number {
+  const { from } = here
+  const tail = readEightDigits(from, first + 15)
+  const p = here.at
+  if (p - first > 19 || isNumberTail(from.getUint8(p))) return UNUSUAL
+  const scale = POWERS_OF_TEN[p - first - 15]!
   const low = (head >>> 0) * scale + tail
   const high = Math.floor(head / 4294967296) * scale + Math.floor(low / 4294967296)
   // -2^63 itself also goes the general way.
   if (high >= 0x8000_0000) return UNUSUAL
-  cursor.at = p
-  if (!negative) return putVarint64(dst, op, high, low >>> 0)
+  if (!negative) return putVarint64(op, high, low >>> 0)
   const negatedLow = -(low >>> 0) >>> 0
-  return putVarint64(dst, op, negatedLow === 0 ? -high : ~high, negatedLow)
+  return putVarint64(op, negatedLow === 0 ? -high : ~high, negatedLow)
 }
 
 /** An integer token of at most fifteen digits; NaN for anything else. */
-export function readSafeInteger(src: Buffer, start: number): number {
-  let p = start
-  const negative = src[p] === 0x2d
-  if (negative) p++
-  const first = p
-  let value = 0
-  let d = (src[p]! | 0) - 48
-  while (d >= 0 && d <= 9) {
-    value = value * 10 + d
-    d = (src[++p]! | 0) - 48
+export function readSafeInteger(start: number): number {
+  const { from } = here
+  const negative = from.getUint8(start) === 0x2d
+  const first = negative ? start + 1 : start
+  let value = readEightDigits(from, first)
+  if (here.at - first === 8) {
+    const more = readEightDigits(from, first + 8)
+    value = value * SMALL_POWERS_OF_TEN[here.at - first - 8]! + more
   }
-  const digits = p - first
-  if (digits === 0 || digits > 15 || (digits > 1 && src[first] === 0x30) || isNumberTail(d + 48)) return Number.NaN
-  cursor.at = p
+  const digits = here.at - first
+  const next = from.getUint8(here.at)
+  if (digits === 0 || digits > 15 || (digits > 1 && from.getUint8(first) === 0x30) || isNumberTail(next))
+    return Number.NaN
   return negative ? -value : value
 }

@@ -2,6 +2,13 @@
 import { BAIL, cursor, FULL, UNUSUAL } from './cursor.ts'
 import { putCodePoint, utf8Length } from './utf8.ts'
 import { prefixLength } from './wire.ts'
+import { bytesBelow, specialsOf } from './words.ts'
+
+const here = cursor
+const [below, specials] = [bytesBelow, specialsOf]
+
+/** Written between two looks at the limit; less than SLACK. */
+const SPECIALS_MAX = 32
 
 /** 1 for bytes a JSON string may hold as they are, and that need no check: printable ASCII but `"` and `\`. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, c) => (c >= 0x20 && c < 0x80 && c !== 0x22 && c !== 0x5c ? 1 : 0))
@@ -22,67 +29,92 @@ for (const [letter, plain] of Object.entries({
 }
 
 /** Content with its length, of the token at `open`. */
-export function putString(src: Buffer, open: number, end: number, dst: Buffer, op: number, limit: number): number {
-  if (src[open] !== 0x22) return UNUSUAL
-  const start = open + 1
-  let p = start
-  let q = op + 1
-  let c = src[p]! | 0
-  while (PLAIN[c] === 1) {
-    dst[q++] = c
-    c = src[++p]! | 0
-  }
-  if (c !== 0x22) return putUnusualString(src, start, end, dst, op, limit)
-  if (q > limit) return p > end ? BAIL : FULL
-  cursor.at = p + 1
-  const length = q - op - 1
-  if (length < 0x80) {
-    dst[op] = length
-    return q
-  }
-  return prefixLength(dst, op, length)
-}
-
-/** A string with escapes or beyond ASCII: undone, and checked to be UTF-8. */
-function putUnusualString(src: Buffer, start: number, end: number, dst: Buffer, op: number, limit: number): number {
-  let p = start
+export function putString(open: number, op: number): number {
+  const { from, to, end, limit } = here
+  if (from.getUint8(open) !== 0x22) return UNUSUAL
+  let p = open + 1
   let q = op + 1
   for (;;) {
-    if (q > limit) return p > end ? BAIL : FULL
-    const c = src[p]! | 0
-    if (PLAIN[c] === 1) {
-      dst[q++] = c
-      p++
-      continue
-    }
-    if (c === 0x22) break
-    if (c === 0x5c) {
-      const escaped = src[p + 1]! | 0
-      if (escaped === 0x75) {
-        let code = hex4(src, p + 2)
-        if (code < 0) return BAIL
-        p += 6
-        if (code >= 0xd800 && code <= 0xdfff) {
-          const low = code <= 0xdbff && src[p] === 0x5c && src[p + 1] === 0x75 ? hex4(src, p + 2) : -1
-          if (low < 0xdc00 || low > 0xdfff) return BAIL
-          code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00)
-          p += 6
+    if (p > end) return BAIL
+    if (q > limit) return FULL
+    // Four words at a round: V8 checks both views anew at every round.
+    let plain = 0
+    let flags = copyWord(from, p, to, q)
+    if (flags === 0) {
+      plain = 4
+      flags = copyWord(from, p + 4, to, q + 4)
+      if (flags === 0) {
+        plain = 8
+        flags = copyWord(from, p + 8, to, q + 8)
+        if (flags === 0) {
+          plain = 12
+          flags = copyWord(from, p + 12, to, q + 12)
+          if (flags === 0) {
+            p += 16
+            q += 16
+            continue
+          }
         }
-        q = putCodePoint(dst, q, code)
-        continue
       }
-      const plain = ESCAPED[escaped]! | 0
-      if (plain === 0) return BAIL
-      dst[q++] = plain
-      p += 2
-      continue
     }
+    plain += below(flags)
+    p += plain
+    q += plain
+    if (from.getUint8(p) === 0x22) break
+    q = putSpecials(p, q)
+    if (q < 0) return BAIL
+    p = here.at
+  }
+  here.at = p + 1
+  const length = q - op - 1
+  if (length < 0x80) {
+    to.setUint8(op, length)
+    return q
+  }
+  return prefixLength(op, length)
+}
+
+/** Answers the flags of its special bytes. */
+function copyWord(from: DataView, p: number, to: DataView, q: number): number {
+  const word = from.getInt32(p, true)
+  to.setInt32(q, word, true)
+  return specials(word)
+}
+
+/** An escape, or some letters beyond ASCII, at most SPECIALS_MAX bytes. */
+function putSpecials(start: number, op: number): number {
+  const { src, dst } = here
+  if (src[start] === 0x5c) return putEscape(start, op)
+  let p = start
+  let q = op
+  const stop = q + SPECIALS_MAX - 4
+  while (q < stop && src[p]! >= 0x80) {
     const length = utf8Length(src, p)
     if (length === 0) return BAIL
     for (let i = 0; i < length; i++) dst[q++] = src[p++]!
   }
-  cursor.at = p + 1
-  return prefixLength(dst, op, q - op - 1)
+  here.at = p
+  return p === start ? BAIL : q
+}
+
+function putEscape(start: number, op: number): number {
+  const { src, dst } = here
+  const escaped = src[start + 1]! | 0
+  if (escaped !== 0x75) {
+    here.at = start + 2
+    dst[op] = ESCAPED[escaped]!
+    return ESCAPED[escaped] === 0 ? BAIL : op + 1
+  }
+  let code = hex4(src, start + 2)
+  if (code < 0) return BAIL
+  here.at = start + 6
+  if (code >= 0xd800 && code <= 0xdfff) {
+    const low = code <= 0xdbff && src[start + 6] === 0x5c && src[start + 7] === 0x75 ? hex4(src, start + 8) : -1
+    if (low < 0xdc00 || low > 0xdfff) return BAIL
+    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00)
+    here.at = start + 12
+  }
+  return putCodePoint(dst, op, code)
 }
 
 /** From behind the opening quote to behind the closing one, or BAIL. */

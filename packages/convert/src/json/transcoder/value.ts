@@ -1,6 +1,6 @@
 // One value that is neither null nor a message, with its tag: read at once in its usual spelling, else by the general path.
 import { writeVarint32 } from '../../row-buffer.ts'
-import { KIND, type Slot } from '../transcoder-plan.ts'
+import type { Slot } from '../transcoder-plan.ts'
 import { putBase64 } from './base64.ts'
 import { BAIL, cursor, FULL, UNUSUAL } from './cursor.ts'
 import { putDecimalAsFloat64, putFloat64 } from './floats.ts'
@@ -18,82 +18,94 @@ import {
   putTime,
   putTimestamp,
 } from './time-values.ts'
-import { isFalseAt, isTrueAt } from './tokens.ts'
 import { putTag } from './wire.ts'
 
-/** `src[start]` is the value's first byte. */
-export function putValue(
-  slot: Slot,
-  src: Buffer,
-  start: number,
-  end: number,
-  dst: Buffer,
-  op: number,
-  limit: number,
-): number {
-  const after = putUsual(slot, src, start, end, dst, putTag(dst, op, slot.tag), limit)
-  return after === UNUSUAL ? putGeneralValue(slot, src, start, end, dst, op, limit) : after
-}
+const here = cursor
 
-function putUsual(slot: Slot, src: Buffer, start: number, end: number, dst: Buffer, op: number, limit: number): number {
+/**
+ * `start` is the position of the value's first byte. The cases are numbers, because V8 makes a jump table of literals only;
+ * transcoder-plan.ts names them.
+ */
+export function putValue(slot: Slot, start: number, op: number): number {
+  const at = putTag(op, slot.tag)
+  let after: number
   switch (slot.kind) {
-    case KIND.INT64:
-      return putInt64(src, start, dst, op, slot)
-    case KIND.STRING:
-      return putString(src, start, end, dst, op, limit)
-    case KIND.FLOAT64:
-      return putFloat64(src, start, dst, op)
-    case KIND.BOOL:
-      return putBool(src, start, dst, op)
-    case KIND.DATETIME:
-      return putDatetime(src, start, dst, op)
-    case KIND.TIMESTAMP:
-      if (slot.schemaless && src[start] !== 0x22) return putEpochMicros(src, start, dst, op)
-      return putTimestamp(src, start, dst, op)
-    case KIND.DATE:
-      return putDate(src, start, dst, op)
-    case KIND.TIME:
-      return putTime(src, start, dst, op)
-    case KIND.NUMERIC:
-      return putNumeric(src, start, dst, op, slot)
-    case KIND.BYTES:
-      return putBase64(src, start, dst, op, limit)
-    case KIND.JSON:
-      return putJson(src, start, end, dst, op, limit, slot.depth)
-    case KIND.EPOCH_MILLIS:
-      return putEpochMillis(src, start, dst, op)
-    case KIND.EPOCH_MICROS:
-      return putEpochMicros(src, start, dst, op)
-    case KIND.EPOCH_DAYS:
-      return putEpochDays(src, start, dst, op)
-    case KIND.DECIMAL_NUMERIC:
-      return putDecimalAsNumeric(src, start, dst, op, slot.scale)
-    case KIND.DECIMAL_FLOAT64:
-      return putDecimalAsFloat64(src, start, dst, op, slot.scale)
-    case KIND.MESSAGE: // object.ts reads those.
-    case KIND.SLOW:
-      return UNUSUAL
+    case 1: // BOOL
+      after = putBool(start, at)
+      break
+    case 2: // INT64
+      after = putInt64(slot, start, at)
+      break
+    case 3: // FLOAT64
+      after = putFloat64(start, at)
+      break
+    case 4: // NUMERIC
+      after = putNumeric(slot, start, at)
+      break
+    case 5: // STRING
+      after = putString(start, at)
+      break
+    case 6: // BYTES
+      after = putBase64(start, at)
+      break
+    case 7: // DATE
+      after = putDate(start, at)
+      break
+    case 8: // TIME
+      after = putTime(start, at)
+      break
+    case 9: // DATETIME
+      after = putDatetime(start, at)
+      break
+    case 10: // TIMESTAMP
+      after =
+        slot.schemaless && here.from.getUint8(start) !== 0x22 ? putEpochMicros(start, at) : putTimestamp(start, at)
+      break
+    case 11: // JSON
+      after = putJson(start, at, slot.depth)
+      break
+    case 13: // EPOCH_MILLIS
+      after = putEpochMillis(start, at)
+      break
+    case 14: // EPOCH_MICROS
+      after = putEpochMicros(start, at)
+      break
+    case 15: // EPOCH_DAYS
+      after = putEpochDays(start, at)
+      break
+    case 16: // DECIMAL_NUMERIC
+      after = putDecimalAsNumeric(start, at, slot.scale)
+      break
+    case 17: // DECIMAL_FLOAT64
+      after = putDecimalAsFloat64(start, at, slot.scale)
+      break
+    default: // SLOW, and MESSAGE, which object.ts reads
+      after = UNUSUAL
   }
+  return after === UNUSUAL ? putGeneralValue(slot, start, op) : after
 }
 
-function putBool(src: Buffer, start: number, dst: Buffer, op: number): number {
-  const isTrue = isTrueAt(src, start)
-  if (!isTrue && !isFalseAt(src, start)) return UNUSUAL
-  dst[op] = isTrue ? 1 : 0
-  cursor.at = start + (isTrue ? 4 : 5)
+/** `true`, `fals` as words. */
+const TRUE = 0x6575_7274
+const FALS = 0x736c_6166
+
+function putBool(start: number, op: number): number {
+  const { from, to } = here
+  const word = from.getInt32(start, true)
+  if (word === TRUE) {
+    to.setUint8(op, 1)
+    here.at = start + 4
+    return op + 1
+  }
+  if (word !== FALS || from.getUint8(start + 4) !== 0x65) return UNUSUAL
+  to.setUint8(op, 0)
+  here.at = start + 5
   return op + 1
 }
 
 /** JSON columns keep the text of a value byte by byte; a string holds a document of its own. */
-function putJson(
-  src: Buffer,
-  start: number,
-  end: number,
-  dst: Buffer,
-  op: number,
-  limit: number,
-  depth: number,
-): number {
+function putJson(start: number, op: number, depth: number): number {
+  const { src, end, dst, limit } = here
   if (src[start] === 0x22) return UNUSUAL
   const p = skipValue(src, start, depth)
   if (p < 0 || p > end) return BAIL
@@ -101,6 +113,6 @@ function putJson(
   if (op + length + 8 > limit) return FULL
   const content = writeVarint32(dst, op, length)
   src.copy(dst, content, start, p)
-  cursor.at = p
+  here.at = p
   return content + length
 }
