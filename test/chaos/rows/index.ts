@@ -6,6 +6,7 @@ import { MACHINE_ROWS } from './machine.ts'
 import { REDIS_ROWS } from './redis.ts'
 import { SOURCE_ROWS } from './source.ts'
 import { STREAM_ROWS } from './streams.ts'
+import { TABLE_ROWS } from './tables.ts'
 import { WORKER_ROWS } from './workers.ts'
 
 const byNumber = (a: Row, b: Row): number =>
@@ -18,5 +19,6 @@ export const ROWS: readonly Row[] = [
   ...SOURCE_ROWS,
   ...APPEND_ROWS,
   ...STREAM_ROWS,
+  ...TABLE_ROWS,
   ...MACHINE_ROWS,
 ].toSorted(byNumber)
