@@ -191,6 +191,22 @@ describe('offsets', () => {
     assert.deepEqual(await timesById(name, 11), [1, 1, 1, 1, 1, 1, 1, 1, 2, 1])
   })
 
+  it('offset.lost.policy=skip: what the topic lost is passed over and told, and nothing else is', async () => {
+    const name = stage.unique('lost')
+    await Promise.all([stage.createTopic(name, 1), stage.createTable(name, [...PLAIN, ORIGIN])])
+    await stage.produceRows(name, range(0, ROWS), 1)
+    const config = connectorConfig(name, { kafkaDataFieldName: 'kafka', 'offset.lost.policy': 'skip' })
+    const request = { name, config, initial_state: 'STOPPED', initial_offsets: [element(name, 0, 2)] }
+    await call('POST', '/connectors', 201, request)
+    await stage.admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '5' }] })
+    await resume(name)
+    assert.deepEqual(await timesById(name, 5), [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    const { code, out, err } = await runToItsEnd(['verify', name, '--url', stage.alive[0]?.rest ?? ''])
+    assert.equal(code, 0, out + err)
+    assert.match(out, /Offsets 2–4 were gone from the topic before they were delivered: offset\.lost\.policy=skip/)
+    await call('DELETE', `/connectors/${name}`, 204)
+  })
+
   it('a worker that is thawed after the position moved adds no row', async () => {
     const name = stage.unique('zombie')
     await Promise.all([stage.createTopic(name, 1), stage.createTable(name)])
