@@ -47,8 +47,9 @@ function putManyDigits(slot: Slot, first: number, negative: boolean, head: numbe
   if (isNumberTail(from.getUint8(p))) return UNUSUAL
   const value = head * SMALL_POWERS_OF_TEN[count]! + more
   if (slot.narrow && (negative ? -value < slot.min : value > slot.max)) return UNUSUAL
-  if (!negative) return putLarge(op, value % 0x1000_0000, Math.floor(value / 0x1000_0000))
-  return putVarint64(op, Math.floor(-value / 4294967296), -value >>> 0)
+  if (negative) return putVarint64(op, Math.floor(-value / 4294967296), -value >>> 0)
+  const rest = Math.floor(value / 0x1000_0000) | 0
+  return putLarge(op, (value - rest * 0x1000_0000) | 0, rest)
 }
 
 /** Sixteen to nineteen digits, of which `head` holds fifteen. */

@@ -49,9 +49,10 @@ export function putTimestamp(start: number, op: number): number {
   if (offsetMinutes === UNKNOWN_ZONE) return UNUSUAL
   const seconds = read.days * 86_400 + ((read.hour * 60 + read.minute - offsetMinutes) * 60 + read.second)
   const micros = seconds * 1_000_000 + read.micros
-  if (!Number.isSafeInteger(micros)) return UNUSUAL
+  if (micros > Number.MAX_SAFE_INTEGER || micros < Number.MIN_SAFE_INTEGER) return UNUSUAL
   if (micros < 0) return putInteger(op, micros)
-  return putLarge(op, micros % 0x1000_0000, Math.floor(micros / 0x1000_0000))
+  const rest = Math.floor(micros / 0x1000_0000) | 0
+  return putLarge(op, (micros - rest * 0x1000_0000) | 0, rest)
 }
 
 /** TIMESTAMP of microseconds since the epoch. */

@@ -20,10 +20,11 @@ const CONTINUED = Int32Array.of(0, 0, 0x80, 0x8080, 0x80_8080)
 const septets = (value: number): number =>
   (value & 0x7f) | ((value & 0x3f80) << 1) | ((value & 0x1f_c000) << 2) | ((value & 0xfe0_0000) << 3)
 
-/** A safe integer as int64. */
+/** A safe integer as int64. (Not by `%`, which calls fmod for numbers beyond 32 bits.) */
 export function putInteger(op: number, value: number): number {
   if (value < 0) return putVarint64(op, Math.floor(value / 4294967296), value >>> 0)
-  return putLarge(op, value % 0x1000_0000, Math.floor(value / 0x1000_0000))
+  const rest = Math.floor(value / 0x1000_0000) | 0
+  return putLarge(op, (value - rest * 0x1000_0000) | 0, rest)
 }
 
 /** An integer from 0 below 2^28. */
