@@ -95,9 +95,9 @@ export const ENDS: Scopes = {
     workers: 3,
     may: { claims: 1, deletions: 2 },
   },
-  'the incarnation is ended beside two that claim': {
+  'the incarnation is ended between two that claim': {
     ...ROWS,
-    workers: 3,
+    workers: 2,
     releases: false,
     may: { claims: 2, deletions: 1 },
   },
