@@ -11,6 +11,8 @@ const EXPIRY_MARGIN_MS = 10_000
 /** Between attempts to renew a token that is still good. */
 const RENEWAL_PAUSE_MS = 5_000
 const FETCH_DEADLINE_MS = 30_000
+/** A token that replaced a refused one and is refused this soon was never good; later it has served and come to its end. */
+const NEVER_GOOD_MS = 60_000
 
 type Held = {
   readonly token: string
@@ -50,7 +52,7 @@ export class TokenCache implements TokenSource {
     if (held === null || held.token !== token) return 'reconnect'
     this.#held = null
     this.#nextReplacesRefused = true
-    return held.replacesRefused ? 'failPartition' : 'reconnect'
+    return held.replacesRefused && this.#ageMs(held) < NEVER_GOOD_MS ? 'failPartition' : 'reconnect'
   }
 
   close(): void {

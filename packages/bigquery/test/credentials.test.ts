@@ -413,6 +413,22 @@ test('a token serves until three quarters of its life, is renewed aside, and wai
   cache.close()
 })
 
+test('a replacement that is refused at once was never good; one that has served is replaced as well', async () => {
+  const clock = new ManualClock()
+  let fetched = 0
+  const fetch = async () => ({ token: `token ${++fetched}`, lifetimeMs: 3_600_000 })
+  const cache = new TokenCache(fetch, clock, time.timers)
+  const refusedAfter = async (ms: number) => {
+    const token = await cache.token({ signal })
+    clock.ms += ms
+    return cache.refused(token)
+  }
+  assert.equal(await refusedAfter(1_000), 'reconnect')
+  assert.equal(await refusedAfter(100_000), 'reconnect', 'it replaced one, and has served')
+  assert.equal(await refusedAfter(1_000), 'failPartition')
+  cache.close()
+})
+
 test('one caller that gives up does not take the token from the others', async () => {
   const flight = Promise.withResolvers<{ token: string; lifetimeMs: number }>()
   const cache = new TokenCache(() => flight.promise, new ManualClock(), time.timers)
