@@ -14,6 +14,9 @@ import { offsetOf } from './record-place.ts'
 import { type RetryDeps, untilDefinitive } from './retry.ts'
 
 const RETRY_MAX_MS = 30_000
+/** A new leader may state an end too low for a moment; asked again this often before it counts. */
+const LOW_END_ASKED_MAX = 3
+const LOW_END_PAUSE_MS = 1_000
 const RECOVERED = { stage: 'TASK_PUT', exceptionClass: 'RECORD_NOT_CONVERTIBLE' }
 
 export type DeadLetterRecoveryDeps = RetryDeps & {
@@ -35,7 +38,7 @@ export async function saveLoggedDeadLetters(
   const produce = (letters: readonly DeadLetter[]): Promise<void> =>
     untilDefinitive(() => deps.produceDeadLetters(letters, { signal }), deps, { signal, maxMs: RETRY_MAX_MS })
   for (const { from, to } of offsets) {
-    const read = await readRange(from, to, deps, signal)
+    const read = (await endsBelow(to, deps, signal)) ? null : await readRange(from, to, deps, signal)
     if (read !== null) {
       await produce(read)
       continue
@@ -45,6 +48,17 @@ export async function saveLoggedDeadLetters(
     const there = await untilDefinitive(find, deps, { signal, maxMs: RETRY_MAX_MS })
     const missing = wanted.filter(offset => !there.has(offset))
     await produce(missing.map(offset => withoutOriginal(deps.tp, offset)))
+  }
+}
+
+/** Whether the log was cut off there: whoever waited for the rest of the range would wait for records that nobody produced yet. */
+async function endsBelow(to: KafkaOffset, deps: DeadLetterRecoveryDeps, signal: AbortSignal): Promise<boolean> {
+  const ask = () => deps.source.offsets([deps.tp], 'latest', { signal })
+  for (let asked = 1; ; asked++) {
+    const [end] = (await untilDefinitive(ask, deps, { signal, maxMs: RETRY_MAX_MS })).values()
+    if (end === undefined || end >= to) return false
+    if (asked === LOW_END_ASKED_MAX) return true
+    await deps.timers.sleep(LOW_END_PAUSE_MS, { signal })
   }
 }
 

@@ -99,6 +99,8 @@ export class Intake {
   readonly #signal: AbortSignal
   /** What was settled when the partition was claimed: passed over where the log holds it again. */
   readonly #recovered: Progress
+  /** One past the last offset that was settled then. */
+  readonly #reach: KafkaOffset
   readonly #rows: RowBuffer
   #reader: PartitionReader
   /** The record to find again; null once that is done. */
@@ -124,7 +126,7 @@ export class Intake {
   #isStopped = false
   #hasRead = false
 
-  /** Begins at the last settled record, to see that the topic still holds the same log; else at the frontier. */
+  /** Begins no later than the last settled record, to see that the topic still holds the same log. */
   constructor(recovered: Progress, deps: IntakeDeps, host: IntakeHost, { signal }: { signal: AbortSignal }) {
     this.#deps = deps
     this.#host = host
@@ -133,8 +135,9 @@ export class Intake {
     this.#rows = new RowBuffer(0, deps.budget.rowBuffers)
     const { fingerprint, frontier, lost } = recovered
     this.#allLost = lost ?? []
-    this.#verify = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint : null
-    this.#position = this.#verify?.kafkaOffset ?? frontier
+    this.#verify = fingerprint
+    this.#reach = recovered.beyond.at(-1)?.to ?? frontier
+    this.#position = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint.kafkaOffset : frontier
     this.#reader = deps.source.open(deps.tp, this.#position)
   }
 
@@ -263,11 +266,10 @@ export class Intake {
   look(): void {
     if (this.#busy === 'reading' && this.#endsTooEarly()) this.#judge(async held => this.#judgeEnd(held))
   }
-  /** While settled offsets are read again: below the frontier a log that was cut off would grow records that nobody delivers. */
+  /** While settled offsets are read again: below them a log that was cut off would grow records that nobody delivers. */
   #endsTooEarly(): boolean {
-    const { frontier } = this.#recovered
     const end = this.#reader.endKafkaOffset
-    return this.#position < frontier && end !== null && end < frontier
+    return this.#position < this.#reach && end !== null && end < this.#reach
   }
 
   /** Asks what the log holds now; nothing is converted meanwhile. What `judge` throws is what the partition fails of. */
@@ -302,10 +304,9 @@ export class Intake {
   }
 
   async #judgeEnd(first: HeldRange): Promise<void> {
-    const { frontier } = this.#recovered
     let held = first
-    for (let asked = 1; held.end < frontier; asked++) {
-      if (asked === LOW_END_ASKED_MAX) throw logCutOff(this.#deps.tp, frontier, held)
+    for (let asked = 1; held.end < this.#reach; asked++) {
+      if (asked === LOW_END_ASKED_MAX) throw logCutOff(this.#deps.tp, this.#reach, held)
       await this.#deps.timers.sleep(LOW_END_PAUSE_MS, { signal: this.#signal })
       held = await this.#heldRange()
     }
@@ -343,7 +344,7 @@ export class Intake {
     if (!isSameLog(slice, expected)) {
       this.#pending = []
       this.#judge(async held => {
-        throw recordDiffers(tp, expected.kafkaOffset, this.#recovered.frontier, held)
+        throw recordDiffers(tp, expected.kafkaOffset, this.#reach, held)
       })
       return false
     }
@@ -449,8 +450,7 @@ export class Intake {
 
   /** While records of the slice may be settled already (after a takeover); null on the hot path. */
   #alreadySettled(slice: RecordSlice): Progress | null {
-    const end = this.#recovered.beyond.at(-1)?.to ?? this.#recovered.frontier
-    return slice.startKafkaOffset < end ? this.#recovered : null
+    return slice.startKafkaOffset < this.#reach ? this.#recovered : null
   }
 
   #closeBatch(): void {

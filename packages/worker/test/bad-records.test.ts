@@ -197,6 +197,21 @@ test('is the source gone, a letter that is in the queue already is found there, 
   assert.match(other.letterList()[0]?.error.message ?? '', /no longer holds/)
 })
 
+test('is the log cut off below a letter that is to be produced, nobody waits for records to come: the letter says so', async () => {
+  const world = await World.open()
+  world.records.produce('row', 'unreadable', 'unreadable')
+  const dying = world.begin({}, world.process({ diesAt: { step: 'deadLetters', nth: 1, when: 'before' } }))
+  await world.ended(dying)
+  world.topics.truncate(TP, kafkaOffset(1))
+  const next = world.begin()
+  await world.ended(next)
+  assert.equal(errorOf(next).code, 'SOURCE_CHANGED')
+  assert.deepEqual(
+    world.letterList().map(l => l.record),
+    [null, null],
+  )
+})
+
 test('a gap before a refused row moves the frontier, also when its owner dies before the letter is out', async () => {
   for (const step of ['journal', 'deadLetters'] as const)
     for (let nth = 1; nth <= 12; nth++) {
