@@ -77,7 +77,7 @@ export class Bare implements Regime {
 
   /** One process has all partitions. */
   heal(): void {
-    this.configure(this.#world.firstVariant)
+    this.configure({ ...this.#world.firstVariant, skipsLost: true }) // an operator who gives up what is lost
     const last = this.#world.spawn() // the others may be about to end
     for (const process of this.#world.processes)
       for (const tp of this.#world.stores.partitions) {

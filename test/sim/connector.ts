@@ -12,9 +12,10 @@ export type ConfigVariant = {
   readonly filters: boolean
   /** `none`: a record that does not convert fails the partition. */
   readonly tolerance: 'all' | 'none'
+  readonly skipsLost: boolean
 }
 
-/** One object per variant: parsed configs are found by it, run after run. At most 20. */
+/** One object per variant: parsed configs are found by it, run after run. At most 40. */
 const CONFIGS = new Map<string, RawConfig>()
 
 export function configOf(variant: ConfigVariant): RawConfig {
@@ -26,13 +27,14 @@ export function configOf(variant: ConfigVariant): RawConfig {
   return config
 }
 
-const newConfig = ({ batchRows, filters, tolerance }: ConfigVariant): RawConfig => ({
+const newConfig = ({ batchRows, filters, tolerance, skipsLost }: ConfigVariant): RawConfig => ({
   name: CONNECTOR,
   'connector.class': 'io.millrace.bigquery.BigQuerySinkConnector',
   topics: TOPIC,
   project: 'p',
   defaultDataset: 'd',
   'errors.tolerance': tolerance,
+  'offset.lost.policy': skipsLost ? 'skip' : 'fail',
   'errors.deadletterqueue.topic.name': DLQ_TOPIC,
   'errors.deadletterqueue.topic.replication.factor': '1',
   'append.max.rows': String(batchRows),

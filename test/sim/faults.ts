@@ -50,6 +50,12 @@ export type Fault =
   | 'bigQueryDown'
   | 'streamExpires'
   | 'moveOffsets'
+  | 'tableDropped'
+  | 'columnDropped'
+  | 'retention'
+  | 'truncated'
+  | 'topicRecreated'
+  | 'oldVersion'
 
 export type FaultInfo = { readonly row: string; readonly about: string }
 
@@ -107,6 +113,15 @@ export const FAULTS: Readonly<Record<Fault, FaultInfo>> = {
     about: 'a stream is not found any more; where something is in doubt an operator says what the table holds',
   },
   moveOffsets: { row: '–', about: 'an operator moves the position of a stopped connector' },
+  tableDropped: { row: '41', about: 'the table is dropped under running streams, and comes back later under its name' },
+  columnDropped: { row: '40', about: 'a column is gone for a while' },
+  retention: {
+    row: '24',
+    about: 'records are deleted before they are delivered; they are skipped and audited, or somebody has to say so',
+  },
+  truncated: { row: '22', about: 'the log loses its last records, and others take their offsets' },
+  topicRecreated: { row: '23', about: 'the topic is deleted and made anew' },
+  oldVersion: { row: '11', about: 'some processes are of the last version, which knows nothing of lost offsets' },
 }
 
 export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS) as Fault[]

@@ -1,5 +1,6 @@
 // `npm run sim -- --seeds N`: seeds of the simulated cluster, their pace, how often each fault hit, and of a failure the smallest
 // run that still fails, with its last steps.
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { FAULT_NAMES, FAULTS, type Fault } from './faults.ts'
 import type { Less } from './plan.ts'
@@ -13,7 +14,7 @@ const USAGE = `Usage: npm run sim -- [--seeds N] [--seed S] [--faults a,b] [--jo
   --seed S       the first seed (1); alone: just this one, with the last steps
   --faults a,b   only these faults, where the seed draws them
   --without a,b  all but these faults
-  --jobs J       threads (2)
+  --jobs J       threads (as many as there are cores)
   --trace LINES  how many of the last steps to show (80)
 
 Faults: ${FAULT_NAMES.join(', ')}
@@ -27,7 +28,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     faults: { type: 'string' },
     without: { type: 'string' },
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
     trace: { type: 'string', default: '80' },
     help: { type: 'boolean', short: 'h', default: false },
   },

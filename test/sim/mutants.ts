@@ -4,15 +4,22 @@ import {
   type AppendListener,
   type DeadLetters,
   headClaim,
+  isMillraceError,
   type JournalLog,
   type JournalRecord,
+  type KafkaOffset,
   type KeySpace,
   type KeySpaceState,
+  type PartitionReader,
   type Progress,
+  type RecordSlice,
+  type StreamOffset,
   streamOffset,
+  type TopicPartition,
   type WriteStreams,
 } from '@millrace/core'
-import type { BigQueryTwin } from '@millrace/testkit'
+import type { BigQueryTwin, SourceTopicsTwin } from '@millrace/testkit'
+import type { LostOffsetsAudit } from '@millrace/worker'
 import type { Less } from './plan.ts'
 
 export type Mutant = {
@@ -22,6 +29,15 @@ export type Mutant = {
   readonly journal?: (journal: JournalLog) => JournalLog
   readonly streams?: (streams: WriteStreams, bigQuery: BigQueryTwin) => WriteStreams
   readonly deadLetters?: (letters: DeadLetters) => DeadLetters
+  readonly audit?: (audit: LostOffsetsAudit) => LostOffsetsAudit
+  readonly reader?: (
+    open: (position: KafkaOffset) => PartitionReader,
+    position: KafkaOffset,
+    topics: SourceTopicsTwin,
+    tp: TopicPartition,
+  ) => PartitionReader
+  /** Processes of the last version pass over records that are newer than they. */
+  readonly misreadsNewer?: true
 }
 
 /** Head checks that follow a record of these kinds find the own Claim as head, whatever the journal says. */
@@ -288,7 +304,106 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       produce: (queue, some, options) => letters.produce(queue, some, options).catch(() => {}),
     }),
   },
+  goneIsEmpty: {
+    about: 'a stream that is not found counts as one without rows (row 41)',
+    focus: { isCluster: false, faults: new Set(['tableDropped', 'kill', 'killAtStep', 'appendReplyLost']), rate: 0.3 },
+    streams: streams => ({
+      ...throughStreams(streams),
+      finalize: (stream, options) => streams.finalize(stream, options).catch(error => answerIfGone(error, 0n)),
+    }),
+  },
+  goneIsWritten: {
+    about: 'what was sent to a stream that is not found counts as written (row 41)',
+    focus: { isCluster: false, faults: new Set(['tableDropped', 'appendLost', 'appendReplyLost']), rate: 0.3 },
+    streams: hearing((listener, sent) => ({
+      ...listening(listener),
+      onRefused: (id, refusal) =>
+        refusal.kind === 'streamNotFound'
+          ? listener.onAcknowledged(id, streamOffset(sent.get(id) ?? 0n))
+          : listener.onRefused(id, refusal),
+    })),
+  },
+  fingerprintForgotten: {
+    about: 'nobody looks whether the log still holds the record that was settled last (rows 22, 23)',
+    focus: { isCluster: false, faults: new Set(['truncated', 'topicRecreated', 'kill']), flowMs: 20 },
+    journal: reading(state => withProgress(state, progress => ({ ...progress, fingerprint: null }))),
+  },
+  lostForgotten: {
+    about: 'a claim does not say any more what claims before it skipped (row 24)',
+    focus: { isCluster: false, faults: new Set(['retention', 'kill']), skipsLost: true },
+    journal: reading(state => withProgress(state, ({ lost: _, ...progress }) => progress)),
+  },
+  lossUnaudited: {
+    about: 'lost offsets are skipped although their audit record was not acknowledged (row 24)',
+    focus: { isCluster: false, faults: new Set(['retention', 'lettersLost']), rate: 0.3, skipsLost: true },
+    audit: audit => (record, options) => audit(record, options).catch(() => {}),
+  },
+  silentReset: {
+    about:
+      'a reader whose position was deleted goes on at the beginning of the log, as if nothing were missing (row 24)',
+    focus: { isCluster: false, faults: new Set(['retention']) },
+    reader: (open, position, topics, tp) => {
+      const beginning = (): KafkaOffset => topics.start(tp)
+      const isDeleted = position < beginning()
+      const reader = open(isDeleted ? beginning() : position)
+      let isFirst = isDeleted
+      return {
+        read: async options => {
+          const slices = await reader.read(options)
+          if (!isFirst) return slices
+          isFirst = false
+          return slices.map((slice, i) => (i === 0 ? startingAt(slice, position) : slice))
+        },
+        get nextKafkaOffset() {
+          return reader.nextKafkaOffset
+        },
+        get endKafkaOffset() {
+          return reader.endKafkaOffset
+        },
+        get trouble() {
+          return reader.trouble
+        },
+        close: () => reader.close(),
+      }
+    },
+  },
+  newerFormatMisread: {
+    about: 'a process of the last version passes over records that it does not know (row 11)',
+    focus: { isCluster: false, faults: new Set(['retention', 'oldVersion', 'rival']), rate: 0.1, skipsLost: true },
+    misreadsNewer: true,
+  },
 }
+
+/** As after compaction: nothing was between the position and the first record. */
+const startingAt = (slice: RecordSlice, start: KafkaOffset): RecordSlice => ({
+  ...slice,
+  startKafkaOffset: start,
+  offsetDelta: slice.offsetDelta.map(delta => delta + Number(slice.startKafkaOffset - start)),
+})
+
+function withProgress(state: KeySpaceState, change: (progress: Progress) => Progress): KeySpaceState {
+  const changed = <R extends { readonly progress: Progress | null }>(records: ReadonlyMap<string, R>) =>
+    new Map(
+      [...records].map(([key, record]) => [
+        key,
+        record.progress === null ? record : { ...record, progress: change(record.progress) },
+      ]),
+    )
+  const { intents, settled, releases } = state
+  return { ...state, intents: changed(intents), settled: changed(settled), releases: changed(releases) }
+}
+
+function answerIfGone(error: unknown, rows: bigint): StreamOffset {
+  if (!isMillraceError(error) || error.code !== 'STREAM_GONE') throw error
+  return streamOffset(rows)
+}
+
+const throughStreams = (streams: WriteStreams): WriteStreams => ({
+  create: (table, options) => streams.create(table, options),
+  exists: (stream, options) => streams.exists(stream, options),
+  finalize: (stream, options) => streams.finalize(stream, options),
+  connect: (stream, schema, listener) => streams.connect(stream, schema, listener),
+})
 
 const nameOf = ({ incarnation, topic, partition }: KeySpace): string => `${incarnation}/${topic}/${partition}`
 

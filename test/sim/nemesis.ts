@@ -3,11 +3,17 @@
 import { kafkaOffset, type TopicPartition } from '@millrace/core'
 import type { Machine } from '@millrace/testkit'
 import type { Fault } from './faults.ts'
-import { TABLE } from './stores.ts'
+import type { LedgerRecord } from './ledger.ts'
+import { TABLE, TOPIC } from './stores.ts'
 import type { World } from './world.ts'
 
 const PARTITIONS_MAX = 4
 const OUTAGE_MS_MAX = 20_000
+
+/** How long a table or a column is gone. */
+const GONE_MS_MAX = 15_000
+/** Of the turns, for each act that came later. */
+const LATER_SHARE = 0.12
 
 type Act = (nemesis: Nemesis, tp: TopicPartition, count: number) => void
 
@@ -39,6 +45,15 @@ const ACTS: readonly Act[] = [
   (n, tp, count) => n.produce(tp, count),
 ]
 
+/** Drawn beside the others, each by a generator of its own: the seeds that failed once keep their runs. */
+const LATER_ACTS: ReadonlyMap<Fault, Act> = new Map<Fault, Act>([
+  ['tableDropped', n => n.dropTable()],
+  ['columnDropped', n => n.dropColumn()],
+  ['retention', (n, tp, count) => n.retain(tp, count)],
+  ['truncated', (n, tp, count) => n.truncate(tp, count)],
+  ['topicRecreated', (n, _tp, count) => n.recreateTopic(count)],
+])
+
 export class Nemesis {
   readonly world: World
   #turnsLeft: number
@@ -64,7 +79,10 @@ export class Nemesis {
     const { chance, partitions } = this.world.stores
     const random = chance.for('turn')
     const tp = random.pick(partitions)
-    random.pick(ACTS)(this, tp, random.between(1, 3))
+    const count = random.between(1, 3)
+    random.pick(ACTS)(this, tp, count)
+    for (const [fault, act] of LATER_ACTS)
+      if (chance.isOn(fault) && chance.for(fault).chance(LATER_SHARE)) act(this, tp, count)
   }
 
   #isOn(fault: Fault): boolean {
@@ -158,6 +176,42 @@ export class Nemesis {
     else ledger.begin(tp)
   }
 
+  /** Retention, or records deleted by hand; some of them nobody had the time to read. Bare: nobody moves positions. */
+  retain(tp: TopicPartition, count: number): void {
+    const { stores, plan } = this.world
+    const { ledger, chance } = stores
+    if (plan.isCluster || ledger.isOpen(tp)) return
+    this.produce(tp, count)
+    const left = ledger.held(tp)
+    const last = left.at(-chance.for('retention').between(1, 4))
+    if (last === undefined) return
+    const isMissed = left.some(record => record.kafkaOffset <= last.kafkaOffset && isOwed(record))
+    ledger.deleteBefore(tp, kafkaOffset(last.kafkaOffset + 1n))
+    if (isMissed) chance.hit('retention')
+  }
+
+  /** As an unclean election: the last records are gone, and soon there are others. */
+  truncate(tp: TopicPartition, count: number): void {
+    const { stores, plan } = this.world
+    const { ledger, chance } = stores
+    if (plan.isCluster || ledger.isOpen(tp)) return
+    const left = ledger.held(tp)
+    const first = left[chance.for('truncated').nextUint32() % left.length]
+    if (first === undefined) return
+    if (left.some(record => record.kafkaOffset >= first.kafkaOffset && record.rows > 0)) chance.hit('truncated')
+    ledger.truncate(tp, first.kafkaOffset)
+    this.produce(tp, chance.for('truncated').below(4) * count)
+  }
+
+  recreateTopic(count: number): void {
+    const { stores, plan } = this.world
+    const { ledger, chance, partitions } = stores
+    if (plan.isCluster) return
+    if (ledger.records.some(record => record.rows > 0 && !record.isCut)) chance.hit('topicRecreated')
+    ledger.recreate(TOPIC, partitions)
+    for (const tp of partitions) this.produce(tp, chance.for('topicRecreated').below(10) * count)
+  }
+
   produce(tp: TopicPartition, count: number): void {
     for (let i = 0; i < count; i++) this.world.produce(tp)
   }
@@ -170,12 +224,31 @@ export class Nemesis {
       batchRows: random.between(1, 5),
       filters: random.chance(0.5),
       tolerance: random.pick(['all', 'all', 'none'] as const),
+      skipsLost: this.world.plan.skipsLost,
     }
     if (this.#isOn('configChange')) this.world.regime.configure(change)
   }
 
   widenColumn(): void {
     if (this.#isOn('schemaChange')) this.world.stores.widenColumn()
+  }
+
+  dropColumn(): void {
+    const { stores } = this.world
+    stores.chance.hit('columnDropped')
+    stores.dropColumn()
+    const goneMs = stores.chance.for('columnDropped').below(GONE_MS_MAX)
+    stores.scheduler.at(goneMs, 'column is back', () => stores.restoreColumn())
+  }
+
+  /** Streams that are gone take ten minutes to be a doubt: bare, as with streams that expire. */
+  dropTable(): void {
+    const { stores, plan } = this.world
+    if (plan.isCluster || stores.bigQuery.streams(TABLE).length === 0) return
+    stores.chance.hit('tableDropped')
+    stores.dropTable()
+    const goneMs = stores.chance.for('tableDropped').below(GONE_MS_MAX)
+    stores.scheduler.at(goneMs, 'table is back', () => stores.createTable())
   }
 
   pauseResume(): void {
@@ -216,3 +289,7 @@ export class Nemesis {
       this.world.regime.moveOffsets(tp, isForgotten ? null : kafkaOffset(to))
   }
 }
+
+/** Nobody has said yet what became of it. */
+const isOwed = ({ rows, letters, stated, outcomes }: LedgerRecord): boolean =>
+  rows === 0 && letters === 0 && stated === null && outcomes.size > 0

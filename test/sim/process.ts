@@ -5,6 +5,8 @@ import {
   type ConnectorEntry,
   type ControlState,
   type DeadLetters,
+  type KafkaOffset,
+  kafkaOffset,
   type Logger,
   MillraceError,
   type PartitionAssignment,
@@ -17,10 +19,11 @@ import {
   type WriteStreams,
 } from '@millrace/core'
 import { type CoordinationTwin, Machine, type MachineOptions, neverAborted } from '@millrace/testkit'
-import { ByteBudget, type ConnectorServices, Worker } from '@millrace/worker'
+import { ByteBudget, type ConnectorServices, type LostOffsetsAudit, Worker } from '@millrace/worker'
 import { connectOver } from './append-port.ts'
 import { CONNECTOR } from './connector.ts'
 import { JournalPort } from './journal-port.ts'
+import { ofLastVersion } from './last-version.ts'
 import type { Member } from './member.ts'
 import type { Mutant } from './mutants.ts'
 import type { Stores } from './stores.ts'
@@ -35,6 +38,8 @@ export type ProcessOptions = {
   /** Called before and after each durable step: the process may be killed there. */
   readonly onDurableStep: (machine: Machine, when: 'before' | 'after') => void
   readonly mutant: Mutant | null
+  /** Of the last version, which neither writes nor reads that offsets were lost. */
+  readonly isOld: boolean
 }
 
 export class Process {
@@ -51,16 +56,18 @@ export class Process {
   #generation = 0
   readonly #onDurableStep: ProcessOptions['onDurableStep']
   readonly #mutant: Mutant | null
+  readonly #isOld: boolean
 
   /** In a cluster: what is beside the worker. */
   member: Member | null = null
 
   constructor(name: string, stores: Stores, redisOf: () => CoordinationTwin, options: ProcessOptions) {
-    const { logger, onDurableStep, mutant, clock: clockOptions } = options
+    const { logger, onDurableStep, mutant, isOld, clock: clockOptions } = options
     this.name = name
     this.#stores = stores
     this.#onDurableStep = onDurableStep
     this.#mutant = mutant
+    this.#isOld = isOld
     this.machine = new Machine(name, stores.scheduler, clockOptions)
     this.journal = new JournalPort(stores, this.machine, when => onDurableStep(this.machine, when))
     const { clock, timers } = this.machine
@@ -128,8 +135,9 @@ export class Process {
     const { journal } = this
     const streams = this.#mutant?.streams?.(this.#streams(), bigQuery) ?? this.#streams()
     const letterPort = this.#letters()
+    const log = this.#isOld ? ofLastVersion(journal, this.#stores, this.#mutant?.misreadsNewer === true) : journal
     return {
-      journal: this.#mutant?.journal?.(journal) ?? journal,
+      journal: this.#mutant?.journal?.(log) ?? log,
       source: this.#source(),
       groupOffsets: {
         committed: (group, tps, { signal }) =>
@@ -162,10 +170,20 @@ export class Process {
           toRedis.call(machine, 'permit', () => redisOf().permits.take(kind, { signal: neverAborted() }), signal),
         report: outcome => redisOf().permits.report(outcome),
       },
-      parseConfig: entry => parsed(entry),
+      auditLostOffsets: this.#mutant?.audit?.(this.#audit()) ?? this.#audit(),
+      parseConfig: entry => (this.#isOld ? { ...parsed(entry), offsetLostPolicy: 'fail' } : parsed(entry)),
       converterSettings: entry => entry.config,
       bigQuery: async () => ({ tables: this.#tables(), streams, close: () => {} }),
       genesis: (incarnation, options) => journal.readGenesis(incarnation, options),
+    }
+  }
+
+  #audit(): LostOffsetsAudit {
+    const { checker, toAudit } = this.#stores
+    return ({ incarnation, topic, partition, from, to }, { signal }) => {
+      const range = { from: kafkaOffset(from), to: kafkaOffset(to) }
+      const tell = async (): Promise<void> => checker.lossAudited(incarnation, { topic, partition }, range)
+      return toAudit.call(this.machine, 'lost', tell, signal)
     }
   }
 
@@ -218,7 +236,10 @@ export class Process {
     const { topics, toKafka } = this.#stores
     const { machine } = this
     return {
-      open: (tp, position) => this.#reader(topics.open(tp, position)),
+      open: (tp, position) => {
+        const open = (at: KafkaOffset): PartitionReader => this.#reader(topics.open(tp, at))
+        return this.#mutant?.reader?.(open, position, topics, tp) ?? open(position)
+      },
       offsets: (tps, at, { signal }) =>
         toKafka.call(machine, 'offsets', () => topics.offsets(tps, at, { signal: neverAborted() }), signal),
     }

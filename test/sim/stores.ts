@@ -45,6 +45,8 @@ const partitionsOf = (count: number): readonly TopicPartition[] =>
 export class Stores {
   readonly plan: Plan
   #partitions: readonly TopicPartition[]
+  #isWide = false
+  #hasName = true
   readonly chance: Chance
   readonly scheduler: Scheduler
   /** Never dies: the clock of the services, and of whoever watches from outside. */
@@ -59,6 +61,7 @@ export class Stores {
   readonly toBigQuery: Link
   readonly toKafka: Link
   readonly toLetters: Link
+  readonly toAudit: Link
   readonly toRedis: Link
   /** Streams that are gone, with the rows they held: what an operator finds in the table. */
   readonly expired: Map<StreamName, StreamOffset> = new Map()
@@ -114,6 +117,12 @@ export class Stores {
       crossing: () => this.#crossing(),
       lostError: what => new MillraceError('REDIS_UNREACHABLE', 'retry', `${what} was lost.`),
     })
+    this.toAudit = new Link(this.scheduler, {
+      name: 'audit',
+      crossing: () => this.#crossing(this.chance.strikes('lettersLost', 2), this.chance.strikes('lettersReplyLost', 2)),
+      lostError: () => new MillraceError('KAFKA_UNREACHABLE', 'retry', 'The audit record may not have been produced.'),
+      onCall: (machine, _what, when) => onDurableStep(machine, when),
+    })
     this.toLetters = new Link(this.scheduler, {
       name: 'letters',
       crossing: () => this.#crossing(this.chance.strikes('lettersLost', 2), this.chance.strikes('lettersReplyLost', 2)),
@@ -151,8 +160,32 @@ export class Stores {
 
   /** What the table refused so far it takes from now on. */
   widenColumn(): void {
-    const columns = TABLE_SCHEMA.columns.map(({ maxLength: _, ...column }) => column)
-    this.bigQuery.alterTable(TABLE, { columns })
+    this.#isWide = true
+    this.bigQuery.alterTable(TABLE, this.#schema)
+  }
+  dropColumn(): void {
+    this.#hasName = false
+    this.bigQuery.alterTable(TABLE, this.#schema)
+  }
+  restoreColumn(): void {
+    this.#hasName = true
+    this.bigQuery.alterTable(TABLE, this.#schema)
+  }
+
+  /** Its streams are gone with it; what was in them an operator knows. */
+  dropTable(): void {
+    for (const stream of this.bigQuery.streams(TABLE))
+      this.expired.set(stream, streamOffset(this.bigQuery.rowCount(stream)))
+    this.bigQuery.dropTable(TABLE)
+  }
+  /** Unless it is there. */
+  createTable(): void {
+    void this.bigQuery.tables.create(TABLE, { schema: this.#schema }, { signal: neverAborted() })
+  }
+
+  get #schema(): TableSchema {
+    const columns = TABLE_SCHEMA.columns.filter(({ name }) => this.#hasName || name !== 'name')
+    return { columns: this.#isWide ? columns.map(({ maxLength: _, ...column }) => column) : columns }
   }
 
   /** Its time to live is over, or so the service says: it is not found any more, whatever landed in it stays. */

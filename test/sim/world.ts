@@ -5,6 +5,7 @@ import {
   type JournalLog,
   type KeySpace,
   type Logger,
+  type PartitionReport,
   type StreamName,
   type StreamOffset,
   type TopicPartition,
@@ -14,7 +15,7 @@ import { neverAborted, type SeededRandom } from '@millrace/testkit'
 import { Bare } from './bare.ts'
 import { Violation } from './checker.ts'
 import { Cluster } from './cluster.ts'
-import type { ConfigVariant } from './connector.ts'
+import { type ConfigVariant, FIRST_INCARNATION } from './connector.ts'
 import type { RecordKind } from './ledger.ts'
 import type { Mutant } from './mutants.ts'
 import { Nemesis } from './nemesis.ts'
@@ -30,6 +31,8 @@ const STEPS_MAX = 100_000
 const DOUBT_MS = 2_400_000
 const ANSWER_EVERY_MS = 5_000
 export const PROCESSES_MAX = 3
+/** Of the processes, where versions mix. */
+const OLD_SHARE = 0.4
 /** Records that come by themselves. */
 const FLOW_MAX = 40
 
@@ -41,6 +44,8 @@ export class World {
   readonly regime: Regime
   readonly #mutant: Mutant | null
   readonly #nemesis: Nemesis
+  /** Partitions that failed because their log is another one. */
+  readonly #noticed = new Set<number>()
   #count = 0
 
   constructor(plan: Plan, logger: Logger, mutant: Mutant | null) {
@@ -53,7 +58,7 @@ export class World {
   }
 
   get firstVariant(): ConfigVariant {
-    return { batchRows: this.plan.batchRows, filters: true, tolerance: 'all' }
+    return { batchRows: this.plan.batchRows, filters: true, tolerance: 'all', skipsLost: this.plan.skipsLost }
   }
 
   /** From the first record to the last; throws the first Violation. */
@@ -106,6 +111,7 @@ export class World {
       clock: chance.isOn('clockSkew') ? skewed : {},
       onDurableStep: machine => this.#nemesis.atDurableStep(machine),
       mutant: this.#mutant,
+      isOld: chance.isOn('oldVersion') && chance.for('oldVersion').chance(OLD_SHARE),
     })
     this.processes.push(process)
     this.regime.joined(process)
@@ -139,6 +145,8 @@ export class World {
     for (const process of this.processes) if (process.machine.isFrozen) process.machine.thaw()
     chance.kafkaUpAtMs = 0
     chance.bigQueryUpAtMs = 0
+    this.stores.createTable()
+    this.stores.restoreColumn()
     this.regime.heal()
     if (this.stores.expired.size > 0) this.#answerDoubts()
   }
@@ -168,16 +176,32 @@ export class World {
   }
 
   #isComplete(): boolean {
-    if (!this.stores.checker.isComplete) return false
+    const { checker, ledger, partitions } = this.stores
+    const cut = partitions.filter(tp => ledger.wasCut(tp))
+    if (!checker.isComplete && cut.length === 0) return false
     const reports = this.processes.filter(process => process.isAlive).flatMap(process => process.worker.reports())
-    return this.stores.partitions.every(({ partition }) =>
-      reports.some(
+    for (const { topic, partition } of cut) {
+      const isNoticed = reports.some(
         report =>
-          report.partition === partition &&
-          report.state === 'RUNNING' &&
-          report.endOffset !== null &&
-          report.nextOffset === report.endOffset,
-      ),
+          report.partition === partition && report.state === 'FAILED' && report.failure?.code === 'SOURCE_CHANGED',
+      )
+      if (!isNoticed) continue
+      this.#noticed.add(partition)
+      ledger.release({ topic, partition })
+    }
+    return checker.isComplete && partitions.every(tp => this.#hasArrived(tp, reports))
+  }
+
+  /** Where it is at the end of the log; where what was settled is not in the log any more, that this was said. */
+  #hasArrived({ topic, partition }: TopicPartition, reports: readonly PartitionReport[]): boolean {
+    if (this.#noticed.has(partition)) return true
+    if (this.stores.checker.restsOnCut({ incarnation: FIRST_INCARNATION, topic, partition })) return false
+    return reports.some(
+      report =>
+        report.partition === partition &&
+        report.state === 'RUNNING' &&
+        report.endOffset !== null &&
+        report.nextOffset === report.endOffset,
     )
   }
 

@@ -2,7 +2,7 @@ export { type AlterationDeps, alterPositions, type PositionOrder } from './alter
 export { notMoved } from './alteration-outcome.ts'
 export { ByteBudget } from './byte-budget.ts'
 export type { BigQueryServices, ConnectorServices } from './connector-runtime.ts'
-export type { LostOffsetsRecord } from './lost-offsets.ts'
+export type { LostOffsetsAudit, LostOffsetsRecord } from './lost-offsets.ts'
 export { Partition, type PartitionDeps, type PartitionEnd, type PartitionView } from './partition.ts'
 export { traceOf } from './trace.ts'
 export { type VerifyDeps, type VerifyRequest, verifyConnector } from './verify/verify-connector.ts'

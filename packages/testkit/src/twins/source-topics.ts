@@ -71,6 +71,14 @@ export class SourceTopicsTwin implements RecordSource, TopicCatalog {
     const message = `${formatTopicPartition(tp)}@${log.stableEnd}: a transaction is open since here.`
     return { error: new MillraceError('SOURCE_TRANSACTION_OPEN', 'retry', message), sinceMs: log.heldSinceMs }
   }
+  /** The first offset it holds, or would. */
+  start(tp: TopicPartition): KafkaOffset {
+    return kafkaOffset(this.#log(tp).start)
+  }
+  /** Where the next record goes. */
+  end(tp: TopicPartition): KafkaOffset {
+    return kafkaOffset(this.#log(tp).end)
+  }
   deleteTopic(topic: string): void {
     this.#topics.delete(topic)
     this.#wake()
