@@ -29,11 +29,11 @@ export function putMembers(plan: TranscoderPlan, start: number, out: number): nu
     let next: KeyEntry | null = entry.next
     if (isKeyAt(next, from, p, end)) p += next.length
     else {
-      p = skipSpace(src, p)
-      if (src[p] !== 0x22) return BAIL
-      if (!isKeyAt(next, from, p, end)) next = keys.entryAfter(entry, src, p, end)
+      const key = skipSpace(src, p)
+      if (src[key] !== 0x22) return BAIL
+      if (key === p || !isKeyAt(next, from, key, end)) next = keys.entryAfter(entry, src, key, end)
       if (next === null) return BAIL
-      p = behindColon(src, p + next.length - 1)
+      p = behindColon(src, key + next.length - 1)
       if (p < 0) return BAIL
     }
     entry = next
