@@ -49,8 +49,8 @@ export class CrashSite {
     for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   }
 
-  /** The adapters, with a site around each durable step. */
-  around(adapters: Adapters, appendDeadlineMs: number | null): Adapters {
+  /** The adapters, with a site around each durable step, and BigQuery opened with what is given. */
+  around(adapters: Adapters, given: Partial<Parameters<Adapters['openBigQuery']>[0]>): Adapters {
     return {
       openKafkaSide: async (...args) => {
         const kafka = await adapters.openKafkaSide(...args)
@@ -71,10 +71,7 @@ export class CrashSite {
         return kafka
       },
       openBigQuery: async options => {
-        const bigQuery = await adapters.openBigQuery({
-          ...options,
-          ...(appendDeadlineMs === null ? {} : { appendDeadlineMs }),
-        })
+        const bigQuery = await adapters.openBigQuery({ ...options, ...given })
         const { writeStreams } = bigQuery
         const { create, finalize, connect } = {
           create: writeStreams.create.bind(writeStreams),

@@ -2,6 +2,7 @@
 // for from inside a process. All of it is told by the environment and none of it stands in production code:
 //   CRASH_AT=site:n         dies by SIGKILL there (crash-sites.ts)
 //   APPEND_DEADLINE_MS=n    how long an append may stay unanswered; production says 60 s
+//   TOKEN_ENDPOINT=url      where access tokens come from instead of Google
 //   CLOCK_SHIFT_MS=n        its wall clock is wrong by so much; CLOCK_RATE=x: and so much too fast
 //   BLOCK_MS=n              on SIGUSR2 its event loop stands still for so long
 //   HOG=1                   on SIGUSR2 it fills its heap until V8 ends it
@@ -10,7 +11,8 @@ import { runWorkerCommand } from '../../packages/cli/src/worker/command.ts'
 import { ADAPTERS } from '../../packages/cli/src/worker/run-worker.ts'
 import { CrashSite } from './crash-sites.ts'
 
-const { CRASH_AT = 'nowhere', APPEND_DEADLINE_MS, CLOCK_SHIFT_MS, CLOCK_RATE = '1', BLOCK_MS = '0', HOG } = process.env
+const { CRASH_AT = 'nowhere', APPEND_DEADLINE_MS, TOKEN_ENDPOINT } = process.env
+const { CLOCK_SHIFT_MS, CLOCK_RATE = '1', BLOCK_MS = '0', HOG } = process.env
 const config = process.argv[process.argv.indexOf('--config') + 1]
 if (config === undefined) throw new Error('--config FILE')
 
@@ -29,5 +31,8 @@ process.on('SIGUSR2', () => {
   writeSync(2, `chaos: blocked for ${BLOCK_MS} ms\n`)
 })
 
-const deadlineMs = APPEND_DEADLINE_MS === undefined ? null : Number(APPEND_DEADLINE_MS)
-process.exit(await runWorkerCommand({ config }, new CrashSite(CRASH_AT).around(ADAPTERS, deadlineMs)))
+const given = {
+  ...(APPEND_DEADLINE_MS === undefined ? {} : { appendDeadlineMs: Number(APPEND_DEADLINE_MS) }),
+  ...(TOKEN_ENDPOINT === undefined ? {} : { tokenEndpoint: TOKEN_ENDPOINT }),
+}
+process.exit(await runWorkerCommand({ config }, new CrashSite(CRASH_AT).around(ADAPTERS, given)))

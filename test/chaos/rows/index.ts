@@ -1,6 +1,7 @@
 // Every row that runs, in the order of the matrix.
 import type { Row } from '../row.ts'
 import { APPEND_ROWS } from './appends.ts'
+import { CREDENTIAL_ROWS } from './credentials.ts'
 import { KAFKA_ROWS } from './kafka.ts'
 import { MACHINE_ROWS } from './machine.ts'
 import { REDIS_ROWS } from './redis.ts'
@@ -20,5 +21,6 @@ export const ROWS: readonly Row[] = [
   ...APPEND_ROWS,
   ...STREAM_ROWS,
   ...TABLE_ROWS,
+  ...CREDENTIAL_ROWS,
   ...MACHINE_ROWS,
 ].toSorted(byNumber)
