@@ -158,6 +158,9 @@ export class Ledger {
       this.#release(record)
     }
   }
+  get hasCuts(): boolean {
+    return this.#cutEnds.size > 0
+  }
   wasCut(tp: TopicPartition): boolean {
     return this.#cutEnds.has(formatTopicPartition(tp))
   }

@@ -177,8 +177,8 @@ export class World {
 
   #isComplete(): boolean {
     const { checker, ledger, partitions } = this.stores
+    if (!checker.isComplete && !ledger.hasCuts) return false
     const cut = partitions.filter(tp => ledger.wasCut(tp))
-    if (!checker.isComplete && cut.length === 0) return false
     const reports = this.processes.filter(process => process.isAlive).flatMap(process => process.worker.reports())
     for (const { topic, partition } of cut) {
       const isNoticed = reports.some(
