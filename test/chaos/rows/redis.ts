@@ -127,15 +127,17 @@ export const REDIS_ROWS: readonly Row[] = [
       const replica = stage.sentinel.nodes.find(node => node !== primary)
       assert.ok(replica !== undefined)
       replica.child().kill('SIGSTOP')
+      // What was sent to it would wait in its socket, and not be lost.
+      await primary.ask('CLIENT KILL TYPE replica')
       await scene.sleep(2_000) // heartbeats and leases that the copy will not know
       const written = offsetOf(await primary.ask('INFO replication'))
       primary.child().kill('SIGSTOP')
       replica.child().kill('SIGCONT')
+      const copied = offsetOf(await replica.ask('INFO replication'))
       const stopped = performance.now()
       await stage.until('the sentinel promotes the copy', async () =>
         (await stage.sentinel.primary()) === replica ? true : null,
       )
-      const copied = offsetOf(await replica.ask('INFO replication'))
       scene.hit('failovers')
       scene.hit('bytes of acknowledged writes lost', Math.max(0, written - copied))
       primary.child().kill('SIGCONT')
