@@ -8,15 +8,16 @@ import { connectorConfig, Stage } from '../e2e/support/stage.ts'
 import { percentile } from './support/figures.ts'
 import { machine } from './support/machine.ts'
 import { cpuSeconds, rssBytes } from './support/process-meter.ts'
+import { profileFlags } from './support/profile.ts'
 
-const USAGE = `Usage: npm run bench -- control-plane [--quick] [--connectors N] [--running N] [--calls N] [--idle SEC] [--json FILE] [--cpu-prof FOLDER]
+const USAGE = `Usage: npm run bench -- control-plane [--quick] [--connectors N] [--running N] [--calls N] [--idle SEC] [--json FILE] [--profile FOLDER]
 
   --connectors N     connectors in the cluster (1000; 200 with --quick)
   --running N        of which run, each on one partition (50)
   --calls N          calls of each kind (100; 30 with --quick)
   --idle SEC         how long it is measured at rest (5)
   --json FILE        the figures, for machines
-  --cpu-prof FOLDER  a CPU profile of the worker
+  --profile FOLDER   a CPU profile of the worker
 `
 const { values: flags } = parseArgs({
   options: {
@@ -27,7 +28,7 @@ const { values: flags } = parseArgs({
     calls: { type: 'string' },
     idle: { type: 'string', default: '5' },
     json: { type: 'string' },
-    'cpu-prof': { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 const connectorCount = Number(flags.connectors ?? (flags.quick ? 200 : 1_000))
@@ -53,7 +54,7 @@ async function measure(): Promise<void> {
     void stage[Symbol.asyncDispose]().finally(() => process.exit(130))
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)
-  if (flags['cpu-prof'] !== undefined) process.env['NODE_OPTIONS'] = `--cpu-prof --cpu-prof-dir=${flags['cpu-prof']}`
+  if (flags.profile !== undefined) process.env['NODE_OPTIONS'] = profileFlags(flags.profile).join(' ')
   const worker = await stage.startWorker()
   delete process.env['NODE_OPTIONS']
   await Promise.all([stage.createTopic(TOPIC, 1), stage.createTable(TOPIC)])

@@ -7,7 +7,7 @@ import { machine, versionOf } from './support/machine.ts'
 import { ROW_BYTES, ROWS_PER_REQUEST } from './support/rows.ts'
 import { endProcesses, type Run, runOnce, type StorageKind } from './support/run.ts'
 
-const USAGE = `Usage: npm run bench [-- emulator] [--quick] [--storage null,duckdb,duckdb-file] [--rows N] [--runs N] [--connections N]
+const USAGE = `Usage: npm run bench -- emulator [--quick] [--storage null,duckdb,duckdb-file] [--rows N] [--runs N] [--connections N]
   [--in-flight N] [--flat ROWS] [--json FILE] [--cpu-prof FOLDER]
 `
 const { values: flags } = parseArgs({

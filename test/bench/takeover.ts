@@ -5,15 +5,16 @@ import { parseArgs } from 'node:util'
 import { KAFKA_VERSION } from '@millrace/testkit'
 import { percentile } from './support/figures.ts'
 import { machine } from './support/machine.ts'
+import { profileFlags } from './support/profile.ts'
 import { Services } from './support/services.ts'
 import { type Kill, TakeoverRun } from './support/takeover-run.ts'
 
-const USAGE = `Usage: npm run bench -- takeover [--quick] [--partitions N,…] [--kills N] [--json FILE] [--cpu-prof FOLDER]
+const USAGE = `Usage: npm run bench -- takeover [--quick] [--partitions N,…] [--kills N] [--json FILE] [--profile FOLDER]
 
   --partitions N,…  of the topic (8,200,500; 8 with --quick)
   --kills N         for each number of partitions (5 for up to 50 partitions, else 3; 2 with --quick)
   --json FILE       the figures, for machines
-  --cpu-prof FOLDER a CPU profile of every worker that is not killed
+  --profile FOLDER  a CPU profile of every worker that is not killed
 `
 const { values: flags } = parseArgs({
   options: {
@@ -22,11 +23,11 @@ const { values: flags } = parseArgs({
     partitions: { type: 'string' },
     kills: { type: 'string' },
     json: { type: 'string' },
-    'cpu-prof': { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 const counts = (flags.partitions ?? (flags.quick ? '8' : '8,200,500')).split(',').map(Number)
-const profiling = flags['cpu-prof'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags['cpu-prof']}`]
+const profiling = profileFlags(flags.profile ?? null)
 const FEW = 50
 const killsFor = (partitions: number): number => Number(flags.kills ?? (flags.quick ? 2 : partitions <= FEW ? 5 : 3))
 

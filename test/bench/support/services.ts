@@ -68,6 +68,11 @@ export class Services implements AsyncDisposable {
     await this.#stack.disposeAsync()
   }
 
+  /** Of the whole benchmark; gone with it. */
+  get folder(): string {
+    return this.#folder.path
+  }
+
   unique(prefix: string): string {
     return `${prefix}_${++this.#names}`
   }
@@ -76,7 +81,7 @@ export class Services implements AsyncDisposable {
   async startWorker(
     group: string,
     over: Readonly<Record<string, string>>,
-    options: Pick<WorkerProcessOptions, 'main' | 'nodeFlags'> = {},
+    options: Pick<WorkerProcessOptions, 'main' | 'nodeFlags' | 'env'> = {},
   ): Promise<WorkerProcess> {
     const name = this.unique(group)
     const properties = {
@@ -97,6 +102,19 @@ export class Services implements AsyncDisposable {
       tableReference: { projectId: PROJECT, datasetId: DATASET, tableId },
       schema: { fields },
     })
+  }
+
+  /** Its streams go with it. */
+  async dropTable(tableId: string): Promise<void> {
+    await this.#emulator('DELETE', `/bigquery/v2/projects/${PROJECT}/datasets/${DATASET}/tables/${tableId}`)
+  }
+
+  /** Rows in all tables whose names begin so. */
+  async rowsBehind(prefix: string): Promise<number> {
+    const { body } = await this.#emulator('GET', '/emulator/state')
+    const { tables } = body as { tables: readonly { table: string; rows: string }[] }
+    const start = `${PROJECT}.${DATASET}.${prefix}`
+    return tables.reduce((sum, { table, rows }) => (table.startsWith(start) ? sum + Number(rows) : sum), 0)
   }
 
   async rowsIn(table: string): Promise<number> {
@@ -137,6 +155,11 @@ export class Services implements AsyncDisposable {
       const offsets = await this.admin.fetchTopicOffsets(topic).catch(() => [])
       return offsets.length === partitions ? true : null
     })
+  }
+
+  async deleteTopics(prefix: string): Promise<void> {
+    const topics = (await this.admin.listTopics()).filter(topic => topic.startsWith(prefix))
+    if (topics.length > 0) await this.admin.deleteTopics({ topics })
   }
 
   /** Records and bytes of a topic as the broker stores them. */
