@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { FAULT_NAMES, FAULTS, type Fault } from './faults.ts'
 import type { Less } from './plan.ts'
 import { runSeed } from './run-seed.ts'
-import { runSeeds, type SeedsResult } from './run-seeds.ts'
+import { runSeeds, type SeedFailure, type SeedsResult } from './run-seeds.ts'
 import { shrink } from './shrink.ts'
 
 const USAGE = `Usage: npm run sim -- [--seeds N] [--seed S] [--faults a,b] [--jobs J] [--trace]
@@ -46,7 +46,10 @@ async function main(): Promise<void> {
   if (values.seed !== undefined && values.seeds === undefined) return await showOne(from, less)
   const startedMs = performance.now()
   let toldMs = startedMs
+  let toldFailures = 0
   const onBatch = (sum: SeedsResult): void => {
+    for (const failure of sum.failures.slice(toldFailures)) process.stderr.write(`${failed(failure)}\n`)
+    toldFailures = sum.failures.length
     if (performance.now() - toldMs < PROGRESS_EVERY_MS) return
     toldMs = performance.now()
     process.stderr.write(`${sum.seeds} seeds, ${sum.failures.length} failures, ${pace(sum.seeds, startedMs)}\n`)
@@ -68,7 +71,7 @@ function printSum(sum: SeedsResult, startedMs: number): void {
     const line = `${fault.padEnd(width)}  ${String(times).padStart(9)} hits in ${String(runs).padStart(7)} seeds`
     process.stdout.write(`${line}  ${FAULTS[fault].about}\n`)
   }
-  for (const { seed, message } of sum.failures) process.stdout.write(`FAILED seed=${seed} ${message.split('\n')[0]}\n`)
+  for (const failure of sum.failures) process.stdout.write(`${failed(failure)}\n`)
   process.stdout.write(`failures: ${sum.failures.length}\n`)
   if (sum.failures.length > 0) process.exitCode = 1
 }
@@ -87,6 +90,8 @@ async function showOne(seed: number, less: Less): Promise<void> {
   process.stdout.write(`faults needed: ${[...faults].join(', ') || 'none'}\n${violation?.message}\n`)
   process.exitCode = 1
 }
+
+const failed = ({ seed, message }: SeedFailure): string => `FAILED seed=${seed} ${message.split('\n')[0]}`
 
 function pace(seeds: number, startedMs: number): string {
   return `${((seeds * 1_000) / (performance.now() - startedMs)).toFixed(0)} seeds/s`
