@@ -17,7 +17,7 @@ const USAGE = `Usage: npm run bench [-- pipeline] [--quick] [--input …] [--onl
   --input a,b      ${names(INPUTS)} (all)
   --only a,b       ${names(CONTESTANTS)} (all)
   --parts a,b      ${PARTS.join(',')} (all)
-  --records N      records of the narrow input; the others get their share of it (4000000; 400000 with --quick)
+  --records N      records of the narrow input; the others get their share of it (4000000; 1000000 with --quick)
   --partitions N   of the topic (8)
   --runs N         turns, in each of which everybody runs once (5; 2 with --quick)
   --seconds N      of a steady rate, for latency (20; 5 with --quick)
@@ -67,21 +67,29 @@ async function measure(): Promise<void> {
   process.stdout.write(`${JSON.stringify(about)}\n`)
 
   await using services = await Services.open()
+  const interrupted = new AbortController()
   const interrupt = (): void => {
+    interrupted.abort()
     void services[Symbol.asyncDispose]().finally(() => process.exit(EXIT_INTERRUPTED))
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
   const measurements = new Measurements(services, {
     contestants,
-    records: Number(flags.records ?? (flags.quick ? 400_000 : 4_000_000)),
+    records: Number(flags.records ?? (flags.quick ? 1_000_000 : 4_000_000)),
     partitions: Number(flags.partitions),
     runs: Number(flags.runs ?? (flags.quick ? 2 : 5)),
     rate: { rowsPerSecond: Number(flags.rate), seconds: Number(flags.seconds ?? (flags.quick ? 5 : 20)) },
     profileFolder: flags.profile ?? null,
+    signal: interrupted.signal,
   })
-  if (parts.includes('throughput')) for (const input of inputs) await measurements.throughput(input)
-  if (parts.includes('latency')) await measurements.latency()
-  if (parts.includes('first-row')) await measurements.firstRow()
+  try {
+    if (parts.includes('throughput')) for (const input of inputs) await measurements.throughput(input)
+    if (parts.includes('latency')) await measurements.latency()
+    if (parts.includes('first-row')) await measurements.firstRow()
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error // else everything is being stopped, and nothing is there any more
+  }
+  if (interrupted.signal.aborted) return
   const { results, failures } = measurements
   if (flags.json !== undefined)
     writeFileSync(flags.json, `${JSON.stringify({ machine: about, ...results, failures }, null, 2)}\n`)

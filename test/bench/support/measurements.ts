@@ -22,6 +22,8 @@ export type Plan = {
   readonly runs: number
   readonly rate: Rate
   readonly profileFolder: string | null
+  /** Aborted when the user has had enough. */
+  readonly signal: AbortSignal
 }
 
 type Topics = { readonly prefix: string; readonly names: readonly string[] }
@@ -178,9 +180,11 @@ export class Measurements {
   }
 
   async #noting(what: string, work: () => Promise<void>): Promise<void> {
+    this.#plan.signal.throwIfAborted()
     try {
       await work()
     } catch (error) {
+      this.#plan.signal.throwIfAborted()
       const message = `${what}: ${error instanceof Error ? error.message : String(error)}`
       this.failures.push(message)
       print(`FAILED ${message}\n`)

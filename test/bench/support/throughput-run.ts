@@ -8,6 +8,11 @@ import { until } from './services.ts'
 /** Compiling and growing of buffers are over by then: so much time after the first row, or this share of the rows. */
 const WARM_UP_MS = 10_000
 const WARM_UP_SHARE = 0.25
+/**
+ * Measured until so many are visible, and not to the end: what is fetched and converted but not yet visible was paid for all the
+ * same, and there should be as much of it at the end of the measurement as at its beginning.
+ */
+const MEASURED_UNTIL_SHARE = 0.8
 /** A slow one is not waited for to its end. */
 const MEASURED_MS_MAX = 30_000
 /** CPU is counted in hundredths of a second. */
@@ -21,7 +26,7 @@ const PROBE_LOOK_EVERY_MS = 100
 
 export type ThroughputRun = {
   readonly warmUp: '10 s' | 'a quarter of the rows'
-  /** From the end of the warm-up to the last sample. */
+  /** From the end of the warm-up until most rows are visible. */
   readonly rows: number
   readonly seconds: number
   readonly valueBytes: number
@@ -74,26 +79,33 @@ export async function runThroughput(contestant: Contestant, scene: Scene): Promi
     const now = watch(await sample())
     return isWarm(now) ? now : null
   })
-  const last = await until('the rows', everyMs, async () => {
+  const isOver = (now: Sample): boolean => now.atMs - from.atMs >= MEASURED_MS_MAX && now.rows > from.rows
+  const most = await until('most rows', everyMs, async () => {
     const now = watch(await sample())
-    return now.rows >= records || (now.atMs - from.atMs >= MEASURED_MS_MAX && now.rows > from.rows) ? now : null
+    return now.rows >= records * MEASURED_UNTIL_SHARE || isOver(now) ? now : null
+  })
+  const last = await until('all rows', everyMs, async () => {
+    const now = watch(await sample())
+    return now.rows >= records || isOver(now) ? now : null
   })
   if (last.rows > records && !contestant.isCeiling) throw new Error(`${last.rows} rows of ${records} records`)
-  const rows = last.rows - from.rows
-  const used = last.own - from.own
+  // So few that they were nearly all on their way at once.
+  const to = most.own - from.own < CPU_SECONDS_MIN ? last : most
+  const rows = to.rows - from.rows
+  const used = to.own - from.own
   if (used < CPU_SECONDS_MIN) throw new Error(`too short to be measured (${rows} rows, ${used} CPU-s): more --records`)
   return {
     warmUp: from.atMs - first.atMs >= WARM_UP_MS ? '10 s' : 'a quarter of the rows',
     rows,
-    seconds: (last.atMs - from.atMs) / 1000,
+    seconds: (to.atMs - from.atMs) / 1000,
     valueBytes: (rows * scene.valueBytes) / scene.records,
     cpuSeconds: used,
-    brokerCpuSeconds: last.broker - from.broker,
-    emulatorCpuSeconds: last.emulator - from.emulator,
+    brokerCpuSeconds: to.broker - from.broker,
+    emulatorCpuSeconds: to.emulator - from.emulator,
     rssPeakBytes: rssPeakBytes(running.pid),
     firstRowMs: first.atMs - startedAtMs,
     isWhole: last.rows >= records,
-    loop: await loopOf(running, from, last),
+    loop: await loopOf(running, from, to),
     journal: await journalOf(running, (last.atMs - startedAtMs) / 1000),
   }
 }
@@ -108,11 +120,11 @@ function stallWatch(first: Sample): (now: Sample) => Sample {
   }
 }
 
-async function loopOf({ loopLog }: Running, from: Sample, last: Sample): Promise<LoopFigures | null> {
+async function loopOf({ loopLog }: Running, from: Sample, to: Sample): Promise<LoopFigures | null> {
   if (loopLog === null) return null
-  const isThere = (): boolean => readLoopLog(loopLog).some(({ atMs }) => atMs >= last.wallMs)
+  const isThere = (): boolean => readLoopLog(loopLog).some(({ atMs }) => atMs >= to.wallMs)
   await until('a line of the loop probe', PROBE_LOOK_EVERY_MS, async () => (isThere() ? true : null))
-  return loopFigures(readLoopLog(loopLog), from.wallMs, last.wallMs)
+  return loopFigures(readLoopLog(loopLog), from.wallMs, to.wallMs)
 }
 
 async function journalOf({ journal }: Running, seconds: number): Promise<ThroughputRun['journal']> {
