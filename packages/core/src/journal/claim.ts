@@ -6,11 +6,12 @@ import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from 
 import { EMPTY, type IntervalSet } from '../interval-set.ts'
 import { headClaim, isDeleted, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
 import { settle, startAt, statedLost } from './progress.ts'
-import type { JournalRecord, Progress } from './records.ts'
+import type { IntentBatch, JournalRecord, Progress } from './records.ts'
 import {
   fold,
   isAligned,
   isForgotten,
+  knownProgress,
   needsStart,
   nothingOpen,
   openRows,
@@ -97,6 +98,9 @@ type Recovering = ClaimIdentity & {
 /** `progress` is null where nothing had begun, which only an alteration finds enough. */
 type Folded = Recovering & { readonly journal: KeySpaceState; readonly progress: Progress | null }
 
+/** What is to be told outside, to the dead letter queue and the audit, before it is settled. */
+type Owing = Folded & { readonly deadLetters: IntervalSet; readonly lost: IntervalSet }
+
 export type ClaimState =
   | ({ readonly kind: 'following' } & ClaimIdentity)
   | ({ readonly kind: 'claiming'; readonly epoch: number } & ClaimIdentity)
@@ -105,6 +109,8 @@ export type ClaimState =
   | ({ readonly kind: 'folding' } & Recovering)
   | ({ readonly kind: 'pausing' } & Recovering)
   | ({ readonly kind: 'resolvingStart'; readonly journal: KeySpaceState } & Recovering)
+  | ({ readonly kind: 'loggingLetters' } & Owing)
+  | ({ readonly kind: 'confirmingLetters' } & Owing)
   | ({ readonly kind: 'savingDeadLetters' } & Folded)
   | ({ readonly kind: 'settling' } & Folded)
   | ({ readonly kind: 'confirmingSettled' } & Folded)
@@ -139,6 +145,7 @@ export type ClaimStep = { readonly state: ClaimState; readonly effects: readonly
 
 export const beginClaim = (identity: ClaimIdentity): ClaimState => ({ kind: 'following', ...identity })
 
+const NO_ROW = 0n as StreamOffset
 const READ: ClaimEffect = { kind: 'readToEnd', barrier: false }
 
 export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
@@ -165,6 +172,12 @@ export function stepClaim(state: ClaimState, event: ClaimEvent): ClaimStep {
       break
     case 'resolvingStart':
       if (event.kind === 'startResolved') return conclude(state, state.journal, event)
+      break
+    case 'loggingLetters':
+      if (event.kind === 'appended') return { state: { ...state, kind: 'confirmingLetters' }, effects: [READ] }
+      break
+    case 'confirmingLetters':
+      if (event.kind === 'journalRead') return saveLetters(state, event.journal)
       break
     case 'savingDeadLetters':
       if (event.kind === 'deadLettersSafe') return logSettled(state)
@@ -316,9 +329,36 @@ function conclude(state: Recovering, journal: KeySpaceState, resolved: Start | n
   const next = { ...state, counts, journal, progress }
   const lost = 'lost' in folded ? folded.lost : EMPTY
   if (folded.deadLetters.length === 0 && lost.length === 0) return logSettled(next)
+  return logLetters({ ...next, deadLetters: folded.deadLetters, lost })
+}
+
+/**
+ * Under the own claim, before they go out: the Intent they were found in may be older than a Settled that is still on its way and
+ * does not know of it. From where that lands on, only what a higher claim has logged still says that the record is a letter.
+ */
+function logLetters(state: Owing): ClaimStep {
+  const { claimId, epoch, generation, deadLetters, lost } = state
+  const progress = knownProgress(state.journal, epoch, null)
+  assert(progress !== null, 'What has letters has begun.')
+  const batch: IntentBatch = {
+    firstRow: NO_ROW,
+    rowCount: 0,
+    rows: EMPTY,
+    dead: deadLetters,
+    drop: lost,
+    ...statedLost(lost),
+    generation,
+    fingerprint: null,
+  }
+  const record: JournalRecord = { kind: 'intent', claimId, epoch, stream: null, progress, window: [batch] }
+  return { state: { ...state, kind: 'loggingLetters' }, effects: [{ kind: 'append', record }] }
+}
+
+function saveLetters({ deadLetters, lost, ...state }: Owing, journal: KeySpaceState): ClaimStep {
+  if (!isHead(journal, state.claimId)) return fenced(journal)
   return {
-    state: { ...next, kind: 'savingDeadLetters' },
-    effects: [{ kind: 'saveDeadLetters', offsets: folded.deadLetters, ...statedLost(lost) }],
+    state: { ...state, kind: 'savingDeadLetters' },
+    effects: [{ kind: 'saveDeadLetters', offsets: deadLetters, ...statedLost(lost) }],
   }
 }
 

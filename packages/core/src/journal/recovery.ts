@@ -16,7 +16,15 @@ import type { IntentBatch, Progress } from './records.ts'
 /** Final row count of each recovered stream; `gone` = not found and judged to have nothing open. */
 export type RowCounts = ReadonlyMap<StreamName, StreamOffset | 'gone'>
 
-const baseEpoch = (state: KeySpaceState, epoch: number): number => baseBelow(state, epoch)?.epoch ?? 0
+/**
+ * From which epoch on records count beside the base. A claim that moved the position has nothing of its own above it: what it logged
+ * of letters before is older than the operator's word.
+ */
+function baseEpoch(state: KeySpaceState, epoch: number): number {
+  const base = baseBelow(state, epoch)
+  if (base === null) return 0
+  return base.altered === undefined ? base.epoch : base.epoch + 1
+}
 
 /** The last Intents that count: from the base on, below `epoch`. */
 export function intentsFrom(state: KeySpaceState, epoch: number): readonly IntentRecord[] {

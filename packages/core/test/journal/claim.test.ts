@@ -9,6 +9,7 @@ import {
   type ClaimState,
   type ClaimStep,
   EMPTY_KEY_SPACE,
+  fold,
   isMillraceError,
   type JournalRecord,
   type KeySpaceState,
@@ -68,7 +69,10 @@ const altering = (to: number | null, ...events: readonly ClaimEvent[]): ClaimSte
   )
 
 const toFolding: readonly ClaimEvent[] = [read(journalOf(...LEFT)), { kind: 'appended' }, read(headed()), finalized(1)]
-const toSettling: readonly ClaimEvent[] = [...toFolding, read(headed()), { kind: 'deadLettersSafe' }]
+/** The letters that were found are logged under the own claim, and that one is still the head. */
+const lettersLogged = (journal = headed()): readonly ClaimEvent[] => [{ kind: 'appended' }, read(journal)]
+const toSaving: readonly ClaimEvent[] = [...toFolding, read(headed()), ...lettersLogged()]
+const toSettling: readonly ClaimEvent[] = [...toSaving, { kind: 'deadLettersSafe' }]
 
 const SAMPLES: Record<ClaimState['kind'], ClaimState> = {
   following: beginClaim(ME),
@@ -79,12 +83,13 @@ const SAMPLES: Record<ClaimState['kind'], ClaimState> = {
   pausing: start(...toFolding.slice(0, 3), finalized(7), read(headed())).state,
   resolvingStart: start(read(EMPTY_KEY_SPACE), { kind: 'appended' }, read(journalOf(MINE)), read(journalOf(MINE)))
     .state,
-  savingDeadLetters: start(...toFolding, read(headed())).state,
+  loggingLetters: start(...toFolding, read(headed())).state,
+  confirmingLetters: start(...toFolding, read(headed()), { kind: 'appended' }).state,
+  savingDeadLetters: start(...toSaving).state,
   settling: start(...toSettling).state,
   confirmingSettled: start(...toSettling, { kind: 'appended' }).state,
   owning: start(...toSettling, { kind: 'appended' }, read(headed())).state,
-  altered: altering(5, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }, { kind: 'appended' }, read(headed()))
-    .state,
+  altered: altering(5, ...toSettling, { kind: 'appended' }, read(headed())).state,
   fenced: start(read(journalOf({ kind: 'deleted', claimId: 'x', epoch: 9, by: 'x' }))).state,
   inDoubt: { kind: 'inDoubt', doubts: [] },
 }
@@ -120,7 +125,9 @@ const TABLE: Record<ClaimState['kind'], Record<ClaimEvent['kind'], string>> = {
     finalized: 'folding: readToEnd behind a barrier',
     streamGone: 'folding: readToEnd behind a barrier',
   },
-  folding: { ...NOTHING, journalRead: 'savingDeadLetters: saveDeadLetters' },
+  folding: { ...NOTHING, journalRead: 'loggingLetters: append intent' },
+  loggingLetters: { ...NOTHING, appended: 'confirmingLetters: readToEnd' },
+  confirmingLetters: { ...NOTHING, journalRead: 'savingDeadLetters: saveDeadLetters' },
   pausing: { ...NOTHING, pauseOver: 'finalizing: finalize' },
   resolvingStart: { ...NOTHING, startResolved: 'settling: append settled' },
   savingDeadLetters: { ...NOTHING, deadLettersSafe: 'settling: append settled' },
@@ -221,6 +228,7 @@ test('a Release that lands after the stream was finalized does not make it adopt
   const { state } = start(
     ...toFolding,
     read(headed(release)),
+    ...lettersLogged(headed(release)),
     { kind: 'deadLettersSafe' },
     { kind: 'appended' },
     read(headed(release)),
@@ -232,7 +240,7 @@ test('a Release that lands after the stream was finalized does not make it adopt
 
 test('an Open that lands after our Claim is of somebody fenced: its stream is not waited for', () => {
   const step = stepClaim(SAMPLES.folding, read(headed(openOf('a', 1, S2))))
-  assert.equal(step.state.kind, 'savingDeadLetters')
+  assert.equal(step.state.kind, 'loggingLetters')
 })
 
 test('a Settled that lands meanwhile becomes the base: what it settled needs no count', () => {
@@ -269,7 +277,7 @@ test('Aligned: a count that is no boundary is asked again a few times, then IN_D
 
 test('a count that becomes a boundary ends the asking', () => {
   const step = run(misalignedTimes(3).state, { kind: 'pauseOver' }, finalized(2), read(headed()))
-  assert.equal(step.state.kind, 'savingDeadLetters')
+  assert.equal(step.state.kind, 'loggingLetters')
 })
 
 const goneAt = (state: ClaimState, nowMs: number): ClaimStep =>
@@ -301,7 +309,7 @@ test('where somebody waits for the answer, STREAM_NOT_FOUND is doubt after 5 sec
 test('a stream that is found again counts by its rows, and one that is gone with nothing open counts as nothing', () => {
   const gone = goneAt(SAMPLES.finalizing, 0)
   const found = run(stepClaim(gone.state, { kind: 'pauseOver' }).state, finalized(1), read(headed()))
-  assert.equal(found.state.kind, 'savingDeadLetters')
+  assert.equal(found.state.kind, 'loggingLetters')
   const settled = run(
     SAMPLES.finalizing,
     { kind: 'streamGone', stream: S1, nowMs: 0 },
@@ -325,6 +333,7 @@ test('a Verdict given before or during the claim takes the place of the count, a
     { kind: 'pauseOver' },
     { kind: 'streamGone', stream: S1, nowMs: 1 },
     read(headed(verdict(7))),
+    ...lettersLogged(headed(verdict(7))),
   )
   assert(during.state.kind === 'savingDeadLetters')
   assert.equal(settledUpTo(during.state.progress), '<3')
@@ -336,11 +345,39 @@ test('a Verdict given before or during the claim takes the place of the count, a
 // ── what it leaves ──
 
 test('OneOutcome: logged dead letters are saved before Settled says so', () => {
-  const step = start(...toFolding, read(headed()))
+  const step = start(...toSaving)
   assert.deepEqual(step.effects, [{ kind: 'saveDeadLetters', offsets: [{ from: 2n, to: 3n }] }])
   const settled = stepClaim(step.state, { kind: 'deadLettersSafe' }).effects[0]
   assert(settled?.kind === 'append' && settled.record.kind === 'settled')
   assert.equal(settledUpTo(settled.record.progress), '<1 2..2')
+})
+
+const logged = (step: ClaimStep): JournalRecord => {
+  const effect = step.effects[0]
+  assert(effect?.kind === 'append')
+  return effect.record
+}
+
+test('OneOutcome: letters are logged under the own claim before they go out, so that a late Settled hides none of them', () => {
+  const letters = logged(start(...toFolding, read(headed())))
+  assert(letters.kind === 'intent' && letters.stream === null && letters.claimId === 'me')
+  // A claim between the two, which folded before the Intent of the first was there: its Settled lands last of all.
+  const between = [claimOf('b', 2), claimOf('me', 3), { ...letters, epoch: 3 }, settledOf('b', 2, 1)] as const
+  const { deadLetters, progress } = fold(journalOf(...LEFT, ...between), 4, new Map(), null)
+  assert.deepEqual(deadLetters, [{ from: 2n, to: 3n }])
+  assert.equal(settledUpTo(progress), '<1 2..2')
+})
+
+test('whoever is overtaken before that is read back produces no letter', () => {
+  const overtaken = headed(claimOf('z', 9))
+  assert.equal(start(...toFolding, read(headed()), ...lettersLogged(overtaken)).state.kind, 'fenced')
+})
+
+test('letters that an alteration logged are not above what it then settled', () => {
+  const letters = logged(altering(0, ...toFolding, read(headed())))
+  const moved = settledIn(altering(0, ...toSettling))
+  const { progress, deadLetters } = fold(journalOf(...LEFT, MINE, letters, moved), 3, new Map(), null)
+  assert.deepEqual([settledUpTo(progress), deadLetters], ['<0', []])
 })
 
 test('records of lower epochs are deleted last of all, and only those', () => {
@@ -365,15 +402,15 @@ const settledIn = (step: ClaimStep): Extract<JournalRecord, { kind: 'settled' }>
 test('an alteration finalizes and saves what the old claim left, then settles what the operator said instead of the fold', () => {
   const finalizing = altering(1, ...toFolding.slice(0, 3))
   assert.deepEqual(finalizing.effects, [{ kind: 'finalize', stream: S1 }])
-  const saving = altering(1, ...toFolding, read(headed()))
+  const saving = altering(1, ...toSaving)
   assert.deepEqual(saving.effects.map(named), ['saveDeadLetters'])
   for (const to of [0, 1, 5, 900]) {
-    const record = settledIn(altering(to, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }))
+    const record = settledIn(altering(to, ...toSettling))
     assert.equal(settledUpTo(record.progress), `<${to}`)
     assert.equal(record.progress?.fingerprint, null, 'the operator speaks of the log as it is now')
     assert.deepEqual(record.altered, { by: 'operator', atMs: 7, from: 1n })
   }
-  const forgotten = settledIn(altering(null, ...toFolding, read(headed()), { kind: 'deadLettersSafe' }))
+  const forgotten = settledIn(altering(null, ...toSettling))
   assert.deepEqual([forgotten.progress, forgotten.altered?.from], [null, 1n])
 })
 

@@ -13,6 +13,8 @@ const CLAIM: Readonly<Record<ClaimState['kind'], true>> = {
   folding: true,
   pausing: true,
   resolvingStart: true,
+  loggingLetters: true,
+  confirmingLetters: true,
   savingDeadLetters: true,
   settling: true,
   confirmingSettled: true,

@@ -196,7 +196,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     does: 'recovery folds, and produces logged dead letters again, though a higher claim is in the log',
     caughtBy: 'OneOutcome',
     rules: {
-      stepClaim: misread(['folding'], (journal, state) => ({
+      stepClaim: misread(['folding', 'confirmingLetters'], (journal, state) => ({
         ...journal,
         claims: only(journal.claims, claim => claim.epoch <= epochOf(state)),
       })),
