@@ -91,7 +91,9 @@ async function showOne(seed: number, less: Less): Promise<void> {
   process.exitCode = 1
 }
 
-const failed = ({ seed, message }: SeedFailure): string => `FAILED seed=${seed} ${message.split('\n')[0]}`
+function failed({ seed, message }: SeedFailure): string {
+  return `FAILED seed=${seed} ${message.split('\n')[0]}`
+}
 
 function pace(seeds: number, startedMs: number): string {
   return `${((seeds * 1_000) / (performance.now() - startedMs)).toFixed(0)} seeds/s`
