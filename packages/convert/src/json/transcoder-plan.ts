@@ -3,7 +3,7 @@ import type { ConnectSchema } from '../connect/connect-schema.ts'
 import { logicalTypeOf } from '../connect/connect-schema.ts'
 import type { FieldPlan, MessagePlan } from '../row-plan.ts'
 import { WIRE_TYPE } from '../schema/writer-schema.ts'
-import { KeyTable } from './transcoder/keys.ts'
+import { COLUMNS_IN_BITS, KeyTable } from './transcoder/keys.ts'
 
 /** How the transcoder reads a value. SLOW = always by the general path, value by value. */
 export const KIND = {
@@ -60,8 +60,8 @@ export class TranscoderPlan {
   readonly mandatoryCount: number
   readonly withDefault: readonly Slot[]
   readonly keys: KeyTable
-  /** `seen[slot.index] === stamp`: the current message already had this column. */
-  readonly seen: Int32Array
+  /** `stamps[slot.index] === stamp`: the current message already had this column. Only for columns without a bit. */
+  readonly stamps: Int32Array
   stamp = 0
   /** Bytes the last message's length took: predicted for the next. */
   lengthWidth = 1
@@ -72,14 +72,14 @@ export class TranscoderPlan {
     this.slots = plan.fields.map(field => slotOf(field, depth))
     this.mandatoryCount = plan.mandatoryCount
     this.withDefault = plan.withDefault.map(field => this.slots[field.index]!)
-    this.seen = new Int32Array(this.slots.length)
+    this.stamps = new Int32Array(this.slots.length > COLUMNS_IN_BITS ? this.slots.length : 0)
     this.keys = new KeyTable(plan, this.slots)
   }
 
   /** A fresh stamp for the next message. */
   nextStamp(): number {
     if (this.stamp === 0x3fff_ffff) {
-      this.seen.fill(0)
+      this.stamps.fill(0)
       this.stamp = 0
     }
     return ++this.stamp

@@ -35,7 +35,7 @@ export class Transcoder {
       writeTo(dst)
       const predicted = varintWidth(end - open - this.#saved)
       const rowStart = out.end + 1 + predicted
-      const rowEnd = putMembers(this.#root, open + 1, rowStart)
+      const rowEnd = putMembers(this.#root, open, rowStart)
       if (rowEnd === FULL) {
         out.reserve(2 * (dst.length - out.end))
         continue

@@ -16,8 +16,8 @@ export const UNUSUAL = -3
  */
 export const SLACK = 64
 
-/** Bytes that can be read behind a record: a reader that begins at or before its end may look so far ahead without asking. */
-export const MARGIN = 64
+/** Bytes that can be read behind a record: a value or key that begins before its end is read so far ahead without asking. */
+export const MARGIN = 80
 
 const NOTHING = Buffer.alloc(0)
 

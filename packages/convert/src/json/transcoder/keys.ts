@@ -1,80 +1,107 @@
 // The keys of one message's objects, as records spell them. Records repeat each other: the key that followed last time is
 // compared first, four bytes at once, and only a surprise is hashed.
 import { isUtf8 } from 'node:buffer'
+import { writeVarint32 } from '../../row-buffer.ts'
 import type { MessagePlan } from '../../row-plan.ts'
 import type { Slot } from '../transcoder-plan.ts'
+import { cursor } from './cursor.ts'
 
 /** What a key of the record leads to. */
-export const ACTION = { COLUMN: 0, IGNORED: 1, UNKNOWN: 2 } as const
+export const ACTION = { COLUMN: 0, IGNORED: 1, UNKNOWN: 2, NONE: 3 } as const
 
-/** One spelling of a key that records used. */
-export type KeyEntry = {
-  /** Of `"key":`. */
+/** Of keys without a column. Of the same make as the others, so that V8 knows all of them by one. */
+const NO_SLOT = {
+  index: 0,
+  kind: 0,
+  tag: 0,
+  repeated: false,
+  mandatory: 0,
+  narrow: false,
+  min: 0,
+  max: 0,
+  scale: 0,
+  schemaless: false,
+  message: null,
+  field: null,
+  depth: 0,
+} as unknown as Slot
+
+/** One spelling of a key that records used, with what its column asks for: a member read as expected looks nowhere else. */
+export class KeyEntry {
+  /** Of `,"key":`. */
   readonly length: number
-  /** The first three words of `"key":`, as far as they reach. */
+  /** The first three words of `,"key":`, and which of their bytes belong to it. */
   readonly first: number
   readonly second: number
   readonly third: number
-  /** Its last four bytes. */
-  readonly last: number
-  /** The words between the first three and the last. */
+  readonly secondMask: number
+  readonly thirdMask: number
+  /** The words behind these, the last of which may repeat some of their bytes. */
   readonly rest: Int32Array
   readonly action: number
-  readonly slot: Slot | null
+  readonly slot: Slot
+  /** The slot's kind where one value is read at once; 0 where more is to be looked at. */
+  readonly reader: number
+  /** The tag's varint, and how many bytes of it count. */
+  readonly tagBytes: number
+  readonly tagWidth: number
+  readonly mandatory: number
+  /** One bit for each of a message's first columns; 0 for the others. */
+  readonly bit: number
   /** The entry that followed this one last time: the prediction. */
-  next: KeyEntry
+  next: KeyEntry = this
+
+  constructor(key: Buffer, action: number, slot: Slot) {
+    const spelled = Buffer.concat([Buffer.from(',"'), key, Buffer.from('":')])
+    const { length } = spelled
+    const padded = Buffer.concat([spelled, Buffer.alloc(12)])
+    this.length = length
+    this.first = padded.readInt32LE(0)
+    this.second = padded.readInt32LE(4)
+    this.third = padded.readInt32LE(8)
+    this.secondMask = maskOf(length - 4)
+    this.thirdMask = maskOf(length - 8)
+    this.rest = Int32Array.from({ length: Math.max(0, Math.ceil(length / 4) - 3) }, (_, i) =>
+      spelled.readInt32LE(Math.min(12 + 4 * i, length - 4)),
+    )
+    this.action = action
+    this.slot = slot
+    const isPlain = action === ACTION.COLUMN && !slot.repeated && slot.message === null && slot.tag < 2 ** 28
+    this.reader = isPlain ? slot.kind : 0
+    const tag = Buffer.alloc(8)
+    this.tagWidth = writeVarint32(tag, 0, slot.tag)
+    this.tagBytes = tag.readInt32LE(0)
+    this.mandatory = slot.mandatory
+    this.bit = action === ACTION.COLUMN && slot.index < COLUMNS_IN_BITS ? 1 << slot.index : 0
+  }
 }
+
+/** The lowest `count` bytes of a word. */
+const maskOf = (count: number): number => (count >= 4 ? -1 : count <= 0 ? 0 : (1 << (8 * count)) - 1)
+
+/** As many columns as a word has bits. */
+export const COLUMNS_IN_BITS = 32
 
 /** Spellings remembered per message; beyond it (random keys) records go the general way. About 250 bytes each. */
 export const MAX_KEYS_PER_MESSAGE = 4_096
 
-/** Where nothing is predicted: longer than any record. */
-const NONE = {
-  length: 0x3fff_ffff,
-  first: 0,
-  second: 0,
-  third: 0,
-  last: 0,
-  rest: new Int32Array(0),
-  action: ACTION.IGNORED,
-  slot: null,
-} as unknown as { -readonly [field in keyof KeyEntry]: KeyEntry[field] }
-NONE.next = NONE
+/** What turns `,` into `{`, in the word that begins with it: before the first key. */
+export const OPENING: number = 0x2c ^ 0x7b
 
-/** Whether the key at `p` is this one, right before its colon. Words are read up to `end` only. */
-export function isKeyAt(entry: KeyEntry, from: DataView, p: number, end: number): boolean {
-  const { length } = entry
-  const last = p + length - 4
-  if (last + 4 > end || from.getInt32(last, true) !== entry.last) return false
-  if (length <= 4) return true
-  if (from.getInt32(p, true) !== entry.first) return false
-  if (length <= 8) return true
-  if (from.getInt32(p + 4, true) !== entry.second) return false
-  if (length <= 12) return true
-  if (from.getInt32(p + 8, true) !== entry.third) return false
-  return length <= 16 || isRestAt(entry.rest, from, p + 12)
+/** Whether `,"key":` at `p` is this one; with OPENING, whether `{"key":` is. `p` is not beyond the record's end. */
+export function isKeyAt(entry: KeyEntry, from: DataView, p: number, opening: number): boolean {
+  const differing =
+    (from.getInt32(p, true) ^ opening ^ entry.first) |
+    ((from.getInt32(p + 4, true) ^ entry.second) & entry.secondMask) |
+    ((from.getInt32(p + 8, true) ^ entry.third) & entry.thirdMask)
+  return differing === 0 && (entry.length <= 12 || isRestAt(entry, from, p))
 }
 
-function isRestAt(rest: Int32Array, from: DataView, p: number): boolean {
-  for (let i = 0; i < rest.length; i++) if (from.getInt32(p + 4 * i, true) !== rest[i]) return false
-  return true
-}
-
-function entryOf(key: Buffer, action: number, slot: Slot | null): KeyEntry {
-  const quoted = Buffer.concat([Buffer.of(0x22), key, Buffer.of(0x22, 0x3a)])
-  const { length } = quoted
-  const word = (at: number): number => (at >= 0 && at + 4 <= length ? quoted.readInt32LE(at) : 0)
-  return {
-    length,
-    first: word(0),
-    second: word(4),
-    third: word(8),
-    last: word(length - 4),
-    rest: Int32Array.from({ length: Math.max(0, Math.floor(length / 4) - 3) }, (_, i) => word(12 + 4 * i)),
-    action,
-    slot,
-    next: NONE,
-  }
+function isRestAt({ length, rest }: KeyEntry, from: DataView, p: number): boolean {
+  if (p + length > cursor.end) return false
+  const last = rest.length - 1
+  for (let i = 0; i < last; i++) if (from.getInt32(p + 12 + 4 * i, true) !== rest[i]) return false
+  return from.getInt32(p + length - 4, true) === rest[last]
 }
 
 export class KeyTable {
@@ -87,7 +114,8 @@ export class KeyTable {
   #keyCount = 0
 
   constructor(plan: MessagePlan, slots: readonly Slot[]) {
-    this.head = entryOf(Buffer.alloc(0), ACTION.IGNORED, null)
+    // A key that no JSON has: predicted until the first record came.
+    this.head = new KeyEntry(Buffer.from('"'), ACTION.NONE, NO_SLOT)
     this.#plan = plan
     this.#slots = slots
     const size = 2 ** Math.max(4, Math.ceil(Math.log2(slots.length * 4 + 1)))
@@ -101,8 +129,7 @@ export class KeyTable {
    */
   entryAfter(previous: KeyEntry, src: Buffer, open: number, end: number): KeyEntry | null {
     const entry = this.#find(src, open + 1, end)
-    // The key "" is shorter than a word, and never predicted.
-    if (entry !== null && entry.length >= 4) previous.next = entry
+    if (entry !== null) previous.next = entry
     return entry
   }
 
@@ -127,7 +154,7 @@ export class KeyTable {
     const key = Buffer.from(spelling)
     const target = this.#plan.target(key.toString('utf8'))
     const action = target === 'ignored' ? ACTION.IGNORED : target === 'unknown' ? ACTION.UNKNOWN : ACTION.COLUMN
-    const entry = entryOf(key, action, typeof target === 'string' ? null : this.#slots[target.index]!)
+    const entry = new KeyEntry(key, action, typeof target === 'string' ? NO_SLOT : this.#slots[target.index]!)
     bucket.push({ key, entry })
     return entry
   }

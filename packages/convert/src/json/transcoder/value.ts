@@ -89,7 +89,8 @@ export function putValue(slot: Slot, start: number, op: number): number {
 const TRUE = 0x6575_7274
 const FALS = 0x736c_6166
 
-function putBool(start: number, op: number): number {
+/** BOOL of `true` and `false`. */
+export function putBool(start: number, op: number): number {
   const { from, to } = here
   const word = from.getInt32(start, true)
   if (word === TRUE) {

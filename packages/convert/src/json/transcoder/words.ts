@@ -11,7 +11,7 @@ export const specialsOf = (word: number): number =>
 export const nonDigitsOf = (digits: number): number => ((digits + 0x7676_7676) | digits) & 0x8080_8080
 
 /** How many bytes lie below the lowest flag. */
-export const bytesBelow = (flags: number): number => (31 - Math.clz32(flags & -flags)) >> 3
+export const bytesBelow = (flags: number): number => (32 - Math.clz32(~flags & (flags - 1))) >> 3
 
 /** The number that four digits (0–9 each, the first one lowest) spell. */
 export function fourDigits(digits: number): number {
