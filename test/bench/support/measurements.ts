@@ -163,7 +163,7 @@ export class Measurements {
   async #createTopics(input: Input): Promise<Topics> {
     const prefix = `${this.#services.unique(input.name)}_`
     const topics = Array.from({ length: input.topics }, (_, i) => `${prefix}${i}`)
-    for (const topic of topics) await this.#services.createTopic(topic, input.partitions ?? this.#plan.partitions)
+    await this.#services.createTopics(topics, input.partitions ?? this.#plan.partitions)
     return { prefix, names: topics }
   }
 

@@ -21,6 +21,7 @@ import { type Admin, Kafka as KafkaClient, logLevel } from 'kafkajs'
 import { type Answer, ask, DATASET, type Field, PROJECT } from '../../e2e/support/stage.ts'
 
 const PATIENCE_MS = 120_000
+const LEADER_LOOK_EVERY_MS = 20
 
 export type StreamView = { readonly name: string; readonly rows: number; readonly lastTrafficMs: number }
 
@@ -147,14 +148,22 @@ export class Services implements AsyncDisposable {
     })
   }
 
+  createTopic(topic: string, partitions: number): Promise<void> {
+    return this.createTopics([topic], partitions)
+  }
+
   /** Resolves when every partition has its leader. */
-  async createTopic(topic: string, partitions: number): Promise<void> {
-    await this.admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
-    // The controller knows a leader some time before the leader does.
-    await until(`topic ${topic} has leaders`, 100, async () => {
-      const offsets = await this.admin.fetchTopicOffsets(topic).catch(() => [])
-      return offsets.length === partitions ? true : null
+  async createTopics(topics: readonly string[], partitions: number): Promise<void> {
+    await this.admin.createTopics({
+      topics: topics.map(topic => ({ topic, numPartitions: partitions })),
+      waitForLeaders: false,
     })
+    // The controller knows a leader some time before the leader does.
+    for (const topic of topics)
+      await until(`topic ${topic} has leaders`, LEADER_LOOK_EVERY_MS, async () => {
+        const offsets = await this.admin.fetchTopicOffsets(topic).catch(() => [])
+        return offsets.length === partitions ? true : null
+      })
   }
 
   async deleteTopics(prefix: string): Promise<void> {
