@@ -116,6 +116,43 @@ test('strings and numbers of every length, with something special at every place
   assert.deepEqual(outcomes(fast, records, TAILS[1]!), outcomes(general, records, TAILS[0]!))
 })
 
+test('timestamps of the same day and of others, spelled in every way, are what the general path makes of them', () => {
+  const table: TableSchema = { columns: [{ name: 'ts', type: 'TIMESTAMP', mode: 'NULLABLE' }] }
+  const usual = '2026-11-22T21:28:22.123Z'
+  const times = [
+    '00:00:00.000',
+    '09:59:59.999',
+    '19:00:01.010',
+    '20:00:00.100',
+    '23:59:59.999',
+    '24:00:00.000',
+    '29:10:10.000',
+  ]
+  const odd = [
+    '2026-11-22T21:60:00.000Z',
+    '2026-11-22T21:00:60.000Z',
+    '2026-11-22 21:28:22.123Z',
+    '2026-11-22T21:28:22.123',
+    '2026-11-22T21:28:22.123+02:00',
+  ]
+  for (let at = 0; at < usual.length; at++)
+    for (const c of ['x', '0', '3', '9', ':', ' ', '/']) odd.push(usual.slice(0, at) + c + usual.slice(at + 1))
+  const days = [
+    '1969-12-31',
+    '1970-01-01',
+    '2024-02-29',
+    '2026-11-22',
+    '2243-10-17',
+    '2243-10-18',
+    '9999-12-31',
+    '0001-01-01',
+  ]
+  const spelled = days.flatMap(day => times.flatMap(time => [`${day}T${time}Z`, `${day}T${time}Z`, `${day} ${time}Z`]))
+  const records = [...spelled, ...odd.flatMap(each => [usual, each])].map(each => Buffer.from(`{"ts":"${each}"}`))
+  const { fast, general } = encodersFor(table, { ignoreUnknownFields: false, sanitizeFieldNames: false })
+  assert.deepEqual(outcomes(fast, records, TAILS[1]!), outcomes(general, records, TAILS[0]!))
+})
+
 test('in a table of many columns, too, keys that repeat, change places or are absent are what the general path makes of them', () => {
   const columns: Column[] = Array.from({ length: 80 }, (_, c) => ({
     name: `column_${'x'.repeat(c % 17)}${c}`,

@@ -14,7 +14,5 @@ export const nonDigitsOf = (digits: number): number => ((digits + 0x7676_7676) |
 export const bytesBelow = (flags: number): number => (32 - Math.clz32(~flags & (flags - 1))) >> 3
 
 /** The number that four digits (0–9 each, the first one lowest) spell. */
-export function fourDigits(digits: number): number {
-  const pairs = Math.imul(digits, 10) + (digits >>> 8)
-  return (pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff)
-}
+export const fourDigits = (digits: number): number =>
+  Math.imul((digits * 10 + (digits >>> 8)) & 0xff_00ff, 100 * 0x1_0000 + 1) >>> 16
