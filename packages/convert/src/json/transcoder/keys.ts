@@ -26,30 +26,35 @@ const NO_SLOT = {
   depth: 0,
 } as unknown as Slot
 
-/** One spelling of a key that records used, with what its column asks for: a member read as expected looks nowhere else. */
+/**
+ * One spelling of a key that records used, with what its column asks for: a member read as expected looks nowhere else.
+ * `declare` keeps the fields from being undefined first: V8 would not know them as small integers then.
+ */
 export class KeyEntry {
   /** Of `,"key":`. */
-  readonly length: number
+  declare readonly length: number
   /** The first three words of `,"key":`, and which of their bytes belong to it. */
-  readonly first: number
-  readonly second: number
-  readonly third: number
-  readonly secondMask: number
-  readonly thirdMask: number
-  /** The words behind these, the last of which may repeat some of their bytes. */
-  readonly rest: Int32Array
-  readonly action: number
-  readonly slot: Slot
+  declare readonly first: number
+  declare readonly second: number
+  declare readonly third: number
+  declare readonly secondMask: number
+  declare readonly thirdMask: number
+  /** Its last word, which may repeat some of their bytes. */
+  declare readonly last: number
+  /** The words between `third` and `last`. */
+  declare readonly rest: Int32Array
+  declare readonly action: number
+  declare readonly slot: Slot
   /** The slot's kind where one value is read at once; 0 where more is to be looked at. */
-  readonly reader: number
+  declare readonly reader: number
   /** The tag's varint, and how many bytes of it count. */
-  readonly tagBytes: number
-  readonly tagWidth: number
-  readonly mandatory: number
+  declare readonly tagBytes: number
+  declare readonly tagWidth: number
+  declare readonly mandatory: number
   /** One bit for each of a message's first columns; 0 for the others. */
-  readonly bit: number
+  declare readonly bit: number
   /** The entry that followed this one last time: the prediction. */
-  next: KeyEntry = this
+  declare next: KeyEntry
 
   constructor(key: Buffer, action: number, slot: Slot) {
     const spelled = Buffer.concat([Buffer.from(',"'), key, Buffer.from('":')])
@@ -61,8 +66,9 @@ export class KeyEntry {
     this.third = padded.readInt32LE(8)
     this.secondMask = maskOf(length - 4)
     this.thirdMask = maskOf(length - 8)
-    this.rest = Int32Array.from({ length: Math.max(0, Math.ceil(length / 4) - 3) }, (_, i) =>
-      spelled.readInt32LE(Math.min(12 + 4 * i, length - 4)),
+    this.last = spelled.readInt32LE(length - 4)
+    this.rest = Int32Array.from({ length: Math.max(0, Math.ceil(length / 4) - 4) }, (_, i) =>
+      spelled.readInt32LE(12 + 4 * i),
     )
     this.action = action
     this.slot = slot
@@ -72,6 +78,7 @@ export class KeyEntry {
     this.tagWidth = writeVarint32(tag, 0, slot.tag)
     this.tagBytes = tag.readInt32LE(0)
     this.mandatory = slot.mandatory
+    this.next = this
     this.bit = action === ACTION.COLUMN && slot.index < COLUMNS_IN_BITS ? 1 << slot.index : 0
   }
 }
@@ -94,14 +101,16 @@ export function isKeyAt(entry: KeyEntry, from: DataView, p: number, opening: num
     (from.getInt32(p, true) ^ opening ^ entry.first) |
     ((from.getInt32(p + 4, true) ^ entry.second) & entry.secondMask) |
     ((from.getInt32(p + 8, true) ^ entry.third) & entry.thirdMask)
-  return differing === 0 && (entry.length <= 12 || isRestAt(entry, from, p))
+  const { length } = entry
+  if (differing !== 0 || length <= 12) return differing === 0
+  return length <= 16 ? from.getInt32(p + length - 4, true) === entry.last : isLongKeyAt(entry, from, p)
 }
 
-function isRestAt({ length, rest }: KeyEntry, from: DataView, p: number): boolean {
+/** Whether the bytes behind the first three words are this key's. */
+function isLongKeyAt({ length, rest, last }: KeyEntry, from: DataView, p: number): boolean {
   if (p + length > cursor.end) return false
-  const last = rest.length - 1
-  for (let i = 0; i < last; i++) if (from.getInt32(p + 12 + 4 * i, true) !== rest[i]) return false
-  return from.getInt32(p + length - 4, true) === rest[last]
+  for (let i = 0; i < rest.length; i++) if (from.getInt32(p + 12 + 4 * i, true) !== rest[i]) return false
+  return from.getInt32(p + length - 4, true) === last
 }
 
 export class KeyTable {
