@@ -105,6 +105,8 @@ export class Intake {
   #reader: PartitionReader
   /** The record to find again; null once that is done. */
   #verify: Fingerprint | null
+  /** It lies above what is to be delivered next: nothing is delivered before it is found. */
+  #isAhead: boolean
   /** Where the next slice must begin. */
   #position: KafkaOffset
   #table: OpenTable | null = null
@@ -126,7 +128,7 @@ export class Intake {
   #isStopped = false
   #hasRead = false
 
-  /** Begins no later than the last settled record, to see that the topic still holds the same log. */
+  /** Begins at the last settled record, to see that the topic still holds the same log. */
   constructor(recovered: Progress, deps: IntakeDeps, host: IntakeHost, { signal }: { signal: AbortSignal }) {
     this.#deps = deps
     this.#host = host
@@ -137,7 +139,8 @@ export class Intake {
     this.#allLost = lost ?? []
     this.#verify = fingerprint
     this.#reach = recovered.beyond.at(-1)?.to ?? frontier
-    this.#position = fingerprint !== null && fingerprint.kafkaOffset < frontier ? fingerprint.kafkaOffset : frontier
+    this.#isAhead = fingerprint !== null && fingerprint.kafkaOffset >= frontier
+    this.#position = fingerprint?.kafkaOffset ?? frontier
     this.#reader = deps.source.open(deps.tp, this.#position)
   }
 
@@ -183,6 +186,7 @@ export class Intake {
         if (this.#busy !== 'reading') return // the log is judged, or was: it is read again from where we are
         this.#busy = null
         if (this.#endsTooEarly()) return this.#judge(async held => this.#judgeEnd(held))
+        if (this.#isAhead) return this.#lookAhead(event.slices)
         this.#pending.push(...event.slices)
         this.#hasRead ||= event.slices.some(slice => slice.count > 0)
         return
@@ -250,9 +254,13 @@ export class Intake {
 
   /** The log no longer holds the verified record: that alone is not a change of the source. */
   #readFromFrontier(): void {
-    this.#verify = null
-    this.#reopen(this.#recovered.frontier)
+    this.#beginAtFrontier()
     this.#host.post({ kind: 'slices', slices: [] })
+  }
+  #beginAtFrontier(): void {
+    this.#verify = null
+    this.#isAhead = false
+    this.#reopen(this.#recovered.frontier)
   }
   #reopen(position: KafkaOffset): void {
     this.#reader.close()
@@ -342,14 +350,26 @@ export class Intake {
     const expected = this.#verify
     if (expected === null || slice.nextKafkaOffset <= expected.kafkaOffset) return true
     if (!isSameLog(slice, expected)) {
-      this.#pending = []
-      this.#judge(async held => {
-        throw recordDiffers(tp, expected.kafkaOffset, this.#reach, held)
-      })
+      this.#failByRecord(expected)
       return false
     }
     this.#verify = null
     return true
+  }
+
+  /** What came is read again once what lies before it was delivered. */
+  #lookAhead(slices: readonly RecordSlice[]): void {
+    const expected = this.#verify
+    assert(expected !== null, 'A record is looked for.')
+    if (!slices.every(slice => isSameLog(slice, expected))) return this.#failByRecord(expected)
+    if (slices.some(slice => slice.nextKafkaOffset > expected.kafkaOffset)) this.#beginAtFrontier()
+  }
+
+  #failByRecord({ kafkaOffset }: Fingerprint): void {
+    this.#pending = []
+    this.#judge(async held => {
+      throw recordDiffers(this.#deps.tp, kafkaOffset, this.#reach, held)
+    })
   }
 
   // ── the table ──

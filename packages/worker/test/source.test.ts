@@ -12,10 +12,11 @@ import {
   type OffsetRange,
   type Progress,
   recordKey,
+  type WorkerId,
 } from '@millrace/core'
 import type { PartitionDeps } from '../src/index.ts'
 import type { DurableStep } from './support/process.ts'
-import { byNumber, describeEnd, type Run, TABLE, TP, World } from './support/world.ts'
+import { byNumber, describeEnd, type Run, SPACE, TABLE, TP, World } from './support/world.ts'
 
 const errorOf = (run: Run): MillraceError => {
   assert(run.end?.kind === 'failed' && isMillraceError(run.end.error), describeEnd(run))
@@ -127,6 +128,26 @@ test('H16 a log cut off behind its last record, within markers, does not take ot
   await world.ended(run)
   assert.equal(codeOf(run), 'SOURCE_CHANGED')
   assert.deepEqual(rangeIn(run), ['flights', 0, 5n, 6n, 'logEnd'])
+})
+
+test('H16 a record settled beyond a hole is compared before anything of the hole is delivered', async () => {
+  const world = await World.open()
+  world.records.rows(6)
+  const settled = { kafkaOffset: kafkaOffset(4), timestampMs: 1, crc: 1 } // of the log there was before
+  const progress: Progress = {
+    frontier: kafkaOffset(2),
+    beyond: [{ from: kafkaOffset(4), to: kafkaOffset(5) }],
+    fingerprint: settled,
+  }
+  await world.journal.client().append(SPACE, [
+    { kind: 'claim', claimId: 'a', epoch: 1, workerId: 'w' as WorkerId, generation: 1 },
+    { kind: 'settled', claimId: 'a', epoch: 1, progress },
+  ])
+  const run = world.begin()
+  await world.ended(run)
+  assert.equal(codeOf(run), 'SOURCE_CHANGED')
+  assert.deepEqual(rangeIn(run), ['flights', 0, 0n, 5n, 'fingerprint'])
+  assert.deepEqual(world.rowIds(), [])
 })
 
 test('an end that a new leader states too low for a moment is no change of the source', async () => {

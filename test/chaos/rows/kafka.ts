@@ -146,11 +146,11 @@ export const KAFKA_ROWS: readonly Row[] = [
       const producer = await stage.newProducer()
       await producer.send({ topic: scene.topic, messages: early.map((id, i) => plainRecord(id, 3 + (i % 9))) })
       await producer.disconnect()
-      const ends = await stage.endOffsets(scene.topic)
-      assert.ok(
-        range(3, 12).every(p => ends.get(p) === 10n),
-        'each new partition has its records',
-      )
+      // The brokers hear of new partitions one after the other, and a leader of its high watermark a moment later.
+      await stage.until('each new partition has its records', async () => {
+        const ends = await stage.endOffsets(scene.topic)
+        return range(3, 12).every(p => ends.get(p) === 10n) ? true : null
+      })
       scene.flow.ledger.acknowledged(early)
       await stage.untilRunning(scene.name, 12)
       scene.hit('partitions that appeared', 9)

@@ -3,7 +3,7 @@
 // SPEC.md beside this file has the states, events and the test of each cell.
 import { assert, assertNever, MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName, WorkerId } from '../ids.ts'
-import { EMPTY, type IntervalSet } from '../interval-set.ts'
+import { EMPTY, type IntervalSet, union } from '../interval-set.ts'
 import { headClaim, isDeleted, isHead, type KeySpaceState, keysBelow } from './key-space.ts'
 import { settle, startAt, statedLost } from './progress.ts'
 import type { IntentBatch, JournalRecord, Progress } from './records.ts'
@@ -345,7 +345,7 @@ function logLetters(state: Owing): ClaimStep {
     rowCount: 0,
     rows: EMPTY,
     dead: deadLetters,
-    drop: lost,
+    drop: lost.reduce<IntervalSet>((set, range) => union(set, [range]), EMPTY),
     ...statedLost(lost),
     generation,
     fingerprint: null,

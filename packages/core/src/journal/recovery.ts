@@ -1,7 +1,7 @@
 // What a new owner concludes from the journal and the final row counts: pure judgement, no order of events in it.
 import { MillraceError } from '../errors/error.ts'
 import type { KafkaOffset, StreamName, StreamOffset, TableName } from '../ids.ts'
-import { EMPTY, type IntervalSet, type OffsetRange, union } from '../interval-set.ts'
+import { contains, EMPTY, type IntervalSet, type OffsetRange, union } from '../interval-set.ts'
 import {
   baseBelow,
   type IntentRecord,
@@ -67,7 +67,8 @@ export function fold(state: KeySpaceState, epoch: number, counts: RowCounts, sta
   if (progress === null) throw new MillraceError('BUG', 'failPartition', 'Fold without a start position.')
   const known = progress
   let letters: IntervalSet = EMPTY
-  const lost: OffsetRange[] = []
+  // Claims that died on the way have each logged the same once more.
+  const lost = new Map<string, OffsetRange>()
   for (const intent of intentsFrom(state, epoch))
     for (const batch of intent.window) {
       letters = union(letters, batch.dead)
@@ -75,14 +76,19 @@ export function fold(state: KeySpaceState, epoch: number, counts: RowCounts, sta
       progress = settle(
         progress,
         landed ? union(batch.rows, batch.drop) : batch.drop,
-        landed ? batch.fingerprint : null,
+        landed || endsWithoutRow(batch) ? batch.fingerprint : null,
         batch.lost,
       )
-      lost.push(...(batch.lost ?? EMPTY).filter(range => unsettled(known, [range]).length > 0))
+      for (const range of batch.lost ?? EMPTY)
+        if (unsettled(known, [range]).length > 0) lost.set(`${range.from}..${range.to}`, range)
     }
   const deadLetters = unsettled(progress, letters)
-  return { progress: settle(progress, deadLetters), deadLetters, ...statedLost(lost) }
+  return { progress: settle(progress, deadLetters), deadLetters, ...statedLost([...lost.values()]) }
 }
+
+/** Whether its last record is a letter or a drop, settled without a row: what the topic should hold there is known all the same. */
+const endsWithoutRow = ({ rows, fingerprint }: IntentBatch): boolean =>
+  fingerprint !== null && !contains(rows, fingerprint.kafkaOffset)
 
 const hasLanded = (batch: IntentBatch, count: StreamOffset | 'gone' | undefined): boolean =>
   typeof count === 'bigint' && batch.firstRow < count

@@ -67,6 +67,36 @@ test('logged dead letters and drops are final, landed or not; letters are handed
   assert.equal(folded(journal, 2, { [S1]: 1 }), '<3 dead 1')
 })
 
+test('the last record of a batch proves what the topic holds as soon as it is settled, with a row or without one', () => {
+  const printOf = (offset: number) => ({ kafkaOffset: kafkaOffset(offset), timestampMs: offset, crc: offset })
+  const endingIn = (outcomes: Parameters<typeof laid>[1], offset: number) => ({
+    ...laid(0, outcomes),
+    fingerprint: printOf(offset),
+  })
+  const known = (batch: ReturnType<typeof endingIn>, rows: number) =>
+    fold(
+      journalOf(settledOf('a', 1, 0), openOf('a', 1, S1), intentOf('a', 1, S1, 0, batch)),
+      2,
+      counts({ [S1]: rows }),
+      null,
+    ).progress.fingerprint
+  assert.deepEqual(known(endingIn({ rows: [0, 1] }, 1), 2), printOf(1))
+  assert.equal(known(endingIn({ rows: [0, 1] }, 1), 0), null, 'its row has not landed and is converted again')
+  assert.deepEqual(known(endingIn({ rows: [0], drop: [1] }, 1), 0), printOf(1))
+  assert.deepEqual(known(endingIn({ dead: [0] }, 0), 0), printOf(0))
+})
+
+test('H17 what claims that died on the way have each logged as lost is audited once', () => {
+  const batch = laid(0, { drop: [3, 4], lost: [3, 4] })
+  const journal = journalOf(
+    settledOf('a', 1, 3),
+    intentOf('a', 1, null, 3, batch),
+    claimOf('b', 2),
+    intentOf('b', 2, null, 3, batch),
+  )
+  assert.deepEqual(fold(journal, 3, new Map(), null).lost, [{ from: 3n, to: 5n }])
+})
+
 test('H17 a logged loss is final and stays a loss; it is handed over to be audited again until it is known to be settled', () => {
   const batch = laid(0, { drop: [3, 4, 5], lost: [3, 4, 5] })
   const known = journalOf(claimOf('a', 1), settledOf('a', 1, 3))

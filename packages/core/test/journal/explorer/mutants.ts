@@ -50,7 +50,7 @@ const ALONE: Scope = { ...TWO, workers: 1, may: { claims: 1, breaks: 1 } }
 
 // ── ways to break a machine ──
 
-type Reading = Extract<ClaimState['kind'], 'confirming' | 'folding' | 'confirmingSettled'>
+type Reading = Extract<ClaimState['kind'], 'confirming' | 'folding' | 'confirmingLetters' | 'confirmingSettled'>
 /** A claim that takes the journal, read in one of these states, for another. */
 const misread =
   (
