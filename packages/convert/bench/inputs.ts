@@ -20,7 +20,7 @@ const two = (value: number): string => String(value).padStart(2, '0')
 const datetime = (i: number): string =>
   `2001-${two(1 + (i % 12))}-${two(1 + (i % 28))}T${two(i % 24)}:${two(i % 60)}:00`
 
-/** The records of `npm run bench`, test/bench/support/narrow-json.ts. */
+/** The records of `npm run bench`, test/bench/inputs/narrow.ts. */
 const COUNTRIES = ['DE', 'FR', 'US', 'JP', 'BR', 'ZA']
 const KINDS = ['page_view', 'order_placed', 'basket_abandoned']
 const order = (i: number): Record<string, unknown> => {
