@@ -195,6 +195,19 @@ describe('what is wrong is reported', () => {
 describe('what the topic decides', () => {
   const inTopic = new Map([...RIGHT.rows, ...RIGHT.letters].map(({ id }) => [id, 1] as const))
 
+  test('a bad record that its producer sent twice needs a letter for each place', () => {
+    const twice = new Map([...inTopic, [POISON_FROM, 2]])
+    const other = { ...letter(POISON_FROM), identity: `${TOPIC}/0/9` }
+    assertReported(given({ inTopic: twice, letters: [...RIGHT.letters, other] }), {})
+    assertReported(given({ inTopic: twice }), { missing: 1 }, /^1 missing, such as 2000000000$/)
+    const third = { ...other, identity: `${TOPIC}/0/10` }
+    assertReported(
+      given({ inTopic: twice, letters: [...RIGHT.letters, other, third] }),
+      { torn: 1 },
+      /^1 torn, such as 2000000000$/,
+    )
+  })
+
   test('a send without an answer that is in the topic needs its row', () => {
     const ledger = produced()
     ledger.unanswered([10])

@@ -54,6 +54,7 @@ export type Verdict = {
 export function compare(ledger: Ledger, { topic, rows, letters, gaps, inTopic, unproduced }: Found): Verdict {
   const rowsOf = countById(rows)
   const lettersOf = countById(letters)
+  const places = placesOf(letters)
   const audited = [...new Map(gaps.map(gap => [gap.id, gap])).values()]
   const isAudited = (id: number): boolean => {
     const at = ledger.deleted.get(id)
@@ -75,7 +76,7 @@ export function compare(ledger: Ledger, { topic, rows, letters, gaps, inTopic, u
     missing: [
       ...[...ledger.committed].filter(id => outcomes(id) === 0),
       ...short.map(([id]) => id),
-      ...[...ledger.poison].filter(id => !lettersOf.has(id)),
+      ...[...ledger.poison].filter(id => (places.get(id)?.size ?? 0) < (inTopic?.get(id) ?? 1)),
     ],
     'deleted and not audited': deleted.filter(id => outcomes(id) === 0),
     duplicates: doubled.map(([id]) => id),
@@ -87,7 +88,7 @@ export function compare(ledger: Ledger, { topic, rows, letters, gaps, inTopic, u
     'letters of what is no poison': [...lettersOf.keys()].filter(id => !ledger.poison.has(id)),
     torn: [
       ...rows.filter(({ id, text }) => text !== textOf(id)).map(({ id }) => id),
-      ...tornLetters(ledger, topic, letters),
+      ...tornLetters(ledger, topic, letters, inTopic),
     ],
     'gaps without a loss': falseGaps.map(([gap]) => `partition ${gap.partition} [${gap.from}, ${gap.to})`),
   }
@@ -120,17 +121,25 @@ function countById(found: readonly { readonly id: number }[]): ReadonlyMap<numbe
   return counts
 }
 
-/** Those that come from elsewhere, have another identity than the first of their record, or do not hold what was produced. */
-function tornLetters(ledger: Ledger, topic: string, letters: readonly FoundLetter[]): readonly number[] {
-  const places = new Map<number, string>()
+/** Those that come from elsewhere, from more places than their record has in the topic, or do not hold what was produced. */
+function tornLetters(
+  ledger: Ledger,
+  topic: string,
+  letters: readonly FoundLetter[],
+  inTopic: ReadonlyMap<number, number> | null,
+): readonly number[] {
   const torn: number[] = []
-  for (const { id, identity, value } of letters) {
-    const first = places.get(id) ?? identity
-    places.set(id, first)
-    const isSame = identity === first && identity.startsWith(`${topic}/`)
-    if (!isSame || value !== ledger.valueOf(id)) torn.push(id)
-  }
+  for (const { id, identity, value } of letters)
+    if (!identity.startsWith(`${topic}/`) || value !== ledger.valueOf(id)) torn.push(id)
+  for (const [id, places] of placesOf(letters))
+    for (let excess = places.size - (inTopic?.get(id) ?? 1); excess > 0; excess--) torn.push(id)
   return torn
+}
+
+function placesOf(letters: readonly FoundLetter[]): ReadonlyMap<number, ReadonlySet<string>> {
+  const places = new Map<number, Set<string>>()
+  for (const { id, identity } of letters) places.set(id, (places.get(id) ?? new Set()).add(identity))
+  return places
 }
 
 const deletedIn = (ledger: Ledger, { partition, from, to }: FoundGap): number =>
