@@ -45,8 +45,7 @@ test(`${SEEDS} seeds: exactly once, and progress when the faults end`, async () 
   const [first] = sum.failures
   assert.equal(first, undefined, `${first?.message}\nseed=${first?.seed}: npm run sim -- --seed ${first?.seed}`)
   assert.equal(sum.seeds, SEEDS)
-  for (const fault of FAULT_NAMES)
-    assert.ok(sum.hits.has(fault), `${fault} hit nothing in ${SEEDS} seeds`)
+  for (const fault of FAULT_NAMES) assert.ok(sum.hits.has(fault), `${fault} hit nothing in ${SEEDS} seeds`)
 })
 
 /** Bugs the simulator found once, by the seed that showed them; each has a scenario test of its own where it was mended. */
