@@ -80,7 +80,7 @@ test('the exit code of the command is the exit code of the launcher', () => {
 test('bench tells what it can measure, and refuses what it cannot', () => {
   const help = run(pathWith({}), 'bench', '--help')
   assert.equal(help.status, 0)
-  assert.match(help.output, /emulator.*\n.*pipeline.*\n.*takeover.*\n.*control-plane/)
+  assert.match(help.output, /pipeline.*\n.*emulator.*\n.*takeover.*\n.*control-plane/)
   assert.match(run(pathWith({}), 'bench', 'emulator', '--help').output, /^Usage: .*--storage/)
   assert.match(run(pathWith({}), 'bench', '--help', 'control-plane').output, /control-plane/)
   const unknown = run(pathWith({}), 'bench', 'the-weather')

@@ -15,8 +15,11 @@ import { validationDisagreements } from './validation.ts'
 
 /** On a busy machine; a healthy one needs a tenth. */
 const PATIENCE_MS = 20_000
-/** How long Connect may go on saying that it rebalances; it says so for other reasons, too. */
-const REBALANCE_MS = 4_000
+/**
+ * How long Connect may go on saying that it rebalances; it says so for other reasons, too. Tasks have 5 s to stop
+ * (task.shutdown.graceful.timeout.ms), and until then their offsets are not altered.
+ */
+const REBALANCE_MS = 12_000
 /** How long two views of settled states may go on differing. */
 const AGREEMENT_MS = 3_000
 const POLL_MS = 25
