@@ -105,8 +105,6 @@ export class Intake {
   #reader: PartitionReader
   /** The record to find again; null once that is done. */
   #verify: Fingerprint | null
-  /** It lies above what is to be delivered next: nothing is delivered before it is found. */
-  #isAhead: boolean
   /** Where the next slice must begin. */
   #position: KafkaOffset
   #table: OpenTable | null = null
@@ -139,7 +137,6 @@ export class Intake {
     this.#allLost = lost ?? []
     this.#verify = fingerprint
     this.#reach = recovered.beyond.at(-1)?.to ?? frontier
-    this.#isAhead = fingerprint !== null && fingerprint.kafkaOffset >= frontier
     this.#position = fingerprint?.kafkaOffset ?? frontier
     this.#reader = deps.source.open(deps.tp, this.#position)
   }
@@ -186,7 +183,8 @@ export class Intake {
         if (this.#busy !== 'reading') return // the log is judged, or was: it is read again from where we are
         this.#busy = null
         if (this.#endsTooEarly()) return this.#judge(async held => this.#judgeEnd(held))
-        if (this.#isAhead) return this.#lookAhead(event.slices)
+        if (this.#verify !== null && this.#verify.kafkaOffset >= this.#recovered.frontier)
+          return this.#lookAhead(event.slices, this.#verify)
         this.#pending.push(...event.slices)
         this.#hasRead ||= event.slices.some(slice => slice.count > 0)
         return
@@ -259,7 +257,6 @@ export class Intake {
   }
   #beginAtFrontier(): void {
     this.#verify = null
-    this.#isAhead = false
     this.#reopen(this.#recovered.frontier)
   }
   #reopen(position: KafkaOffset): void {
@@ -357,10 +354,8 @@ export class Intake {
     return true
   }
 
-  /** What came is read again once what lies before it was delivered. */
-  #lookAhead(slices: readonly RecordSlice[]): void {
-    const expected = this.#verify
-    assert(expected !== null, 'A record is looked for.')
+  /** The record lies above what is to be delivered next: what came with it is read again once it was found. */
+  #lookAhead(slices: readonly RecordSlice[], expected: Fingerprint): void {
     if (!slices.every(slice => isSameLog(slice, expected))) return this.#failByRecord(expected)
     if (slices.some(slice => slice.nextKafkaOffset > expected.kafkaOffset)) this.#beginAtFrontier()
   }
